@@ -1,0 +1,7 @@
+//! One file per IHE actor: what it decides, nothing about bytes. Each is a plain struct with one async method per
+//! transaction, `typed request + Caller -> typed response`, and can be called without a socket.
+
+pub mod document_registry;
+pub mod document_repository;
+pub mod initiating_gateway;
+pub mod responding_gateway;

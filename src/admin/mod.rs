@@ -1,0 +1,1 @@
+//! The operator's listener: health, readiness, metrics, and the status page.

@@ -1,0 +1,1 @@
+//! The configuration file: every problem at once, with file, line, column and a suggestion.

@@ -1,0 +1,138 @@
+//! Every bound of the gateway, with its reason. A bound that an operator may need to move is also a field of
+//! [`Limits`], whose default is the constant.
+
+use std::time::Duration;
+
+/// OIDs of repositories and communities (ITI TF-3: Table 4.2.3.1.7-2).
+pub const MAX_OID_CHARS: usize = 64;
+
+/// Depth of XML elements. The deepest legal XDS or HL7 V3 message stays under 40.
+pub const MAX_XML_DEPTH: usize = 100;
+/// Attributes of one element, namespace declarations included. ebRIM has at most 12.
+pub const MAX_XML_ATTRIBUTES: usize = 64;
+/// Bytes of an element's or attribute's name.
+pub const MAX_XML_NAME_BYTES: usize = 256;
+/// Bytes of one attribute value.
+pub const MAX_XML_ATTRIBUTE_BYTES: usize = 64 * 1024;
+/// Elements and texts of one message: bounds the tree's memory (about 64 bytes each).
+pub const MAX_XML_NODES: usize = 4_000_000;
+/// Distinct namespaces of one message.
+pub const MAX_XML_NAMESPACES: usize = 256;
+
+/// A SOAP envelope, with the documents that are inline in it as base64. Larger documents travel as MIME parts.
+pub const MAX_ENVELOPE_BYTES: usize = 64 * 1024 * 1024;
+/// One document, in document bytes (not base64).
+pub const MAX_DOCUMENT_BYTES: u64 = 4 * 1024 * 1024 * 1024;
+/// MIME parts of one message.
+pub const MAX_MIME_PARTS: usize = 1_000;
+/// Header bytes of one MIME part.
+pub const MAX_MIME_HEADER_BYTES: usize = 16 * 1024;
+/// Characters of a boundary: RFC 2046 says 70; some stacks send a little more.
+pub const MAX_MIME_BOUNDARY_BYTES: usize = 128;
+/// Bytes before the first boundary and after the last.
+pub const MAX_MIME_PREAMBLE_BYTES: usize = 64 * 1024;
+/// Parts that arrive before the root part are kept: in memory up to this, in a file beyond.
+pub const MAX_EARLY_PART_MEMORY: usize = 1024 * 1024;
+
+/// Documents of one retrieve request; DocumentResponses, RegistryErrors and objects of one answer have bounds of their own.
+pub const MAX_DOCUMENTS_PER_RETRIEVE: usize = 1_000;
+/// Documents of one submission.
+pub const MAX_DOCUMENTS_PER_SUBMISSION: usize = 1_000;
+/// Registry objects of one submission, associations included.
+pub const MAX_OBJECTS_PER_SUBMISSION: usize = 10_000;
+/// Objects of a query's answer; beyond it, XDSTooManyResults.
+pub const MAX_QUERY_RESULTS: usize = 10_000;
+/// Values of one stored-query parameter.
+pub const MAX_QUERY_VALUES: usize = 10_000;
+/// RegistryErrors of one answer; the rest is counted in the last one.
+pub const MAX_ERRORS_PER_ANSWER: usize = 200;
+
+/// HTTP header bytes of one request or answer.
+pub const MAX_HTTP_HEADER_BYTES: usize = 64 * 1024;
+/// HTTP headers of one request or answer.
+pub const MAX_HTTP_HEADERS: usize = 100;
+/// How long a client may take to send its request's headers.
+pub const HTTP_HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection may pause in the middle of a body, in either direction.
+pub const HTTP_BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long an idle connection is kept.
+pub const HTTP_KEEP_ALIVE: Duration = Duration::from_secs(60);
+/// How long a TLS handshake may take.
+pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Certificates in a peer's chain.
+pub const MAX_TLS_CHAIN: u32 = 6;
+/// Connections of one listener; further ones are closed at once.
+pub const MAX_CONNECTIONS: usize = 2_000;
+/// Requests that are worked on at once; further ones wait in a bounded queue and are then shed.
+pub const MAX_CONCURRENT_REQUESTS: usize = 256;
+/// Requests that wait for their turn.
+pub const MAX_QUEUED_REQUESTS: usize = 1_024;
+/// How long a request waits for its turn before it is shed.
+pub const MAX_QUEUE_WAIT: Duration = Duration::from_secs(5);
+/// The whole of one request, first byte to last of the answer's envelope.
+pub const REQUEST_DEADLINE: Duration = Duration::from_secs(60);
+/// How long a shutdown waits for what is in flight.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
+
+/// A community's answer to a query or the head of its answer to a retrieve.
+pub const PEER_DEADLINE: Duration = Duration::from_secs(20);
+/// A consumer's question over all communities.
+pub const FAN_OUT_DEADLINE: Duration = Duration::from_secs(25);
+/// Connecting to a peer, TLS included.
+pub const PEER_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Communities that are asked at once for one question.
+pub const MAX_FAN_OUT_CONCURRENCY: usize = 256;
+/// Idle connections kept for one peer.
+pub const MAX_IDLE_PER_PEER: usize = 32;
+/// A peer's documents up to this size are received whole before the answer begins, so that the answer's status is true;
+/// larger ones stream through, and a failure then breaks the connection off.
+pub const PREFETCH_DOCUMENT_BYTES: usize = 1024 * 1024;
+/// The same for all documents of one answer together.
+pub const PREFETCH_TOTAL_BYTES: usize = 16 * 1024 * 1024;
+/// Chunk in which documents are read and written.
+pub const CHUNK_BYTES: usize = 128 * 1024;
+/// Recent answers' documents whose hash is remembered, to compare with what is retrieved.
+pub const MAX_FINGERPRINTS: usize = 200_000;
+
+/// The bounds that an operator may move, with the constants above as defaults.
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// See [`MAX_ENVELOPE_BYTES`].
+    pub max_envelope_bytes: usize,
+    /// See [`MAX_DOCUMENT_BYTES`].
+    pub max_document_bytes: u64,
+    /// See [`MAX_CONNECTIONS`].
+    pub max_connections: usize,
+    /// See [`MAX_CONCURRENT_REQUESTS`].
+    pub max_concurrent_requests: usize,
+    /// See [`MAX_QUEUED_REQUESTS`].
+    pub max_queued_requests: usize,
+    /// See [`MAX_QUERY_RESULTS`].
+    pub max_query_results: usize,
+    /// See [`HTTP_HEADER_TIMEOUT`], in milliseconds.
+    pub header_timeout_ms: u64,
+    /// See [`HTTP_BODY_IDLE_TIMEOUT`], in milliseconds.
+    pub body_idle_timeout_ms: u64,
+    /// See [`REQUEST_DEADLINE`], in milliseconds.
+    pub request_deadline_ms: u64,
+    /// See [`SHUTDOWN_GRACE`], in milliseconds.
+    pub shutdown_grace_ms: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_envelope_bytes: MAX_ENVELOPE_BYTES,
+            max_document_bytes: MAX_DOCUMENT_BYTES,
+            max_connections: MAX_CONNECTIONS,
+            max_concurrent_requests: MAX_CONCURRENT_REQUESTS,
+            max_queued_requests: MAX_QUEUED_REQUESTS,
+            max_query_results: MAX_QUERY_RESULTS,
+            header_timeout_ms: HTTP_HEADER_TIMEOUT.as_millis() as u64,
+            body_idle_timeout_ms: HTTP_BODY_IDLE_TIMEOUT.as_millis() as u64,
+            request_deadline_ms: REQUEST_DEADLINE.as_millis() as u64,
+            shutdown_grace_ms: SHUTDOWN_GRACE.as_millis() as u64,
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The XDS metadata model (ITI TF-3: 4.1, 4.2): ebRIM objects as they travel, typed views on them, and the rules.
+
+pub mod codes;
+pub mod rim;
+pub mod validate;
+pub mod views;
+
+pub use rim::{Association, Classification, ExternalIdentifier, Kind, Object, Slot, Submission};
+pub use views::{Author, Code, DocumentEntry, Folder, SubmissionSet};

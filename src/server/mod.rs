@@ -1,0 +1,1 @@
+//! Listeners, routing, admission limits, faults, WSDL, reload, shutdown.

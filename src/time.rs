@@ -1,0 +1,54 @@
+//! Times as XDS writes them: DTM, `YYYY[MM[DD[hh[mm[ss]]]]]`, always UTC (ITI TF-3: Table 4.2.3.1.7-2).
+
+/// The present time as a DTM with seconds, UTC.
+pub fn now_dtm() -> String {
+    jiff::Timestamp::now().strftime("%Y%m%d%H%M%S").to_string()
+}
+
+/// Whether `text` is a DTM of at least `digits` digits (4, 6, 8, 10, 12 or 14), each part in its range.
+pub fn is_dtm(text: &str, digits: usize) -> bool {
+    let length = text.len();
+    if !matches!(length, 4 | 6 | 8 | 10 | 12 | 14)
+        || length < digits
+        || !text.bytes().all(|b| b.is_ascii_digit())
+    {
+        return false;
+    }
+    let part = |at: usize| text.get(at..at + 2).and_then(|t| t.parse::<u8>().ok());
+    let within = |at: usize, low: u8, high: u8| part(at).is_none_or(|v| (low..=high).contains(&v));
+    within(4, 1, 12) && within(6, 1, 31) && within(8, 0, 23) && within(10, 0, 59) && within(12, 0, 59)
+}
+
+/// The earliest moment of a DTM, as 14 digits: what a lower bound compares with.
+pub fn floor(dtm: &str) -> String {
+    const LOW: &str = "00000101000000";
+    format!("{dtm}{}", LOW.get(dtm.len()..).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dtm_has_two_digit_steps_and_ranges() {
+        for good in ["2026", "202612", "20261231", "2026123123", "202612312359", "20261231235959"] {
+            assert!(is_dtm(good, 4), "{good}");
+        }
+        for bad in [
+            "",
+            "202",
+            "20261",
+            "202613",
+            "20261232",
+            "2026123124",
+            "20261231235960",
+            "20261231+0900",
+            "2026123123595",
+        ] {
+            assert!(!is_dtm(bad, 4), "{bad}");
+        }
+        assert!(!is_dtm("20261231", 14));
+        assert_eq!(floor("2026"), "20260101000000");
+        assert_eq!(floor("20261231235959"), "20261231235959");
+    }
+}

@@ -1,0 +1,57 @@
+//! One file per ITI transaction: its action URIs, its typed request and response, how they are read and written. Client
+//! and server share the file.
+
+pub mod errors;
+pub mod iti18;
+pub mod iti38;
+pub mod iti39;
+pub mod iti41;
+pub mod iti42;
+pub mod iti43;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::wire::xml::Ns;
+
+/// What a transaction is on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transaction {
+    /// `ITI-18`.
+    pub id: &'static str,
+    /// `Registry Stored Query`.
+    pub name: &'static str,
+    /// wsa:Action of the request.
+    pub action: &'static str,
+    /// wsa:Action of the response.
+    pub response_action: &'static str,
+    /// The request's body element.
+    pub body: (Ns, &'static str),
+    /// Whether MTOM is due.
+    pub mtom: bool,
+}
+
+/// Who asks. Always an explicit argument.
+#[derive(Debug, Clone, Default)]
+pub struct Caller {
+    /// Their address.
+    pub address: Option<SocketAddr>,
+    /// Subject of their verified certificate.
+    pub certificate: Option<Arc<str>>,
+    /// Our trace id for this request.
+    pub trace: Arc<str>,
+    /// wsa:MessageID of the request.
+    pub message_id: Option<Arc<str>>,
+}
+
+/// A request's body breaks the transaction's schema so that it cannot be acted on: becomes a Sender fault.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{problem} ({rule}; {section})")]
+pub struct Malformed {
+    /// A stable rule name.
+    pub rule: &'static str,
+    /// Section of the Technical Framework.
+    pub section: &'static str,
+    /// What is wrong and where.
+    pub problem: String,
+}

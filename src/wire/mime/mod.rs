@@ -1,0 +1,9 @@
+//! multipart/related in both directions, streaming: a tolerant reader and a strict writer (RFC 2046, RFC 2387).
+
+mod header;
+mod reader;
+mod writer;
+
+pub use header::{ContentType, decode_content_id};
+pub use reader::{MultipartReader, PartHeaders};
+pub use writer::{Part, multipart};

@@ -1,0 +1,34 @@
+//! SOAP 1.2 with WS-Addressing 1.0, simple or as MTOM/XOP (ITI TF-2: Appendix V).
+
+mod attachments;
+mod call;
+mod envelope;
+mod fault;
+mod receive;
+mod send;
+
+pub use attachments::{AttachedPart, Attachments};
+pub use call::{CallError, Endpoint, call};
+pub use envelope::{ANONYMOUS, Addressing, Envelope, NONE_ADDRESS};
+pub use fault::{Fault, FaultCode, Subcode};
+pub use receive::{SoapError, receive};
+pub use send::{Attachment, Outgoing, Reply, send};
+
+/// How a message travels. A reply mirrors the request's form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// `application/soap+xml`.
+    Simple,
+    /// `multipart/related; type="application/xop+xml"`.
+    Mtom,
+}
+
+/// A received message. The parts behind the envelope may still be arriving.
+pub struct Message {
+    /// How it came.
+    pub form: Form,
+    /// Headers and body.
+    pub envelope: Envelope,
+    /// The other parts.
+    pub attachments: Attachments,
+}
