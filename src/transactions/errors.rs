@@ -3,6 +3,10 @@
 
 use std::borrow::Cow;
 
+use super::Malformed;
+use crate::limits;
+use crate::wire::xml::{Element, Ns, Writer};
+
 /// Error or warning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Severity {
@@ -93,6 +97,16 @@ impl RegistryError {
     }
 }
 
+impl Severity {
+    /// Its URN.
+    pub fn urn(self) -> &'static str {
+        match self {
+            Self::Error => "urn:oasis:names:tc:ebxml-regrep:ErrorSeverityType:Error",
+            Self::Warning => "urn:oasis:names:tc:ebxml-regrep:ErrorSeverityType:Warning",
+        }
+    }
+}
+
 impl Status {
     /// The status that errors and results together make (ITI TF-3: Table 4.2.4.2-3): warnings alone are no errors.
     pub fn of(errors: &[RegistryError], results: bool) -> Self {
@@ -100,6 +114,15 @@ impl Status {
             (false, _) => Self::Success,
             (true, true) => Self::PartialSuccess,
             (true, false) => Self::Failure,
+        }
+    }
+    /// Reads a status URN; some peers leave the `urn:…:` away or take the other namespace.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.trim().rsplit(':').next() {
+            Some("Success") => Some(Self::Success),
+            Some("PartialSuccess") => Some(Self::PartialSuccess),
+            Some("Failure") => Some(Self::Failure),
+            _ => None,
         }
     }
     /// Its URN.
@@ -126,4 +149,65 @@ impl RegistryResponse {
     pub fn from_errors(errors: Vec<RegistryError>) -> Self {
         Self { status: Status::of(&errors, false), errors }
     }
+}
+
+/// Reads the `status` attribute of any RegistryResponse.
+pub(super) fn read_status(response: Element<'_>) -> Result<Status, Malformed> {
+    let text = response.attr("status").unwrap_or_default();
+    Status::parse(&text).ok_or_else(|| Malformed {
+        rule: "response.status",
+        section: "ITI TF-3: 4.2.4.2",
+        problem: format!("{}/@status is {text:?}, which is no response status", response.local()),
+    })
+}
+
+/// Reads the rs:RegistryErrorList of any RegistryResponse. An error without severity counts as an error.
+pub(super) fn read_errors(response: Element<'_>) -> Vec<RegistryError> {
+    let lists = response.children_named(Ns::RS, "RegistryErrorList");
+    let errors = lists.flat_map(|list| list.children_named(Ns::RS, "RegistryError"));
+    errors
+        .take(limits::MAX_OBJECTS_PER_SUBMISSION)
+        .map(|error| RegistryError {
+            code: Cow::Owned(error.attr("errorCode").unwrap_or_default().into_owned()),
+            context: error.attr("codeContext").unwrap_or_default().into_owned(),
+            severity: match error.attr("severity") {
+                Some(text) if text.ends_with(":Warning") => Severity::Warning,
+                _ => Severity::Error,
+            },
+            location: error.attr("location").filter(|l| !l.is_empty()).map(Cow::into_owned),
+        })
+        .collect()
+}
+
+/// Writes the rs:RegistryErrorList, if there are errors: at most [`limits::MAX_ERRORS_PER_ANSWER`], the worst first kept.
+pub(super) fn write_errors(out: &mut Writer, errors: &[RegistryError]) {
+    let Some(worst) = errors.iter().map(|e| e.severity).min_by_key(|s| *s == Severity::Warning) else {
+        return;
+    };
+    out.start(Ns::RS, "RegistryErrorList").attr("highestSeverity", worst.urn());
+    for error in errors.iter().take(limits::MAX_ERRORS_PER_ANSWER) {
+        write_error(out, error);
+    }
+    if let Some(left) = errors.len().checked_sub(limits::MAX_ERRORS_PER_ANSWER).filter(|left| *left > 0) {
+        let last = RegistryError {
+            code: Cow::Borrowed(code::REGISTRY_ERROR),
+            context: format!(
+                "{left} more errors are not listed; an answer lists at most {}",
+                limits::MAX_ERRORS_PER_ANSWER
+            ),
+            severity: worst,
+            location: None,
+        };
+        write_error(out, &last);
+    }
+    out.end();
+}
+
+fn write_error(out: &mut Writer, error: &RegistryError) {
+    out.start(Ns::RS, "RegistryError")
+        .attr("errorCode", &error.code)
+        .attr("codeContext", &error.context)
+        .attr("severity", error.severity.urn())
+        .attr_opt("location", error.location.as_deref())
+        .end();
 }

@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 
-use super::errors::RegistryResponse;
+use super::errors::{RegistryResponse, read_errors, read_status, write_errors};
 use super::{Malformed, Transaction};
 use crate::metadata::Submission;
-use crate::wire::xml::{Element, Ns};
+use crate::wire::xml::{Element, Ns, Writer};
 
 /// The transaction.
 pub const ITI42: Transaction = Transaction {
@@ -18,22 +18,31 @@ pub const ITI42: Transaction = Transaction {
 };
 
 /// Reads an lcm:SubmitObjectsRequest.
-#[allow(unused_variables)]
 pub fn read_request(body: Element<'_>) -> Result<Submission, Malformed> {
-    todo!()
+    Submission::read(body).map_err(|error| Malformed {
+        rule: error.rule,
+        section: "ITI TF-2: 3.42.4.1.2",
+        problem: format!("line {}, column {}: {}", error.line, error.column, error.problem),
+    })
 }
+
 /// Writes one.
-#[allow(unused_variables)]
 pub fn write_request(submission: &Submission) -> Bytes {
-    todo!()
+    let mut out = Writer::with_capacity(8 * 1024);
+    submission.write(&mut out);
+    out.finish().into()
 }
+
 /// Reads an rs:RegistryResponse.
-#[allow(unused_variables)]
 pub fn read_response(body: Element<'_>) -> Result<RegistryResponse, Malformed> {
-    todo!()
+    Ok(RegistryResponse { status: read_status(body)?, errors: read_errors(body) })
 }
+
 /// Writes one.
-#[allow(unused_variables)]
 pub fn write_response(response: &RegistryResponse) -> Bytes {
-    todo!()
+    let mut out = Writer::with_capacity(512 + 300 * response.errors.len());
+    out.start(Ns::RS, "RegistryResponse").declare(&[Ns::RS]).attr("status", response.status.urn());
+    write_errors(&mut out, &response.errors);
+    out.end();
+    out.finish().into()
 }

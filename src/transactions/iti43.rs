@@ -1,12 +1,14 @@
 //! ITI-43 Retrieve Document Set (ITI TF-2: 3.43). ITI-39 has the same bodies.
 
+use base64::Engine;
 use bytes::Bytes;
 
-use super::errors::{RegistryError, Status};
+use super::errors::{RegistryError, Status, read_errors, read_status, write_errors};
 use super::{Malformed, Transaction};
-use crate::wire::soap::{Attachment, Form};
-use crate::wire::stream::Content;
-use crate::wire::xml::{Element, Ns};
+use crate::limits;
+use crate::wire::soap::{Attachment, BinaryContent, Form, binary_content};
+use crate::wire::stream::{Content, StreamError};
+use crate::wire::xml::{Element, Ns, Writer};
 
 /// The transaction.
 pub const ITI43: Transaction = Transaction {
@@ -96,27 +98,167 @@ impl RetrieveResponse {
     }
 }
 
+fn malformed(rule: &'static str, problem: String) -> Malformed {
+    Malformed { rule, section: "ITI TF-2: 3.43.4", problem }
+}
+
+fn text_of(element: Element<'_>, name: &str) -> Option<String> {
+    element.child(Ns::XDS, name).map(|child| child.text().trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+/// The three identifiers of a DocumentRequest or DocumentResponse. Missing ones stay empty: the actor answers for them.
+fn read_identifiers(element: Element<'_>) -> DocumentRequest {
+    DocumentRequest {
+        home: text_of(element, "HomeCommunityId"),
+        repository: text_of(element, "RepositoryUniqueId").unwrap_or_default(),
+        document: text_of(element, "DocumentUniqueId").unwrap_or_default(),
+    }
+}
+
+fn write_identifiers(out: &mut Writer, request: &DocumentRequest) {
+    if let Some(home) = &request.home {
+        out.leaf(Ns::XDS, "HomeCommunityId", home);
+    }
+    out.leaf(Ns::XDS, "RepositoryUniqueId", &request.repository);
+    out.leaf(Ns::XDS, "DocumentUniqueId", &request.document);
+}
+
 /// Reads an xds:RetrieveDocumentSetRequest.
-#[allow(unused_variables)]
 pub fn read_request(body: Element<'_>) -> Result<RetrieveRequest, Malformed> {
-    todo!()
+    let documents: Vec<_> = body
+        .children_named(Ns::XDS, "DocumentRequest")
+        .take(limits::MAX_DOCUMENTS_PER_RETRIEVE + 1)
+        .map(read_identifiers)
+        .collect();
+    match documents.len() {
+        0 => Err(malformed("retrieve.no-request", "the request holds no xds:DocumentRequest".into())),
+        n if n > limits::MAX_DOCUMENTS_PER_RETRIEVE => Err(malformed(
+            "retrieve.too-many",
+            format!(
+                "more than {} documents are asked for; ask in several requests",
+                limits::MAX_DOCUMENTS_PER_RETRIEVE
+            ),
+        )),
+        _ => Ok(RetrieveRequest { documents }),
+    }
 }
+
 /// Writes one.
-#[allow(unused_variables)]
 pub fn write_request(request: &RetrieveRequest) -> Bytes {
-    todo!()
+    let mut out = Writer::with_capacity(256 + 256 * request.documents.len());
+    out.start(Ns::XDS, "RetrieveDocumentSetRequest").declare(&[Ns::XDS]);
+    for document in &request.documents {
+        out.start(Ns::XDS, "DocumentRequest");
+        write_identifiers(&mut out, document);
+        out.end();
+    }
+    out.end();
+    out.finish().into()
 }
+
 /// Reads an xds:RetrieveDocumentSetResponse.
-#[allow(unused_variables)]
 pub fn read_response(body: Element<'_>) -> Result<RetrieveResponseHead, Malformed> {
-    todo!()
+    let registry = body
+        .child(Ns::RS, "RegistryResponse")
+        .ok_or_else(|| malformed("retrieve.response", "the answer holds no rs:RegistryResponse".into()))?;
+    let document = |element: Element<'_>| {
+        let content = element.child(Ns::XDS, "Document").ok_or_else(|| {
+            malformed("retrieve.document", "a DocumentResponse holds no xds:Document".into())
+        })?;
+        let head = DocumentHead {
+            request: read_identifiers(element),
+            new_repository: text_of(element, "NewRepositoryUniqueId"),
+            new_document: text_of(element, "NewDocumentUniqueId"),
+            mime_type: text_of(element, "mimeType").unwrap_or_default(),
+        };
+        Ok((head, read_content(content)?))
+    };
+    Ok(RetrieveResponseHead {
+        status: read_status(registry)?,
+        errors: read_errors(registry),
+        documents: body
+            .children_named(Ns::XDS, "DocumentResponse")
+            .map(document)
+            .collect::<Result<_, _>>()?,
+    })
 }
+
+/// Where the bytes of an xds:Document are.
+pub(super) fn read_content(document: Element<'_>) -> Result<DocumentSource, Malformed> {
+    match binary_content(document) {
+        Ok(BinaryContent::Inline(bytes)) => Ok(DocumentSource::Inline(bytes)),
+        Ok(BinaryContent::Part(id)) => Ok(DocumentSource::Part(id)),
+        Err(problem) => Err(Malformed { rule: "document.content", section: "ITI TF-2: V.3.6", problem }),
+    }
+}
+
 /// Writes one: the body, and the documents as attachments; inline base64 in [`Form::Simple`] (then every document is
 /// collected, up to the envelope limit).
-#[allow(unused_variables)]
 pub async fn write_response(
     response: RetrieveResponse,
     form: Form,
-) -> Result<(Vec<Bytes>, Vec<Attachment>), crate::wire::stream::StreamError> {
-    todo!()
+) -> Result<(Vec<Bytes>, Vec<Attachment>), StreamError> {
+    let mut out = Writer::with_capacity(1024 + 512 * response.documents.len());
+    out.start(Ns::XDS, "RetrieveDocumentSetResponse").declare(&[Ns::XDS, Ns::RS]);
+    out.start(Ns::RS, "RegistryResponse").attr("status", response.status.urn());
+    write_errors(&mut out, &response.errors);
+    out.end();
+    let mut parts = DocumentParts::new(form);
+    for RetrievedDocument { head, content } in response.documents {
+        out.start(Ns::XDS, "DocumentResponse");
+        write_identifiers(&mut out, &head.request);
+        if let Some(repository) = &head.new_repository {
+            out.leaf(Ns::XDS, "NewRepositoryUniqueId", repository);
+        }
+        if let Some(document) = &head.new_document {
+            out.leaf(Ns::XDS, "NewDocumentUniqueId", document);
+        }
+        out.leaf(Ns::XDS, "mimeType", &head.mime_type).start(Ns::XDS, "Document");
+        parts.write(&mut out, &head.mime_type, content).await?;
+        out.end().end();
+    }
+    out.end();
+    Ok((vec![out.finish().into()], parts.attachments))
+}
+
+/// Documents on their way into a message: as parts that the body refers to, or inline where there are no parts.
+pub(super) struct DocumentParts {
+    form: Form,
+    stem: uuid::Uuid,
+    inline_left: u64,
+    pub(super) attachments: Vec<Attachment>,
+}
+
+impl DocumentParts {
+    pub(super) fn new(form: Form) -> Self {
+        // Base64 makes four bytes of three.
+        let inline_left = limits::MAX_ENVELOPE_BYTES as u64 / 4 * 3;
+        Self { form, stem: uuid::Uuid::new_v4(), inline_left, attachments: Vec::new() }
+    }
+
+    /// Writes the content of the element that is open.
+    pub(super) async fn write(
+        &mut self,
+        out: &mut Writer,
+        mime_type: &str,
+        content: Content,
+    ) -> Result<(), StreamError> {
+        if self.form == Form::Simple {
+            let bytes = content.collect(self.inline_left).await?;
+            self.inline_left -= bytes.len() as u64;
+            out.raw(base64::engine::general_purpose::STANDARD.encode(&bytes).as_bytes());
+            return Ok(());
+        }
+        let content_id = format!("{}.{}@sekisho", self.attachments.len() + 1, self.stem);
+        out.start(Ns::XOP, "Include").declare(&[Ns::XOP]).attr("href", &format!("cid:{content_id}")).end();
+        self.attachments.push(Attachment { content_id, content_type: header_safe(mime_type), content });
+        Ok(())
+    }
+}
+
+/// A media type as a part's Content-Type: what is no media type must not reach a header.
+fn header_safe(mime_type: &str) -> String {
+    let legal = |b: u8| b.is_ascii_alphanumeric() || b"/+-._;= \"".contains(&b);
+    let fits = mime_type.len() <= 256 && mime_type.contains('/') && mime_type.bytes().all(legal);
+    if fits { mime_type.to_owned() } else { "application/octet-stream".to_owned() }
 }

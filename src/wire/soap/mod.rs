@@ -1,6 +1,7 @@
 //! SOAP 1.2 with WS-Addressing 1.0, simple or as MTOM/XOP (ITI TF-2: Appendix V).
 
 mod attachments;
+mod binary;
 mod call;
 mod envelope;
 mod fault;
@@ -8,6 +9,7 @@ mod receive;
 mod send;
 
 pub use attachments::{AttachedPart, Attachments};
+pub use binary::{BinaryContent, binary_content};
 pub use call::{CallError, Endpoint, call};
 pub use envelope::{ANONYMOUS, Addressing, Envelope, NONE_ADDRESS};
 pub use fault::{Fault, FaultCode, Subcode};

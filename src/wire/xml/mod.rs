@@ -3,9 +3,11 @@
 //! One parser serves everything. It refuses every DTD, every encoding but UTF-8, and whatever exceeds a bound of
 //! [`crate::limits`]. Names are pairs of an interned namespace ([`Ns`]) and a local name; prefixes never matter.
 
+mod start_tag;
 mod tree;
 mod write;
 
+pub use start_tag::set_attribute;
 pub use tree::{Attribute, Element, Tree, XmlError};
 pub use write::Writer;
 
