@@ -9,10 +9,90 @@ pub const SUBMISSION_SET: &str = "urn:uuid:a54d6aa5-d40d-43f9-88c5-b4633d873bdd"
 /// ClassificationNode of a Folder.
 pub const FOLDER: &str = "urn:uuid:d9d542f3-6cc4-48b6-8870-ea235fbc94c2";
 
+/// ClassificationNodes of limited metadata (DocumentEntry, SubmissionSet, Folder): never in XDS.
+pub const LIMITED_METADATA: [&str; 3] = [
+    "urn:uuid:ab9b591b-83ab-4d03-8f5d-f93b1fb92e85",
+    "urn:uuid:5003a9db-8d8d-49e6-bf0c-990e34ac7707",
+    "urn:uuid:2c144a76-29a9-4b7c-af54-b25409fe7d03",
+];
+
 /// availabilityStatus Approved.
 pub const APPROVED: &str = "urn:oasis:names:tc:ebxml-regrep:StatusType:Approved";
 /// availabilityStatus Deprecated.
 pub const DEPRECATED: &str = "urn:oasis:names:tc:ebxml-regrep:StatusType:Deprecated";
+
+/// objectType of what stands in an object (ITI TF-3: 4.2.3.1.2, 4.2.3.1.3).
+pub mod object_type {
+    /// Of a Classification.
+    pub const CLASSIFICATION: &str =
+        "urn:oasis:names:tc:ebxml-regrep:ObjectType:RegistryObject:Classification";
+    /// Of an ExternalIdentifier.
+    pub const EXTERNAL_IDENTIFIER: &str =
+        "urn:oasis:names:tc:ebxml-regrep:ObjectType:RegistryObject:ExternalIdentifier";
+    /// Of an Association.
+    pub const ASSOCIATION: &str = "urn:oasis:names:tc:ebxml-regrep:ObjectType:RegistryObject:Association";
+    /// Of a RegistryPackage.
+    pub const REGISTRY_PACKAGE: &str =
+        "urn:oasis:names:tc:ebxml-regrep:ObjectType:RegistryObject:RegistryPackage";
+}
+
+/// Names of slots.
+pub mod slot {
+    /// DocumentEntry.creationTime
+    pub const CREATION_TIME: &str = "creationTime";
+    /// DocumentEntry.documentAvailability
+    pub const DOCUMENT_AVAILABILITY: &str = "documentAvailability";
+    /// DocumentEntry.hash
+    pub const HASH: &str = "hash";
+    /// DocumentEntry.languageCode
+    pub const LANGUAGE_CODE: &str = "languageCode";
+    /// DocumentEntry.legalAuthenticator
+    pub const LEGAL_AUTHENTICATOR: &str = "legalAuthenticator";
+    /// DocumentEntry.referenceIdList
+    pub const REFERENCE_ID_LIST: &str = "urn:ihe:iti:xds:2013:referenceIdList";
+    /// DocumentEntry.repositoryUniqueId
+    pub const REPOSITORY_UNIQUE_ID: &str = "repositoryUniqueId";
+    /// DocumentEntry.serviceStartTime
+    pub const SERVICE_START_TIME: &str = "serviceStartTime";
+    /// DocumentEntry.serviceStopTime
+    pub const SERVICE_STOP_TIME: &str = "serviceStopTime";
+    /// DocumentEntry.size
+    pub const SIZE: &str = "size";
+    /// DocumentEntry.sourcePatientId
+    pub const SOURCE_PATIENT_ID: &str = "sourcePatientId";
+    /// DocumentEntry.sourcePatientInfo
+    pub const SOURCE_PATIENT_INFO: &str = "sourcePatientInfo";
+    /// DocumentEntry.URI
+    pub const URI: &str = "URI";
+    /// SubmissionSet.submissionTime
+    pub const SUBMISSION_TIME: &str = "submissionTime";
+    /// SubmissionSet.intendedRecipient
+    pub const INTENDED_RECIPIENT: &str = "intendedRecipient";
+    /// Folder.lastUpdateTime
+    pub const LAST_UPDATE_TIME: &str = "lastUpdateTime";
+    /// The coding scheme of a code.
+    pub const CODING_SCHEME: &str = "codingScheme";
+    /// Author.authorPerson
+    pub const AUTHOR_PERSON: &str = "authorPerson";
+    /// Author.authorInstitution
+    pub const AUTHOR_INSTITUTION: &str = "authorInstitution";
+    /// Author.authorRole
+    pub const AUTHOR_ROLE: &str = "authorRole";
+    /// Author.authorSpecialty
+    pub const AUTHOR_SPECIALTY: &str = "authorSpecialty";
+    /// Author.authorTelecommunication
+    pub const AUTHOR_TELECOMMUNICATION: &str = "authorTelecommunication";
+    /// HasMember from a SubmissionSet: `Original` or `Reference`.
+    pub const SUBMISSION_SET_STATUS: &str = "SubmissionSetStatus";
+    /// Metadata Update: the version that is updated.
+    pub const PREVIOUS_VERSION: &str = "PreviousVersion";
+    /// Metadata Update: whether associations follow the new version.
+    pub const ASSOCIATION_PROPAGATION: &str = "AssociationPropagation";
+    /// Metadata Update: the status that is left.
+    pub const ORIGINAL_STATUS: &str = "OriginalStatus";
+    /// Metadata Update: the status that is wanted.
+    pub const NEW_STATUS: &str = "NewStatus";
+}
 
 /// Classification schemes, by the attribute that they carry.
 pub mod scheme {
@@ -76,4 +156,8 @@ pub mod association {
     pub const SIGNS: &str = "urn:ihe:iti:2007:AssociationType:signs";
     /// Stable snapshot of an on-demand entry.
     pub const IS_SNAPSHOT_OF: &str = "urn:ihe:iti:2010:AssociationType:IsSnapshotOf";
+    /// Metadata Update: a change of status.
+    pub const UPDATE_AVAILABILITY_STATUS: &str = "urn:ihe:iti:2010:AssociationType:UpdateAvailabilityStatus";
+    /// Metadata Update: a new association.
+    pub const SUBMIT_ASSOCIATION: &str = "urn:ihe:iti:2010:AssociationType:SubmitAssociation";
 }

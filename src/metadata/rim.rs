@@ -1,6 +1,15 @@
-//! ebRIM objects, lossless: whatever an object carries, known or not, is kept and written again.
+//! ebRIM objects as they travel (ITI TF-3: 4.2.1, 4.2.2), lossless: slots, classifications, external identifiers and
+//! attributes are kept and written again in their order, known or not. Reading and writing are one pass each, since every
+//! submission goes through them; what the objects mean is said by [`super::views`], what is wrong with them by
+//! [`super::validate`]. Called by transactions (which hold such objects in their bodies) and by the registry.
 
-use crate::wire::xml::{Element, Writer};
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use super::codes::{self, object_type};
+use crate::ids::EntryUuid;
+use crate::limits;
+use crate::wire::xml::{Element, Ns, Writer};
 
 /// What a registry object is in XDS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -145,36 +154,177 @@ pub struct RimError {
     pub column: u32,
 }
 
-#[allow(unused_variables)]
-impl Submission {
-    /// Reads an lcm:SubmitObjectsRequest, a rim:RegistryObjectList, or anything that holds one.
-    pub fn read(element: Element<'_>) -> Result<Submission, RimError> {
-        todo!()
+impl RimError {
+    fn at(element: Element<'_>, rule: &'static str, problem: impl Into<String>) -> Self {
+        let (line, column) = element.position();
+        Self { rule, problem: problem.into(), line, column }
     }
+}
+
+impl Submission {
+    /// Reads an lcm:SubmitObjectsRequest, a rim:RegistryObjectList, or anything that holds one of them (an
+    /// xds:ProvideAndRegisterDocumentSetRequest, a query:AdhocQueryResponse).
+    ///
+    /// A Classification or ExternalIdentifier that stands beside its object in the list, as many sources have it for the
+    /// node classification of a SubmissionSet, is moved into the object.
+    pub fn read(element: Element<'_>) -> Result<Submission, RimError> {
+        let request = element.child(Ns::LCM, "SubmitObjectsRequest").unwrap_or(element);
+        let list = if request.is(Ns::RIM, "RegistryObjectList") {
+            request
+        } else {
+            request.child(Ns::RIM, "RegistryObjectList").ok_or_else(|| no_list(request))?
+        };
+        let request_slots = request.child(Ns::RS, "RequestSlotList").map_or_else(Vec::new, |slots| {
+            slots.children().filter(|child| child.is(Ns::RIM, "Slot")).map(Slot::read).collect()
+        });
+        Ok(Submission { request_slots, ..read_list(list)? })
+    }
+
     /// Writes an lcm:SubmitObjectsRequest. It declares lcm, rim and rs itself.
     pub fn write(&self, out: &mut Writer) {
-        todo!()
+        out.start(Ns::LCM, "SubmitObjectsRequest").declare(&[Ns::LCM, Ns::RIM, Ns::RS]);
+        if !self.request_slots.is_empty() {
+            out.start(Ns::RS, "RequestSlotList");
+            self.request_slots.iter().for_each(|slot| slot.write(out));
+            out.end();
+        }
+        out.start(Ns::RIM, "RegistryObjectList");
+        for id in &self.object_refs {
+            out.start(Ns::RIM, "ObjectRef").attr("id", id).end();
+        }
+        self.objects.iter().for_each(|object| object.write(out));
+        out.end().end();
     }
+
     /// Objects of one kind.
     pub fn of(&self, kind: Kind) -> impl Iterator<Item = &Object> {
         self.objects.iter().filter(move |object| object.kind == kind)
     }
 }
 
-#[allow(unused_variables)]
 impl Object {
-    /// Reads one rim:ExtrinsicObject, rim:RegistryPackage or rim:Association; None for any other element.
+    /// An object that carries nothing yet.
+    pub fn new(kind: Kind, id: impl Into<String>) -> Self {
+        Self {
+            kind,
+            id: id.into(),
+            lid: None,
+            home: None,
+            object_type: None,
+            status: None,
+            mime_type: None,
+            version: None,
+            other_attributes: Vec::new(),
+            slots: Vec::new(),
+            name: Vec::new(),
+            description: Vec::new(),
+            classifications: Vec::new(),
+            external_identifiers: Vec::new(),
+            association: None,
+        }
+    }
+
+    /// Reads one rim:ExtrinsicObject, rim:RegistryPackage or rim:Association; None for any other element. A package must
+    /// carry its node classification: where that may stand beside it, read the list with [`Submission::read`].
     pub fn read(element: Element<'_>) -> Result<Option<Object>, RimError> {
-        todo!()
+        let Some((mut object, is_package)) = Self::read_unsettled(element) else { return Ok(None) };
+        if is_package {
+            object.kind = package_kind(&object, element)?;
+        }
+        Ok(Some(object))
     }
+
+    /// Reads an object, and says whether it is a package whose kind is still open.
+    fn read_unsettled(element: Element<'_>) -> Option<(Object, bool)> {
+        let kind = match (element.ns(), element.local()) {
+            (Ns::RIM, "ExtrinsicObject") => Kind::DocumentEntry,
+            (Ns::RIM, "RegistryPackage") => Kind::Folder,
+            (Ns::RIM, "Association") => Kind::Association,
+            _ => return None,
+        };
+        let mut object = Object::new(kind, "");
+        object.read_attributes(element);
+        object.read_children(element);
+        Some((object, kind == Kind::Folder))
+    }
+
+    fn read_attributes(&mut self, element: Element<'_>) {
+        let mut association = Association::default();
+        for attribute in element.attributes().filter(|attribute| attribute.ns == Ns::NONE) {
+            let value = attribute.value.into_owned();
+            match (attribute.local, self.kind) {
+                ("id", _) => self.id = value,
+                ("lid", _) => self.lid = Some(value),
+                ("home", _) => self.home = Some(value),
+                ("objectType", _) => self.object_type = Some(value),
+                ("status", _) => self.status = Some(value),
+                ("mimeType", Kind::DocumentEntry) => self.mime_type = Some(value),
+                ("associationType", Kind::Association) => association.association_type = value,
+                ("sourceObject", Kind::Association) => association.source = value,
+                ("targetObject", Kind::Association) => association.target = value,
+                (local, _) => self.other_attributes.push((local.to_owned(), value)),
+            }
+        }
+        if self.kind == Kind::Association {
+            self.association = Some(association);
+        }
+    }
+
+    fn read_children(&mut self, element: Element<'_>) {
+        for child in element.children().filter(|child| child.ns() == Ns::RIM) {
+            match child.local() {
+                "Slot" => self.slots.push(Slot::read(child)),
+                "Name" => self.name.extend(Localized::read_all(child)),
+                "Description" => self.description.extend(Localized::read_all(child)),
+                // The schema's default, as a parser that validates would add it.
+                "VersionInfo" => {
+                    self.version = Some(child.attr("versionName").unwrap_or("1.1".into()).into())
+                }
+                "Classification" => self.classifications.push(Classification::read(child)),
+                "ExternalIdentifier" => self.external_identifiers.push(ExternalIdentifier::read(child)),
+                _ => {}
+            }
+        }
+    }
+
     /// Writes the object in schema order, with the prefix `rim` (declared by the caller), classifications and external
-    /// identifiers with their objectType (required in query results), without `home` unless it has one.
+    /// identifiers with their objectType (required in query results), without `home` unless it has one. Where the schema
+    /// wants an id or a reference to the object that was not given, a fresh UUID or the object's id stands.
     pub fn write(&self, out: &mut Writer) {
-        todo!()
+        let local = match self.kind {
+            Kind::DocumentEntry => "ExtrinsicObject",
+            Kind::SubmissionSet | Kind::Folder => "RegistryPackage",
+            Kind::Association => "Association",
+        };
+        out.start(Ns::RIM, local)
+            .attr("id", &self.id)
+            .attr_opt("home", self.home.as_deref())
+            .attr_opt("lid", self.lid.as_deref())
+            .attr_opt("objectType", self.object_type.as_deref())
+            .attr_opt("status", self.status.as_deref())
+            .attr_opt("mimeType", self.mime_type.as_deref());
+        if let Some(association) = &self.association {
+            out.attr("associationType", &association.association_type)
+                .attr("sourceObject", &association.source)
+                .attr("targetObject", &association.target);
+        }
+        for (local, value) in &self.other_attributes {
+            out.attr(local, value);
+        }
+        self.slots.iter().for_each(|slot| slot.write(out));
+        Localized::write_all("Name", &self.name, out);
+        Localized::write_all("Description", &self.description, out);
+        if let Some(version) = &self.version {
+            out.start(Ns::RIM, "VersionInfo").attr("versionName", version).end();
+        }
+        self.classifications.iter().for_each(|classification| classification.write(&self.id, out));
+        self.external_identifiers.iter().for_each(|identifier| identifier.write(&self.id, out));
+        out.end();
     }
+
     /// The values of a slot; empty if it is not there.
     pub fn slot(&self, name: &str) -> &[String] {
-        self.slots.iter().find(|slot| slot.name == name).map_or(&[], |slot| &slot.values)
+        slot(&self.slots, name)
     }
     /// The first value of a slot.
     pub fn slot_value(&self, name: &str) -> Option<&str> {
@@ -193,7 +343,241 @@ impl Object {
     }
     /// Classifications of one scheme.
     pub fn classified(&self, scheme: &str) -> impl Iterator<Item = &Classification> {
-        let scheme = scheme.to_owned();
-        self.classifications.iter().filter(move |c| c.scheme.as_deref() == Some(&scheme))
+        self.classifications.iter().filter(move |c| c.scheme.as_deref() == Some(scheme))
+    }
+    /// Whether a node classification says that it is one (SubmissionSet, Folder, limited metadata).
+    pub fn has_node(&self, node: &str) -> bool {
+        self.classifications.iter().any(|c| c.node.as_deref() == Some(node))
+    }
+}
+
+fn slot<'a>(slots: &'a [Slot], name: &str) -> &'a [String] {
+    slots.iter().find(|slot| slot.name == name).map_or(&[], |slot| &slot.values)
+}
+
+fn no_list(request: Element<'_>) -> RimError {
+    if request.children().any(|child| child.local() == "LeafRegistryObjectList") {
+        RimError::at(
+            request,
+            "rim.version",
+            "holds a LeafRegistryObjectList of ebRIM 2; ebRIM 3.0 is wanted, whose list is rim:RegistryObjectList",
+        )
+    } else {
+        RimError::at(request, "rim.object-list", "holds no rim:RegistryObjectList")
+    }
+}
+
+/// Objects in the order of the list. Packages are settled last, when everything that may say their kind was seen.
+fn read_list(list: Element<'_>) -> Result<Submission, RimError> {
+    let mut read = Submission::default();
+    let mut packages = Vec::new();
+    let mut beside = Vec::new();
+    for (count, child) in list.children().enumerate() {
+        if count >= limits::MAX_OBJECTS_PER_SUBMISSION {
+            let problem = format!("more than {} registry objects", limits::MAX_OBJECTS_PER_SUBMISSION);
+            return Err(RimError::at(child, "rim.objects", problem));
+        }
+        if let Some((object, is_package)) = Object::read_unsettled(child) {
+            if is_package {
+                packages.push((read.objects.len(), child));
+            }
+            read.objects.push(object);
+            continue;
+        }
+        match (child.ns(), child.local()) {
+            (Ns::RIM, "ObjectRef") => read.object_refs.push(owned(child.attr("id")).unwrap_or_default()),
+            (Ns::RIM, "Classification" | "ExternalIdentifier") => beside.push(child),
+            (_, local) => {
+                let problem = format!("{local} is no registry object of XDS");
+                return Err(RimError::at(child, "rim.object", problem));
+            }
+        }
+    }
+    if !beside.is_empty() {
+        move_into_objects(&mut read.objects, &beside)?;
+    }
+    for (index, element) in packages {
+        if let Some(package) = read.objects.get_mut(index) {
+            package.kind = package_kind(package, element)?;
+        }
+    }
+    Ok(read)
+}
+
+fn move_into_objects(objects: &mut [Object], beside: &[Element<'_>]) -> Result<(), RimError> {
+    let mut places = HashMap::with_capacity(objects.len());
+    for (place, object) in objects.iter().enumerate() {
+        places.entry(object.id.clone()).or_insert(place);
+    }
+    for &element in beside {
+        let is_classification = element.local() == "Classification";
+        let reference = if is_classification { "classifiedObject" } else { "registryObject" };
+        let id = element.attr(reference).unwrap_or_default();
+        let Some(object) = places.get(&*id).and_then(|&place| objects.get_mut(place)) else {
+            let problem = format!("{}/@{reference} {id:?} names no object of the list", element.local());
+            return Err(RimError::at(element, "rim.reference", problem));
+        };
+        if !is_classification {
+            object.external_identifiers.push(ExternalIdentifier::read(element));
+            continue;
+        }
+        let classification = Classification::read(element);
+        // Some sources say it twice, in the package and beside it.
+        if !classification.node.as_deref().is_some_and(|node| object.has_node(node)) {
+            object.classifications.push(classification);
+        }
+    }
+    Ok(())
+}
+
+fn package_kind(package: &Object, element: Element<'_>) -> Result<Kind, RimError> {
+    let wrong = |what| {
+        let problem = format!("RegistryPackage {:?} is classified as {what}", package.id);
+        Err(RimError::at(element, "rim.package", problem))
+    };
+    match (package.has_node(codes::SUBMISSION_SET), package.has_node(codes::FOLDER)) {
+        (true, false) => Ok(Kind::SubmissionSet),
+        (false, true) => Ok(Kind::Folder),
+        (false, false) => wrong("neither SubmissionSet nor Folder"),
+        (true, true) => wrong("both SubmissionSet and Folder"),
+    }
+}
+
+fn owned(value: Option<Cow<'_, str>>) -> Option<String> {
+    value.map(Cow::into_owned)
+}
+
+/// An id that was given, or a fresh one: the schema wants one, and nothing refers to it.
+fn write_id(id: Option<&str>, out: &mut Writer) {
+    match id {
+        Some(id) => out.attr("id", id),
+        None => out.attr("id", EntryUuid::random().as_str()),
+    };
+}
+
+impl Slot {
+    fn read(element: Element<'_>) -> Slot {
+        let values = element.child(Ns::RIM, "ValueList").map_or_else(Vec::new, |list| {
+            list.children().filter(|v| v.is(Ns::RIM, "Value")).map(|v| v.text().into_owned()).collect()
+        });
+        Slot {
+            name: owned(element.attr("name")).unwrap_or_default(),
+            slot_type: owned(element.attr("slotType")),
+            values,
+        }
+    }
+
+    fn write(&self, out: &mut Writer) {
+        out.start(Ns::RIM, "Slot").attr("name", &self.name).attr_opt("slotType", self.slot_type.as_deref());
+        out.start(Ns::RIM, "ValueList");
+        for value in &self.values {
+            out.leaf(Ns::RIM, "Value", value);
+        }
+        out.end().end();
+    }
+}
+
+impl Localized {
+    /// A text in the language that the message does not name.
+    pub fn plain(value: impl Into<String>) -> Localized {
+        Localized { lang: None, charset: None, value: value.into() }
+    }
+
+    fn read_all<'t>(element: Element<'t>) -> impl Iterator<Item = Localized> + 't {
+        element.children().filter(|child| child.is(Ns::RIM, "LocalizedString")).map(|string| Localized {
+            lang: owned(string.attr_ns(Ns::XML, "lang")),
+            charset: owned(string.attr("charset")),
+            value: owned(string.attr("value")).unwrap_or_default(),
+        })
+    }
+
+    fn write_all(local: &str, strings: &[Localized], out: &mut Writer) {
+        if strings.is_empty() {
+            return;
+        }
+        out.start(Ns::RIM, local);
+        for string in strings {
+            out.start(Ns::RIM, "LocalizedString");
+            if let Some(lang) = &string.lang {
+                out.attr_ns(Ns::XML, "lang", lang);
+            }
+            out.attr_opt("charset", string.charset.as_deref()).attr("value", &string.value).end();
+        }
+        out.end();
+    }
+}
+
+impl Classification {
+    fn read(element: Element<'_>) -> Classification {
+        let mut read = Classification::default();
+        for attribute in element.attributes().filter(|attribute| attribute.ns == Ns::NONE) {
+            let place = match attribute.local {
+                "id" => &mut read.id,
+                "classificationScheme" => &mut read.scheme,
+                "classificationNode" => &mut read.node,
+                "classifiedObject" => &mut read.classified_object,
+                "nodeRepresentation" => &mut read.node_representation,
+                _ => continue,
+            };
+            *place = Some(attribute.value.into_owned());
+        }
+        for child in element.children().filter(|child| child.ns() == Ns::RIM) {
+            match child.local() {
+                "Slot" => read.slots.push(Slot::read(child)),
+                "Name" => read.name.extend(Localized::read_all(child)),
+                "Description" => read.description.extend(Localized::read_all(child)),
+                _ => {}
+            }
+        }
+        read
+    }
+
+    fn write(&self, object: &str, out: &mut Writer) {
+        out.start(Ns::RIM, "Classification");
+        write_id(self.id.as_deref(), out);
+        out.attr_opt("classificationScheme", self.scheme.as_deref())
+            .attr_opt("classificationNode", self.node.as_deref())
+            .attr("classifiedObject", self.classified_object.as_deref().unwrap_or(object))
+            .attr_opt("nodeRepresentation", self.node_representation.as_deref())
+            .attr("objectType", object_type::CLASSIFICATION);
+        self.slots.iter().for_each(|slot| slot.write(out));
+        Localized::write_all("Name", &self.name, out);
+        Localized::write_all("Description", &self.description, out);
+        out.end();
+    }
+
+    /// The values of a slot; empty if it is not there.
+    pub fn slot(&self, name: &str) -> &[String] {
+        slot(&self.slots, name)
+    }
+}
+
+impl ExternalIdentifier {
+    fn read(element: Element<'_>) -> ExternalIdentifier {
+        let mut read = ExternalIdentifier::default();
+        for attribute in element.attributes().filter(|attribute| attribute.ns == Ns::NONE) {
+            let value = attribute.value.into_owned();
+            match attribute.local {
+                "id" => read.id = Some(value),
+                "identificationScheme" => read.scheme = value,
+                "registryObject" => read.registry_object = Some(value),
+                "value" => read.value = value,
+                _ => {}
+            }
+        }
+        read.name =
+            element.child(Ns::RIM, "Name").map_or_else(Vec::new, |name| Localized::read_all(name).collect());
+        read
+    }
+
+    fn write(&self, object: &str, out: &mut Writer) {
+        out.start(Ns::RIM, "ExternalIdentifier");
+        write_id(self.id.as_deref(), out);
+        out.attr("identificationScheme", &self.scheme)
+            .attr("registryObject", self.registry_object.as_deref().unwrap_or(object))
+            .attr("value", &self.value)
+            .attr("objectType", object_type::EXTERNAL_IDENTIFIER);
+        Localized::write_all("Name", &self.name, out);
+        out.end();
     }
 }
