@@ -94,6 +94,26 @@ pub const CHUNK_BYTES: usize = 128 * 1024;
 /// Recent answers' documents whose hash is remembered, to compare with what is retrieved.
 pub const MAX_FINGERPRINTS: usize = 200_000;
 
+/// Threads that read from the store, each with a connection. Reads are short and in memory; more than the cores that a
+/// small gateway has would only take turns.
+pub const STORE_READERS: usize = 3;
+/// Jobs that wait for a reader; further ones are told that the store is busy.
+pub const MAX_QUEUED_READS: usize = 1_024;
+/// Jobs that wait for the writer; further ones are told that the store is busy.
+pub const MAX_QUEUED_WRITES: usize = 1_024;
+/// Writing jobs that share one commit: bounds what one failing disk takes down, and how long the first waits.
+pub const MAX_GROUP_JOBS: usize = 256;
+/// Writing jobs after which the WAL is brought into the database file.
+pub const CHECKPOINT_AFTER_JOBS: usize = 400;
+/// Pages (4 KiB) of the WAL beyond which the writer stops once to start it anew.
+pub const MAX_WAL_PAGES: i64 = 65_536;
+/// Bytes of the database that are mapped instead of read; SQLite caps it at 2 GiB.
+pub const STORE_MMAP_BYTES: i64 = 0x7fff_0000;
+/// How long a connection waits for another process (a backup, a shell) that holds a lock.
+pub const STORE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Prepared statements that a connection keeps.
+pub const MAX_PREPARED_STATEMENTS: usize = 128;
+
 /// The bounds that an operator may move, with the constants above as defaults.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]

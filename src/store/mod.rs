@@ -1,12 +1,23 @@
 //! The embedded database: SQLite in WAL mode, one writer that commits in groups, a few readers. Knows no XDS.
 //!
 //! Rooms above bring their own tables ([`Migration`]) and their own statements; what they hand in runs on the store's
-//! threads, never on the runtime's.
+//! threads, never on the runtime's. A writing job is answered only when its changes are on disk. Jobs that arrive while
+//! one group is being synced make the next group, so that many senders share one sync and a single one never waits for
+//! company.
+
+mod job;
+mod migrate;
+mod reader;
+mod writer;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread::JoinHandle;
 
 pub use rusqlite::{self, Connection};
+
+use job::{Answer, Job, Work};
 
 /// Why the store could not do something. Internal text: for the log, never for a peer.
 #[derive(Debug, thiserror::Error)]
@@ -29,12 +40,50 @@ pub enum StoreError {
         /// Ours.
         known: u32,
     },
-    /// The queue to the writer is full.
+    /// What is stored is not what was stored: a damaged row.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
+    /// The queue to the writer or to the readers is full.
     #[error("the store is busy")]
     Busy,
     /// The store is shutting down.
     #[error("the store is closed")]
     Closed,
+    /// A job panicked; its changes are undone.
+    #[error("a job panicked")]
+    Panicked,
+    /// The commit of the whole group failed, and this job's changes with it.
+    #[error("the group was not committed: {0}")]
+    Group(Arc<StoreError>),
+}
+
+/// What an operator can do about a [`StoreError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// Too much work at once: later it will be possible.
+    Busy,
+    /// Disk or memory is used up.
+    OutOfResources,
+    /// Anything else.
+    Broken,
+}
+
+impl StoreError {
+    /// What kind of trouble this is.
+    pub fn trouble(&self) -> Trouble {
+        use rusqlite::ErrorCode;
+        match self {
+            Self::Busy | Self::Closed => Trouble::Busy,
+            Self::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => Trouble::OutOfResources,
+            Self::Sqlite(error) => match error.sqlite_error_code() {
+                Some(ErrorCode::DiskFull | ErrorCode::OutOfMemory) => Trouble::OutOfResources,
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Trouble::Busy,
+                _ => Trouble::Broken,
+            },
+            Self::Group(error) => error.trouble(),
+            _ => Trouble::Broken,
+        }
+    }
 }
 
 /// Numbered, forward-only changes to one room's tables.
@@ -49,33 +98,118 @@ pub struct Migration {
 /// Runs in the writer before each group's commit; a failure fails the group (the repository syncs its files here).
 pub type BeforeCommit = Arc<dyn Fn() -> std::io::Result<()> + Send + Sync>;
 
-/// The database. Cheap to clone.
-#[derive(Clone)]
-pub struct Store {}
+/// The hooks, shared with the writer.
+type Hooks = Arc<RwLock<Vec<BeforeCommit>>>;
 
-#[allow(unused_variables)]
+/// The database. Cheap to clone. It closes when the last clone is gone, or at [`Store::close`].
+#[derive(Clone)]
+pub struct Store(Arc<Shared>);
+
+struct Shared {
+    hooks: Hooks,
+    /// Gone once the store is closed.
+    queues: Mutex<Option<Queues>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+#[derive(Clone)]
+struct Queues {
+    writer: SyncSender<Box<dyn Job>>,
+    readers: SyncSender<Box<dyn Job>>,
+}
+
 impl Store {
     /// Opens or creates `directory/sekisho.db` and migrates it.
     pub fn open(directory: &Path, migrations: &[Migration]) -> Result<Store, StoreError> {
-        todo!()
+        std::fs::create_dir_all(directory)?;
+        let file = directory.join("sekisho.db");
+        let mut connection = writer::connect(&file)?;
+        migrate::run(&mut connection, migrations)?;
+        std::fs::File::open(directory)?.sync_all()?;
+
+        let hooks = Hooks::default();
+        let mut threads = Vec::new();
+        let writer = writer::start(&file, connection, hooks.clone(), &mut threads)?;
+        let readers = reader::start(&file, &mut threads)?;
+        Ok(Self(Arc::new(Shared {
+            hooks,
+            queues: Mutex::new(Some(Queues { writer, readers })),
+            threads: Mutex::new(threads),
+        })))
     }
+
     /// Adds a hook that runs before each group's commit.
     pub fn before_commit(&self, hook: BeforeCommit) {
-        todo!()
+        self.0.hooks.write().unwrap_or_else(PoisonError::into_inner).push(hook);
     }
-    /// Runs a reading job on one of the readers.
+
+    /// Runs a reading job on one of the readers. All that it reads is of one moment.
     pub async fn read<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        todo!()
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        send(&self.queues()?.readers, Work::boxed(job, Answer::Task(answer)))?;
+        answered.await.unwrap_or(Err(StoreError::Closed))
     }
+
     /// Runs a writing job inside the next group's transaction, in a savepoint of its own: an Err rolls this job back and no
     /// other. Returns when the group is durable on disk.
     pub async fn write<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        todo!()
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        send(&self.queues()?.writer, Work::boxed(job, Answer::Task(answer)))?;
+        answered.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// [`Store::read`] for start-up code and commands: blocks the calling thread.
+    pub fn read_blocking<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = std::sync::mpsc::sync_channel(1);
+        send(&self.queues()?.readers, Work::boxed(job, Answer::Thread(answer)))?;
+        answered.recv().unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// [`Store::write`] for start-up code and commands: blocks the calling thread.
+    pub fn write_blocking<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = std::sync::mpsc::sync_channel(1);
+        send(&self.queues()?.writer, Work::boxed(job, Answer::Thread(answer)))?;
+        answered.recv().unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Finishes what is queued, brings everything into the database file and closes it. Blocks; later jobs are told
+    /// [`StoreError::Closed`].
+    pub fn close(&self) {
+        lock(&self.0.queues).take();
+        for thread in lock(&self.0.threads).drain(..) {
+            // A thread that panicked has nothing left to close.
+            let _ = thread.join();
+        }
+        self.0.hooks.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn queues(&self) -> Result<Queues, StoreError> {
+        lock(&self.0.queues).clone().ok_or(StoreError::Closed)
     }
 }
+
+fn send(queue: &SyncSender<Box<dyn Job>>, job: Box<dyn Job>) -> Result<(), StoreError> {
+    queue.try_send(job).map_err(|error| match error {
+        TrySendError::Full(_) => StoreError::Busy,
+        TrySendError::Disconnected(_) => StoreError::Closed,
+    })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;
