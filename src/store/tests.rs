@@ -210,10 +210,8 @@ fn a_closed_store_opens_again_with_everything_and_leaves_no_wal() {
 fn migrations_run_once_and_a_newer_schema_is_refused() {
     let scratch = Scratch::new();
     scratch.store().close();
-    const SECOND: Migration = Migration {
-        room: "notes",
-        steps: &[NOTES.steps[0], "ALTER TABLE note ADD COLUMN author TEXT"],
-    };
+    const SECOND: Migration =
+        Migration { room: "notes", steps: &[NOTES.steps[0], "ALTER TABLE note ADD COLUMN author TEXT"] };
     let store = Store::open(&scratch.0, &[SECOND]).unwrap();
     store.write_blocking(|c| Ok(c.execute("INSERT INTO note VALUES (1, 'x', 'me')", [])?)).unwrap();
     store.close();

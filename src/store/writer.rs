@@ -16,9 +16,7 @@ use crate::limits;
 pub(super) fn connect(file: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(
         file,
-        OpenFlags::SQLITE_OPEN_READ_WRITE
-            | OpenFlags::SQLITE_OPEN_CREATE
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
     tune(&connection)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
@@ -51,9 +49,7 @@ pub(super) fn start(
     let checkpointer = Checkpointer { connection: connect(file)?, due, overgrown: overgrown.clone() };
     let writer = Writer { connection, queue, hooks, checkpoints, overgrown, since_checkpoint: 0 };
     threads.push(thread::Builder::new().name("store-writer".to_owned()).spawn(|| writer.run())?);
-    threads.push(
-        thread::Builder::new().name("store-checkpoint".to_owned()).spawn(|| checkpointer.run())?,
-    );
+    threads.push(thread::Builder::new().name("store-checkpoint".to_owned()).spawn(|| checkpointer.run())?);
     Ok(sender)
 }
 
