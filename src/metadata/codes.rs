@@ -138,6 +138,21 @@ pub mod identifier {
     pub const FOLDER_PATIENT_ID: &str = "urn:uuid:f64ffdf0-4b97-4e06-b79f-a52b38ec2f8a";
     /// Folder.uniqueId
     pub const FOLDER_UNIQUE_ID: &str = "urn:uuid:75df8f67-9973-4fbe-a900-df66cefecc5a";
+
+    /// The Name that an ExternalIdentifier of a scheme must have (ITI TF-3: 4.2.3.1.3).
+    pub fn name(scheme: &str) -> Option<&'static str> {
+        NAMES.iter().find(|(known, _)| *known == scheme).map(|(_, name)| *name)
+    }
+
+    const NAMES: &[(&str, &str)] = &[
+        (DE_PATIENT_ID, "XDSDocumentEntry.patientId"),
+        (DE_UNIQUE_ID, "XDSDocumentEntry.uniqueId"),
+        (SS_PATIENT_ID, "XDSSubmissionSet.patientId"),
+        (SS_UNIQUE_ID, "XDSSubmissionSet.uniqueId"),
+        (SS_SOURCE_ID, "XDSSubmissionSet.sourceId"),
+        (FOLDER_PATIENT_ID, "XDSFolder.patientId"),
+        (FOLDER_UNIQUE_ID, "XDSFolder.uniqueId"),
+    ];
 }
 
 /// Association types.

@@ -6,4 +6,7 @@ pub mod validate;
 pub mod views;
 
 pub use rim::{Association, Classification, ExternalIdentifier, Kind, Object, Slot, Submission};
-pub use views::{Author, Code, DocumentEntry, Folder, SubmissionSet};
+pub use views::{
+    Author, AuthorRef, Code, CodeRef, DocumentEntry, DocumentEntryBuilder, Folder, FolderBuilder,
+    SubmissionSet, SubmissionSetBuilder,
+};
