@@ -1,1 +1,38 @@
-//! The configuration file: every problem at once, with file, line, column and a suggestion.
+//! The configuration file, `sekisho.toml`: read into typed settings, with every problem at once, each with file, line,
+//! column and a suggestion. `docs/configuration.md` describes the keys. Only the command line calls this.
+//!
+//! A configuration that has an error is never taken; warnings are for the operator.
+
+mod document;
+pub mod probe;
+mod problem;
+mod section;
+mod settings;
+
+use std::path::Path;
+
+pub use document::quoted;
+pub use problem::{Position, Problem, Problems, Weight};
+pub use settings::{
+    Bridge, ClientTls, Community, Correlation, Federation, Hosted, HttpListener, Listen, Log, LogFormat,
+    Mode, Patients, Settings, SoapListener,
+};
+
+/// Reads a configuration, with `path.to.key=value` overrides laid over it. Touches the disk: not for the runtime's threads.
+/// With the settings come the warnings.
+pub fn load(file: &Path, overrides: &[String]) -> Result<(Settings, Problems), Problems> {
+    let (document, problems) = document::Document::read(file, overrides)?;
+    let report = section::Report::new(&document, problems);
+    let settings = settings::read(&report);
+    let mut problems = Problems(report.into_problems());
+    problems.0.sort_by_key(|problem| {
+        (problem.file.clone(), problem.position.as_ref().map(|position| (position.line, position.column)))
+    });
+    match settings {
+        Some(settings) if !problems.is_fatal() => Ok((settings, problems)),
+        _ => Err(problems),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,536 @@
+//! The typed configuration, and how each section is read and checked. A section's own checks stand beside its reading, so
+//! that every problem has its place in the file.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hyper::Uri;
+
+use super::probe::{self, Validity};
+use super::section::{Report, Section};
+use crate::ids::{HomeCommunityId, Oid, PatientId};
+use crate::limits::{self, Limits};
+
+/// A whole configuration.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Who we are.
+    pub community: Community,
+    /// Where we listen.
+    pub listen: Listen,
+    /// Where everything that is kept lies.
+    pub data: PathBuf,
+    /// What stands behind the gateway.
+    pub mode: Mode,
+    /// How other communities are asked; None with federation off.
+    pub federation: Option<Federation>,
+    /// Bounds.
+    pub limits: Limits,
+    /// The log.
+    pub log: Log,
+}
+
+/// `[community]`
+#[derive(Debug, Clone)]
+pub struct Community {
+    /// homeCommunityId.
+    pub home: HomeCommunityId,
+    /// For people.
+    pub name: String,
+    /// The assigning authorities of its patients.
+    pub authorities: Vec<Oid>,
+}
+
+/// `[listen]`
+#[derive(Debug, Clone)]
+pub struct Listen {
+    /// SOAP over HTTPS.
+    pub soap: Option<SoapListener>,
+    /// SOAP over HTTP.
+    pub http: Option<HttpListener>,
+    /// Health, metrics, pages.
+    pub operator: Option<SocketAddr>,
+}
+
+/// `[listen.soap]`
+#[derive(Debug, Clone)]
+pub struct SoapListener {
+    /// Where.
+    pub address: SocketAddr,
+    /// Our certificate, PEM.
+    pub certificate: PathBuf,
+    /// Its key, PEM.
+    pub key: PathBuf,
+    /// Whose client certificates are taken, PEM; None (only with `insecure`) asks for none.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// `[listen.http]`
+#[derive(Debug, Clone)]
+pub struct HttpListener {
+    /// Where.
+    pub address: SocketAddr,
+    /// Whether it may listen beyond loopback.
+    pub insecure: bool,
+}
+
+/// What stands behind the gateway.
+#[derive(Debug, Clone)]
+pub enum Mode {
+    /// `[standalone]`: registry and repository inside, federation off.
+    Standalone(Hosted),
+    /// `[hosted]`: registry and repository inside, federated.
+    Hosted(Hosted),
+    /// `[bridge]`: the region's own registry and repositories.
+    Bridge(Box<Bridge>),
+}
+
+/// `[hosted]` or `[standalone]`
+#[derive(Debug, Clone)]
+pub struct Hosted {
+    /// repositoryUniqueId.
+    pub repository: Oid,
+    /// Whose patients are accepted.
+    pub patients: Patients,
+}
+
+/// Whose patients a hosted registry accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patients {
+    /// Those of `community.authorities`.
+    Own,
+    /// Anybody's.
+    Any,
+}
+
+/// `[bridge]`
+#[derive(Debug, Clone)]
+pub struct Bridge {
+    /// The existing registry's ITI-18.
+    pub iti18: Uri,
+    /// The existing repositories' ITI-43, by repositoryUniqueId.
+    pub iti43: Vec<(Oid, Uri)>,
+    /// Where submissions are passed on to.
+    pub iti41: Option<Uri>,
+    /// Where registrations are passed on to.
+    pub iti42: Option<Uri>,
+    /// Trust and identity towards them.
+    pub tls: Option<ClientTls>,
+}
+
+/// Trust and identity towards a server.
+#[derive(Debug, Clone)]
+pub struct ClientTls {
+    /// Whom we trust, PEM.
+    pub ca: PathBuf,
+    /// Our certificate and its key, PEM.
+    pub identity: Option<(PathBuf, PathBuf)>,
+}
+
+/// `[federation]`
+#[derive(Debug, Clone)]
+pub struct Federation {
+    /// The folder of the community files.
+    pub communities: PathBuf,
+    /// For one question over all communities.
+    pub deadline: Duration,
+    /// Who is who elsewhere.
+    pub correlation: Vec<Correlation>,
+}
+
+/// One row of `federation.correlation`.
+#[derive(Debug, Clone)]
+pub struct Correlation {
+    /// Our patient.
+    pub local: PatientId,
+    /// Another community.
+    pub home: HomeCommunityId,
+    /// The same person there.
+    pub remote: PatientId,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Copy)]
+pub struct Log {
+    /// How a line looks.
+    pub format: LogFormat,
+    /// What is left out.
+    pub level: tracing::Level,
+}
+
+/// How a line of the log looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For collectors.
+    Json,
+}
+
+/// Reads everything; None if something that is needed could not be read (the report says what).
+pub fn read(report: &Report<'_>) -> Option<Settings> {
+    let top = report.top();
+    let community =
+        top.required_section("community", "a table with home, name and authorities").map(community);
+    let listen = top.required_section("listen", "a table with soap, http and operator").map(listen);
+    let data = data(&top);
+    let mode = mode(&top);
+    let federation = federation(&top, mode.as_ref());
+    let limits = top.section("limits").map(limits).unwrap_or_default();
+    let log = log(top.section("log"));
+    if let (Some(Some(community)), Some(Mode::Hosted(hosted) | Mode::Standalone(hosted))) =
+        (&community, &mode)
+    {
+        own_patients_have_an_authority(&top, community, hosted);
+    }
+    top.close();
+    Some(Settings { community: community??, listen: listen?, data, mode: mode?, federation, limits, log })
+}
+
+fn community(section: Section<'_>) -> Option<Community> {
+    let home = section.required("home");
+    let name = section.required("name");
+    let authorities = section.list("authorities");
+    section.close();
+    Some(Community { home: home?, name: name?, authorities })
+}
+
+fn own_patients_have_an_authority(top: &Section<'_>, community: &Community, hosted: &Hosted) {
+    if hosted.patients == Patients::Own && community.authorities.is_empty() {
+        top.error(
+            "community",
+            "the registry would accept nobody: `community.authorities` is empty",
+            "name the assigning authorities of your patients, or accept everybody with patients = \"any\"",
+        );
+    }
+}
+
+fn data(top: &Section<'_>) -> PathBuf {
+    let section = top.section("data");
+    let directory = section
+        .as_ref()
+        .and_then(|section| section.optional("directory"))
+        .unwrap_or_else(|| top.report().directory().join("data"));
+    if let Err(problem) = probe::data_directory(&directory) {
+        let help = "name a directory on a local disk that this user may write";
+        match &section {
+            Some(section) => section.error("directory", problem, help),
+            None => top.error("data", problem, help),
+        }
+    }
+    if let Some(section) = section {
+        section.close();
+    }
+    directory
+}
+
+fn listen(section: Section<'_>) -> Listen {
+    let soap = section.section("soap").and_then(soap_listener);
+    let http = section.section("http").and_then(http_listener);
+    let operator = section.section("operator").and_then(|section| {
+        let address = section.required("address");
+        section.close();
+        address
+    });
+    if !section.has("soap") && !section.has("http") {
+        let help = "add [listen.soap] (HTTPS) or, on loopback, [listen.http]";
+        section.error(
+            "soap",
+            "nothing would be served: neither `listen.soap` nor `listen.http` is there",
+            help,
+        );
+    }
+    let addresses = [
+        ("soap", soap.as_ref().map(|listener| listener.address)),
+        ("http", http.as_ref().map(|listener| listener.address)),
+        ("operator", operator),
+    ];
+    ports_differ(&section, &addresses);
+    section.close();
+    Listen { soap, http, operator }
+}
+
+fn ports_differ(section: &Section<'_>, addresses: &[(&'static str, Option<SocketAddr>)]) {
+    let given: Vec<_> = addresses.iter().filter_map(|(name, address)| address.map(|a| (*name, a))).collect();
+    for (index, (name, address)) in given.iter().enumerate() {
+        let clash = given.iter().take(index).find(|(_, other)| {
+            let overlap =
+                other.ip() == address.ip() || other.ip().is_unspecified() || address.ip().is_unspecified();
+            address.port() != 0 && other.port() == address.port() && overlap
+        });
+        if let Some((other, _)) = clash {
+            let message = format!("`listen.{name}` and `listen.{other}` both want port {}", address.port());
+            section.error(name, message, "give each listener a port of its own, or 0 for a free one");
+        }
+    }
+}
+
+fn soap_listener(section: Section<'_>) -> Option<SoapListener> {
+    let address = section.required("address");
+    let insecure = section.optional("insecure").unwrap_or(false);
+    let tls = section.required_section("tls", "a table with certificate, key and client_ca");
+    let files = tls.and_then(|tls| {
+        let certificate: Option<PathBuf> = tls.required("certificate");
+        let key: Option<PathBuf> = tls.required("key");
+        let client_ca: Option<PathBuf> = tls.optional("client_ca");
+        if client_ca.is_none() && !insecure && !tls.has("client_ca") {
+            tls.error(
+                "client_ca",
+                "anybody could ask: without `client_ca` no client has to show a certificate",
+                "name the CA of your peers' certificates, or say insecure = true in [listen.soap]",
+            );
+        }
+        check_identity(&tls, certificate.as_ref(), key.as_ref());
+        check_authorities(&tls, "client_ca", client_ca.as_ref());
+        tls.close();
+        Some((certificate?, key?, client_ca))
+    });
+    section.close();
+    let (certificate, key, client_ca) = files?;
+    Some(SoapListener { address: address?, certificate, key, client_ca })
+}
+
+fn http_listener(section: Section<'_>) -> Option<HttpListener> {
+    let address: Option<SocketAddr> = section.required("address");
+    let insecure = section.optional("insecure").unwrap_or(false);
+    match address {
+        Some(address) if !address.ip().is_loopback() && !insecure => section.error(
+            "address",
+            format!("{address} is not loopback: patients' data would travel unencrypted"),
+            "use [listen.soap] with TLS, or 127.0.0.1; insecure = true permits it knowingly",
+        ),
+        Some(address) if !address.ip().is_loopback() => {
+            section.warning(
+                "address",
+                "unencrypted, and not on loopback",
+                "the status page shows this in red",
+            );
+        }
+        _ => {}
+    }
+    section.close();
+    Some(HttpListener { address: address?, insecure })
+}
+
+/// Certificate and key exist, belong together, and hold today.
+fn check_identity(section: &Section<'_>, certificate: Option<&PathBuf>, key: Option<&PathBuf>) {
+    let certificate = certificate.and_then(|file| {
+        probe::certificate(file)
+            .map_err(|problem| {
+                section.error("certificate", problem, "give a PEM file that this user may read")
+            })
+            .ok()
+    });
+    let key = key.and_then(|file| {
+        if probe::is_open_to_others(file) {
+            section.warning("key", "every user of this machine may read this key", "chmod 600 it");
+        }
+        probe::key(file)
+            .map_err(|problem| section.error("key", problem, "give a PEM file that this user may read"))
+            .ok()
+    });
+    let Some(certificate) = certificate else { return };
+    match probe::validity(&certificate) {
+        Validity::Good => {}
+        Validity::EndsSoon(end) => {
+            section.warning("certificate", format!("the certificate ends on {end}"), "renew it in time");
+        }
+        Validity::Bad(problem) => {
+            section.error("certificate", format!("the certificate {problem}"), "peers refuse it: renew it");
+        }
+    }
+    if key.is_some_and(|key| !probe::belong_together(&certificate, &key)) {
+        section.error("key", "the key is not the certificate's", "give the pair that was made together");
+    }
+}
+
+fn check_authorities(section: &Section<'_>, key: &'static str, file: Option<&PathBuf>) {
+    let Some(file) = file else { return };
+    match probe::authorities(file) {
+        Err(problem) => section.error(key, problem, "give a PEM file that this user may read"),
+        Ok(authorities) => {
+            for authority in authorities {
+                if let Validity::Bad(problem) = probe::validity(&authority) {
+                    section.error(
+                        key,
+                        format!("a CA certificate {problem}"),
+                        "ask the CA for its present one",
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn mode(top: &Section<'_>) -> Option<Mode> {
+    let standalone = top.section("standalone").map(|s| hosted(s).map(Mode::Standalone));
+    let hosted = top.section("hosted").map(|s| hosted(s).map(Mode::Hosted));
+    let bridge = top.section("bridge").map(|s| bridge(s).map(Box::new).map(Mode::Bridge));
+    let mut modes = [standalone, hosted, bridge].into_iter().flatten();
+    let help = "write exactly one: [standalone] (registry and repository without federation), [hosted] (the same \
+                with federation), [bridge] (before an existing registry)";
+    match (modes.next(), modes.next()) {
+        (Some(mode), None) => mode,
+        (None, _) => {
+            top.error("hosted", "nothing says what stands behind the gateway", help);
+            None
+        }
+        (Some(_), Some(_)) => {
+            top.error("hosted", "more than one of [standalone], [hosted] and [bridge] is there", help);
+            None
+        }
+    }
+}
+
+fn hosted(section: Section<'_>) -> Option<Hosted> {
+    let repository = section.required("repository");
+    let patients =
+        section.word("patients", &[("own", Patients::Own), ("any", Patients::Any)]).unwrap_or(Patients::Own);
+    section.close();
+    Some(Hosted { repository: repository?, patients })
+}
+
+fn bridge(section: Section<'_>) -> Option<Bridge> {
+    let insecure = section.optional("insecure").unwrap_or(false);
+    let tls = section.section("tls").and_then(client_tls);
+    let iti18 = section.required("iti18");
+    let iti43 =
+        section.required_section("iti43", "a table of \"repositoryUniqueId\" = \"URL\"").map(repositories);
+    let iti41 = section.optional("iti41");
+    let iti42 = section.optional("iti42");
+    for (key, url) in [("iti18", &iti18), ("iti41", &iti41), ("iti42", &iti42)] {
+        check_url(&section, key, url.as_ref(), insecure, tls.is_some());
+    }
+    for (_, url) in iti43.iter().flatten() {
+        check_url(&section, "iti43", Some(url), insecure, tls.is_some());
+    }
+    section.close();
+    Some(Bridge { iti18: iti18?, iti43: iti43?, iti41, iti42, tls })
+}
+
+fn repositories(section: Section<'_>) -> Vec<(Oid, Uri)> {
+    let mut repositories = Vec::new();
+    for (entry, url) in section.pairs() {
+        match Oid::parse(&entry.key) {
+            Ok(oid) => repositories.push((oid, url)),
+            Err(error) => {
+                section.error_at(
+                    entry.place,
+                    error.to_string(),
+                    "the key is the repositoryUniqueId, in quotes",
+                );
+            }
+        }
+    }
+    repositories
+}
+
+/// https needs somebody to trust; http stays on this machine unless it is permitted.
+fn check_url(section: &Section<'_>, key: &'static str, url: Option<&Uri>, insecure: bool, trusts: bool) {
+    let Some(url) = url else { return };
+    let https = url.scheme_str() == Some("https");
+    if https && !trusts {
+        let help = "add a tls table with ca, certificate and key";
+        section.error(key, format!("{url} is https, and nothing says whom to trust"), help);
+    }
+    if !https && !insecure && !url.host().is_some_and(is_loopback) {
+        let message = format!("{url} is not loopback: patients' data would travel unencrypted");
+        section.error(key, message, "use https; insecure = true permits it knowingly");
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+fn client_tls(section: Section<'_>) -> Option<ClientTls> {
+    let ca: Option<PathBuf> = section.required("ca");
+    let certificate: Option<PathBuf> = section.optional("certificate");
+    let key: Option<PathBuf> = section.optional("key");
+    check_authorities(&section, "ca", ca.as_ref());
+    if certificate.is_some() != key.is_some() {
+        section.error("key", "`certificate` and `key` go together", "give both, or neither");
+    }
+    check_identity(&section, certificate.as_ref(), key.as_ref());
+    section.close();
+    Some(ClientTls { ca: ca?, identity: certificate.zip(key) })
+}
+
+fn federation(top: &Section<'_>, mode: Option<&Mode>) -> Option<Federation> {
+    let section = top.section("federation");
+    if matches!(mode, Some(Mode::Standalone(_))) {
+        if let Some(section) = section {
+            let help = "remove it, or write [hosted] instead of [standalone]";
+            top.error("federation", "[standalone] does not federate", help);
+            drop(section);
+        }
+        return None;
+    }
+    let communities = top.report().directory().join("communities");
+    let Some(section) = section else {
+        return Some(Federation { communities, deadline: limits::FAN_OUT_DEADLINE, correlation: Vec::new() });
+    };
+    let federation = Federation {
+        communities: section.optional("communities").unwrap_or(communities),
+        deadline: section.optional("deadline_ms").map_or(limits::FAN_OUT_DEADLINE, Duration::from_millis),
+        correlation: correlation(&section),
+    };
+    if section.has("communities") && !federation.communities.is_dir() {
+        let message = format!("{} is no folder", federation.communities.display());
+        section.error("communities", message, "make it, and put one file per community into it");
+    }
+    section.close();
+    Some(federation)
+}
+
+fn correlation(section: &Section<'_>) -> Vec<Correlation> {
+    let shape = "[\"local patient\", \"homeCommunityId\", \"patient there\"]";
+    let mut correlation = Vec::new();
+    for [local, home, remote] in section.rows("correlation", shape) {
+        let local = section.value(&local, "correlation");
+        let home = section.value(&home, "correlation");
+        let remote = section.value(&remote, "correlation");
+        if let (Some(local), Some(home), Some(remote)) = (local, home, remote) {
+            correlation.push(Correlation { local, home, remote });
+        }
+    }
+    correlation
+}
+
+fn limits(section: Section<'_>) -> Limits {
+    let mut limits = Limits::default();
+    macro_rules! take { ($($field:ident)*) => {$(
+        if let Some(value) = section.optional(stringify!($field)) {
+            limits.$field = value;
+        }
+    )*} }
+    take! {
+        max_envelope_bytes max_document_bytes max_connections max_concurrent_requests max_queued_requests
+        max_query_results header_timeout_ms body_idle_timeout_ms request_deadline_ms shutdown_grace_ms
+    }
+    section.close();
+    limits
+}
+
+fn log(section: Option<Section<'_>>) -> Log {
+    use tracing::Level;
+    let mut log = Log { format: LogFormat::Text, level: Level::INFO };
+    let Some(section) = section else { return log };
+    if let Some(format) = section.word("format", &[("text", LogFormat::Text), ("json", LogFormat::Json)]) {
+        log.format = format;
+    }
+    let levels = [
+        ("error", Level::ERROR),
+        ("warn", Level::WARN),
+        ("info", Level::INFO),
+        ("debug", Level::DEBUG),
+        ("trace", Level::TRACE),
+    ];
+    if let Some(level) = section.word("level", &levels) {
+        log.level = level;
+    }
+    section.close();
+    log
+}

@@ -1,0 +1,122 @@
+//! One bad file, all of its problems; one good file; overrides.
+
+use std::path::PathBuf;
+
+use super::*;
+
+const STANDALONE: &str = r#"
+[community]
+home = "urn:oid:1.2.3"
+name = "試験"
+[listen.http]
+address = "127.0.0.1:8080"
+[standalone]
+repository = "1.2.3.4"
+patients = "any"
+"#;
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn with(text: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("sekisho-config-{}", uuid::Uuid::new_v4()));
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("sekisho.toml"), text).unwrap();
+        Self(folder)
+    }
+    fn load(&self, overrides: &[&str]) -> Result<(Settings, Problems), Problems> {
+        let overrides: Vec<_> = overrides.iter().map(|text| (*text).to_owned()).collect();
+        load(&self.0.join("sekisho.toml"), &overrides)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn a_small_configuration_is_enough() {
+    let folder = Folder::with(STANDALONE);
+    let (settings, warnings) = folder.load(&[]).unwrap();
+    assert_eq!(warnings, Problems::default());
+    assert_eq!(settings.data, folder.0.join("data"));
+    assert!(settings.federation.is_none());
+    assert!(matches!(settings.mode, Mode::Standalone(Hosted { patients: Patients::Any, .. })));
+}
+
+#[test]
+fn overrides_are_toml_values_or_else_strings() {
+    let folder = Folder::with(STANDALONE);
+    let (settings, _) = folder
+        .load(&[
+            "listen.http.address=127.0.0.1:0",
+            "community.name=\"quoted\"",
+            "limits.max_connections=7",
+            "data.directory=elsewhere",
+        ])
+        .unwrap();
+    assert_eq!(settings.listen.http.unwrap().address.port(), 0);
+    assert_eq!(settings.community.name, "quoted");
+    assert_eq!(settings.limits.max_connections, 7);
+    assert_eq!(settings.data, folder.0.join("elsewhere"));
+    let problems = folder.load(&["listen.http.adress=x", "novalue"]).unwrap_err().to_string();
+    assert!(problems.contains("--set listen.http.adress=x:1:13: error: unknown key `adress`"), "{problems}");
+    assert!(problems.contains("--set novalue: error: has no `=`"), "{problems}");
+}
+
+#[test]
+fn all_problems_are_told_at_once() {
+    let folder = Folder::with(
+        r#"
+[community]
+home = "urn:oid:1.2.x"
+nmae = "region"
+authorities = ["1.2.3", 4]
+[listen.soap]
+address = "0.0.0.0:8443"
+tls = { certificate = "missing.pem", key = "missing.key" }
+[listen.http]
+address = "0.0.0.0:8443"
+[hosted]
+repository = "1.2.3"
+patients = "nobody"
+[federation]
+correlation = [["only", "two"]]
+[log]
+level = "verbose"
+"#,
+    );
+    let problems = folder.load(&[]).unwrap_err().to_string();
+    for expected in [
+        ":3:8: error: \"1.2.x\" is no OID",
+        ":4:1: error: unknown key `nmae` in [community]",
+        "did you mean `name`?",
+        ":2:2: error: `community.name` is missing",
+        ":5:25: error: `community.authorities` is an integer",
+        "anybody could ask",
+        "missing.pem: No such file",
+        ":10:11: error: 0.0.0.0:8443 is not loopback",
+        "both want port 8443",
+        ":13:12: error: \"nobody\" is not known for `hosted.patients`",
+        "each item of `federation.correlation` has the form",
+        "\"verbose\" is not known for `log.level`",
+    ] {
+        assert!(problems.contains(expected), "{expected} is not in:\n{problems}");
+    }
+}
+
+#[test]
+fn broken_toml_says_where() {
+    let folder = Folder::with("[community\nname = \n");
+    let problems = folder.load(&[]).unwrap_err().to_string();
+    assert!(problems.contains("sekisho.toml:1:"), "{problems}");
+    assert!(problems.contains("sekisho.toml:2:"), "{problems}");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let problems = load(Path::new("/nowhere/sekisho.toml"), &[]).unwrap_err().to_string();
+    assert!(problems.starts_with("/nowhere/sekisho.toml: error: cannot be read"), "{problems}");
+}
