@@ -14,10 +14,13 @@ pub const MAX_XML_ATTRIBUTES: usize = 64;
 pub const MAX_XML_NAME_BYTES: usize = 256;
 /// Bytes of one attribute value.
 pub const MAX_XML_ATTRIBUTE_BYTES: usize = 64 * 1024;
-/// Elements and texts of one message: bounds the tree's memory (about 64 bytes each).
+/// Elements of one message, and likewise attributes: bounds the tree's memory (40 and 20 bytes each).
 pub const MAX_XML_NODES: usize = 4_000_000;
 /// Distinct namespaces of one message.
 pub const MAX_XML_NAMESPACES: usize = 256;
+/// Namespace declarations in force at one place: bounds what it costs to look a prefix up. Stacks that declare whatever
+/// they know on the envelope come to about 40.
+pub const MAX_XML_BINDINGS: usize = 128;
 
 /// A SOAP envelope, with the documents that are inline in it as base64. Larger documents travel as MIME parts.
 pub const MAX_ENVELOPE_BYTES: usize = 64 * 1024 * 1024;

@@ -3,6 +3,10 @@
 //! One parser serves everything. It refuses every DTD, every encoding but UTF-8, and whatever exceeds a bound of
 //! [`crate::limits`]. Names are pairs of an interned namespace ([`Ns`]) and a local name; prefixes never matter.
 
+mod arena;
+mod chars;
+mod detach;
+mod parse;
 mod start_tag;
 mod tree;
 mod write;

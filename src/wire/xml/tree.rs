@@ -1,11 +1,16 @@
-//! The reader: one pass over the bytes with quick-xml, into an arena of slices.
+//! What a document is to those who read it: elements with names, attributes, children and text, as slices of the source.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::ops::Range;
 
 use bytes::Bytes;
 
 use super::Ns;
+use super::arena::{self, Arena, Attr, Node};
+use super::parse::{self, Problem};
+
+const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 /// Why bytes are not a message that we read: the rule, where (1-based), and what stood there (names and limits only,
 /// never content).
@@ -23,17 +28,16 @@ pub struct XmlError {
 }
 
 /// A parsed document that owns its bytes.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Tree {
-    // TODO(xml): arena of nodes and attributes as u32 ranges into `source`
     source: Bytes,
+    pub(super) arena: Arena,
 }
 
 /// An element of a tree: a copyable handle.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Element<'t> {
     tree: &'t Tree,
-    #[allow(dead_code)]
     index: u32,
 }
 
@@ -48,15 +52,21 @@ pub struct Attribute<'t> {
     pub value: Cow<'t, str>,
 }
 
-#[allow(unused_variables)]
 impl Tree {
-    /// Parses a whole document. A BOM is passed over.
+    /// Parses a whole document. A BOM is passed over, and is not part of [`Tree::source`].
     pub fn parse(source: Bytes) -> Result<Tree, XmlError> {
-        todo!()
+        let source = if source.starts_with(BOM) { source.slice(BOM.len()..) } else { source };
+        match parse::parse(&source) {
+            Ok(arena) => Ok(Tree { source, arena }),
+            Err(Problem { at, rule, problem }) => {
+                let (line, column) = position(&source, at);
+                Err(XmlError { problem, rule, line, column })
+            }
+        }
     }
     /// The document element.
     pub fn root(&self) -> Element<'_> {
-        todo!()
+        self.element(0)
     }
     /// The bytes.
     pub fn source(&self) -> &Bytes {
@@ -64,15 +74,35 @@ impl Tree {
     }
     /// The URI of a namespace of this tree.
     pub fn uri(&self, ns: Ns) -> &str {
-        todo!()
+        let place = usize::from(ns.0).checked_sub(Ns::KNOWN.len());
+        place.and_then(|place| self.arena.namespaces.get(place)).map_or(ns.uri(), |uri| uri)
     }
     /// The element with that index, as [`Element::index`] gave it: how a struct that owns the tree remembers a place.
     pub fn element(&self, index: u32) -> Element<'_> {
-        todo!()
+        Element { tree: self, index }
+    }
+    /// A part of the source, which begins and ends between characters.
+    pub(super) fn text(&self, range: Range<usize>) -> &str {
+        self.source.get(range).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
     }
 }
 
-#[allow(unused_variables)]
+/// Sizes only: content does not belong in logs.
+impl fmt::Debug for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tree")
+            .field("bytes", &self.source.len())
+            .field("elements", &self.arena.nodes.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Element<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<{}> (element {})", self.local(), self.index)
+    }
+}
+
 impl<'t> Element<'t> {
     /// The element's number in its tree, in document order.
     pub fn index(self) -> u32 {
@@ -82,38 +112,64 @@ impl<'t> Element<'t> {
     pub fn tree(self) -> &'t Tree {
         self.tree
     }
+    pub(super) fn node(self) -> &'t Node {
+        &self.tree.arena.nodes[self.index as usize]
+    }
+    pub(super) fn attribute_records(self) -> &'t [Attr] {
+        let first = self.node().attributes as usize;
+        self.tree
+            .arena
+            .attributes
+            .get(first..first + usize::from(self.node().attribute_count))
+            .unwrap_or_default()
+    }
     /// Its namespace.
     pub fn ns(self) -> Ns {
-        todo!()
+        self.node().ns
     }
     /// Its local name.
     pub fn local(self) -> &'t str {
-        todo!()
+        self.tree.text(self.node().local_name())
     }
     /// Whether it has that name.
     pub fn is(self, ns: Ns, local: &str) -> bool {
-        self.ns() == ns && self.local() == local
+        let node = self.node();
+        node.ns == ns
+            && usize::from(node.local) == local.len()
+            && self.tree.source.get(node.local_name()) == Some(local.as_bytes())
     }
     /// The value of an attribute without namespace.
     pub fn attr(self, local: &str) -> Option<Cow<'t, str>> {
-        todo!()
+        self.attr_ns(Ns::NONE, local)
     }
     /// The value of an attribute with a namespace.
     pub fn attr_ns(self, ns: Ns, local: &str) -> Option<Cow<'t, str>> {
-        todo!()
+        self.find_attribute(ns, local).map(|attribute| self.tree.value(attribute))
+    }
+    pub(super) fn find_attribute(self, ns: Ns, local: &str) -> Option<&'t Attr> {
+        self.attribute_records().iter().find(|attribute| {
+            attribute.ns == ns
+                && usize::from(attribute.local_length) == local.len()
+                && self.tree.source.get(attribute.name()) == Some(local.as_bytes())
+        })
     }
     /// All attributes that are no namespace declarations.
     pub fn attributes(self) -> impl Iterator<Item = Attribute<'t>> {
-        std::iter::empty()
+        self.attribute_records().iter().map(move |attribute| Attribute {
+            ns: attribute.ns,
+            local: self.tree.text(attribute.name()),
+            value: self.tree.value(attribute),
+        })
     }
     /// Its child elements.
     pub fn children(self) -> impl Iterator<Item = Element<'t>> {
-        std::iter::empty()
+        let end = self.node().next;
+        let within = move |index: u32| (index < end).then(|| self.tree.element(index));
+        std::iter::successors(within(self.index + 1), move |child| within(child.node().next))
     }
     /// Its child elements of that name.
     pub fn children_named(self, ns: Ns, local: &str) -> impl Iterator<Item = Element<'t>> {
-        let local = local.to_owned();
-        self.children().filter(move |child| child.ns() == ns && child.local() == local)
+        self.children().filter(move |child| child.is(ns, local))
     }
     /// The first child element of that name.
     pub fn child(self, ns: Ns, local: &str) -> Option<Element<'t>> {
@@ -122,29 +178,62 @@ impl<'t> Element<'t> {
     /// Its own text, without that of its children: text, CDATA and references joined, comments and processing
     /// instructions left out.
     pub fn text(self) -> Cow<'t, str> {
-        todo!()
+        let node = self.node();
+        let content = node.tag_end as usize..node.content_end as usize;
+        let has_children = node.next > self.index + 1;
+        if !has_children {
+            let raw = self.tree.text(content.clone());
+            if memchr::memchr3(b'<', b'&', b'\r', raw.as_bytes()).is_none() {
+                return Cow::Borrowed(raw);
+            }
+        }
+        let mut text = String::new();
+        let mut from = content.start;
+        for child in self.children() {
+            arena::append_text(self.tree.text(from..child.range().start), &mut text);
+            from = child.range().end;
+        }
+        arena::append_text(self.tree.text(from..content.end), &mut text);
+        Cow::Owned(text)
     }
     /// Where the element stands in the source, from `<` to behind the `>` of its end.
     pub fn range(self) -> Range<usize> {
-        todo!()
+        self.node().start as usize..self.node().end as usize
     }
     /// The end of its start tag (behind `>`), as an offset into the source.
     pub fn start_tag_end(self) -> usize {
-        todo!()
+        self.node().tag_end as usize
     }
     /// Line and column of its start, 1-based.
     pub fn position(self) -> (u32, u32) {
-        todo!()
+        position(&self.tree.source, self.range().start)
     }
-    /// What a prefix means at this element (`""` for the default namespace): for QNames in content.
+    /// What a prefix means at this element (`""` for the default namespace, which is `""` where none is declared): for
+    /// QNames in content. None for a prefix that is not declared.
     pub fn resolve_prefix(self, prefix: &str) -> Option<&'t str> {
-        todo!()
+        let arena = &self.tree.arena;
+        let binding = arena
+            .in_force(self.node().scope)
+            .find(|binding| self.tree.source.get(binding.prefix()) == Some(prefix.as_bytes()));
+        match (binding, prefix) {
+            (Some(binding), _) => Some(self.tree.uri(binding.ns)),
+            (None, "") => Some(""),
+            (None, "xml") => Some(Ns::XML.uri()),
+            (None, _) => None,
+        }
     }
-    /// The element's own bytes, made to stand under a root that declares the namespaces of `declared` with their known
-    /// prefixes ([`Ns::known`]) and no others: what it needs besides is declared on its start tag. The first part is the
-    /// start tag (rewritten where that is needed), the second the untouched rest, as slices of the source. Attributes of
-    /// no namespace in `set` are added to the start tag, or replaced in it.
-    pub fn detach(self, declared: &[Ns], set: &[(&str, &str)]) -> (Bytes, Bytes) {
-        todo!()
+}
+
+impl Tree {
+    fn value(&self, attribute: &Attr) -> Cow<'_, str> {
+        arena::attribute_value(self.text(attribute.value()), attribute.plain)
     }
+}
+
+/// Line and column of an offset, 1-based.
+fn position(source: &[u8], at: usize) -> (u32, u32) {
+    let before = source.get(..at).unwrap_or(source);
+    let line = memchr::memchr_iter(b'\n', before).count() + 1;
+    let column = before.len() - memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1) + 1;
+    (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
 }
