@@ -34,6 +34,14 @@ pub const MAX_MIME_HEADER_BYTES: usize = 16 * 1024;
 pub const MAX_MIME_BOUNDARY_BYTES: usize = 128;
 /// Bytes before the first boundary and after the last.
 pub const MAX_MIME_PREAMBLE_BYTES: usize = 64 * 1024;
+/// Blanks behind a boundary on its line, and in a row in a quoted-printable part: gateways of old padded lines.
+pub const MAX_MIME_PADDING_BYTES: usize = 1024;
+/// Small chunks of a body that are there already are joined up to this before they are looked at.
+pub const MIN_READ_BYTES: usize = 8 * 1024;
+/// Frame of a body into which small chunks are joined when sending.
+pub const FRAME_BYTES: usize = 64 * 1024;
+/// A chunk of this size is sent as it is, in a frame of its own: copying it would cost more than a frame does.
+pub const LARGE_CHUNK_BYTES: usize = 16 * 1024;
 /// Parts that arrive before the root part are kept: in memory up to this, in a file beyond.
 pub const MAX_EARLY_PART_MEMORY: usize = 1024 * 1024;
 

@@ -1,9 +1,15 @@
 //! Document bytes on their way from a socket or a file to another, never whole in memory.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
+use http_body_util::BodyExt as _;
+use hyper::body::{Frame, SizeHint};
+
+use crate::limits;
 
 /// Why a stream of document bytes ended before its end.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -68,20 +74,197 @@ impl Content {
     }
     /// All of it, if it has at most `limit` bytes.
     pub async fn collect(mut self, limit: u64) -> Result<Bytes, StreamError> {
-        let mut all = Vec::new();
+        let mut all = Gathered::new("document", limit);
         while let Some(chunk) = self.next().await {
-            let chunk = chunk?;
-            if (all.len() + chunk.len()) as u64 > limit {
-                return Err(StreamError::TooLarge { what: "document", limit });
-            }
-            all.extend_from_slice(&chunk);
+            all.push(chunk?)?;
         }
-        Ok(all.into())
+        Ok(all.finish())
     }
 }
 
 impl std::fmt::Debug for Content {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Content({:?} bytes)", self.length)
+    }
+}
+
+/// Chunks put together, up to a limit. A single chunk is kept as it is.
+#[derive(Debug)]
+pub struct Gathered {
+    what: &'static str,
+    limit: u64,
+    first: Bytes,
+    all: BytesMut,
+}
+
+impl Gathered {
+    /// Nothing yet; at most `limit` bytes of `what`.
+    pub fn new(what: &'static str, limit: u64) -> Self {
+        Self { what, limit, first: Bytes::new(), all: BytesMut::new() }
+    }
+    /// Adds a chunk.
+    pub fn push(&mut self, chunk: Bytes) -> Result<(), StreamError> {
+        if (self.len() + chunk.len()) as u64 > self.limit {
+            return Err(StreamError::TooLarge { what: self.what, limit: self.limit });
+        }
+        if self.len() == 0 {
+            self.first = chunk;
+            return Ok(());
+        }
+        if self.all.is_empty() {
+            self.all.reserve(2 * (self.first.len() + chunk.len()));
+            self.all.extend_from_slice(&std::mem::take(&mut self.first));
+        }
+        self.all.extend_from_slice(&chunk);
+        Ok(())
+    }
+    /// Bytes so far.
+    pub fn len(&self) -> usize {
+        self.first.len() + self.all.len()
+    }
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// All of them.
+    pub fn finish(self) -> Bytes {
+        if self.all.is_empty() { self.first } else { self.all.freeze() }
+    }
+}
+
+/// A body's chunks as a stream; trailers are left out.
+pub fn chunks(body: Body) -> ByteStream {
+    Box::pin(body.into_data_stream())
+}
+
+/// One body out of several contents, one behind the other, and its length where every one's is known.
+///
+/// Small chunks are joined to frames of about [`limits::FRAME_BYTES`], large ones are passed on as they are: few frames
+/// are few writes. What is joined is never held back while the next content makes one wait. A content that is shorter or
+/// longer than it said breaks the body off: the reader must not take it for whole.
+pub fn body(contents: impl IntoIterator<Item = Content>) -> (Option<u64>, Body) {
+    let sources: VecDeque<Source> = contents.into_iter().map(Source::from).collect();
+    let length = sources.iter().map(|source| source.unsaid).sum();
+    let frames = Frames { sources, left: length, joined: BytesMut::new(), behind: None };
+    (length, frames.boxed_unsync())
+}
+
+/// A [`Content`] being sent.
+struct Source {
+    head: VecDeque<Bytes>,
+    rest: Option<ByteStream>,
+    /// Bytes that it still owes, where its length is known.
+    unsaid: Option<u64>,
+}
+
+impl From<Content> for Source {
+    fn from(content: Content) -> Self {
+        Self { head: content.head.into(), rest: content.rest, unsaid: content.length }
+    }
+}
+
+impl Source {
+    fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, StreamError>>> {
+        let chunk = match (self.head.pop_front(), &mut self.rest) {
+            (Some(chunk), _) => Some(chunk),
+            (None, Some(rest)) => ready!(rest.as_mut().poll_next(context)?),
+            (None, None) => None,
+        };
+        if let Some(unsaid) = &mut self.unsaid {
+            let length = chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+            let as_said = if chunk.is_some() { length <= *unsaid } else { *unsaid == 0 };
+            if !as_said {
+                return Poll::Ready(Some(Err(StreamError::Malformed(
+                    "a document does not have the length that was announced for it".to_owned(),
+                ))));
+            }
+            *unsaid -= length;
+        }
+        Poll::Ready(chunk.map(Ok))
+    }
+}
+
+/// The body that [`body`] makes.
+struct Frames {
+    sources: VecDeque<Source>,
+    /// Bytes that the whole body still owes, where that is known.
+    left: Option<u64>,
+    /// Small chunks, joined.
+    joined: BytesMut,
+    /// A large chunk that goes out behind `joined`.
+    behind: Option<Bytes>,
+}
+
+impl Frames {
+    fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, StreamError>>> {
+        while let Some(source) = self.sources.front_mut() {
+            match ready!(source.poll_chunk(context)) {
+                Some(Err(error)) => {
+                    self.sources.clear();
+                    self.joined.clear();
+                    return Poll::Ready(Some(Err(error)));
+                }
+                Some(Ok(chunk)) if chunk.is_empty() => {}
+                Some(chunk) => return Poll::Ready(Some(chunk)),
+                None => {
+                    self.sources.pop_front();
+                }
+            }
+        }
+        Poll::Ready(None)
+    }
+
+    fn poll_joined(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, StreamError>>> {
+        if let Some(chunk) = self.behind.take() {
+            return Poll::Ready(Some(Ok(chunk)));
+        }
+        loop {
+            let chunk = match self.poll_chunk(context) {
+                Poll::Ready(Some(Ok(chunk))) => chunk,
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
+                Poll::Ready(None) | Poll::Pending if !self.joined.is_empty() => {
+                    return Poll::Ready(Some(Ok(self.joined.split().freeze())));
+                }
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Pending => return Poll::Pending,
+            };
+            let large = chunk.len() >= limits::LARGE_CHUNK_BYTES;
+            if large && self.joined.is_empty() {
+                return Poll::Ready(Some(Ok(chunk)));
+            }
+            if large || self.joined.len() + chunk.len() > limits::FRAME_BYTES {
+                self.behind = large.then(|| chunk.clone());
+                let frame = self.joined.split().freeze();
+                if !large {
+                    self.joined.extend_from_slice(&chunk);
+                }
+                return Poll::Ready(Some(Ok(frame)));
+            }
+            self.joined.extend_from_slice(&chunk);
+        }
+    }
+}
+
+impl hyper::body::Body for Frames {
+    type Data = Bytes;
+    type Error = StreamError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
+        let chunk = ready!(self.poll_joined(context)?);
+        if let (Some(left), Some(chunk)) = (&mut self.left, &chunk) {
+            *left -= chunk.len() as u64;
+        }
+        Poll::Ready(chunk.map(|chunk| Ok(Frame::data(chunk))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.sources.is_empty() && self.joined.is_empty() && self.behind.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.left.map(SizeHint::with_exact).unwrap_or_default()
     }
 }

@@ -1,9 +1,13 @@
 //! multipart/related in both directions, streaming: a tolerant reader and a strict writer (RFC 2046, RFC 2387).
 
+mod decode;
 mod header;
 mod reader;
 mod writer;
+#[cfg(test)]
+mod tests;
 
 pub use header::{ContentType, decode_content_id};
 pub use reader::{MultipartReader, PartHeaders};
+pub(crate) use writer::line_safe;
 pub use writer::{Part, multipart};

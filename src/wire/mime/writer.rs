@@ -1,6 +1,9 @@
 //! The writer: exactly the form that Axis2, CXF, WCF and Metro read.
+//!
+//! Peers match parts of it as text, so nothing here is free: the order of the parameters, the quotes, the brackets in
+//! `start` and in Content-ID, CRLF everywhere, the three headers of a part (user pains 1, 6, 10, 99).
 
-use crate::wire::stream::{Body, Content};
+use crate::wire::stream::{self, Body, Content};
 
 /// A part to write.
 #[derive(Debug)]
@@ -15,7 +18,38 @@ pub struct Part {
 
 /// A multipart/related message: the Content-Type header, its length where every part's is known, and the body. The first
 /// part is the root.
-#[allow(unused_variables)]
 pub fn multipart(action: &str, parts: Vec<Part>) -> (String, Option<u64>, Body) {
-    todo!()
+    let boundary = format!("MIMEBoundary_{}", uuid::Uuid::new_v4().simple());
+    let start = parts.first().map(|root| root.content_id.as_str()).unwrap_or_default();
+    let content_type = format!(
+        "multipart/related; type=\"application/xop+xml\"; start=\"<{}>\"; start-info=\"application/soap+xml\"; \
+         action=\"{}\"; boundary=\"{boundary}\"",
+        line_safe(start),
+        line_safe(action),
+    );
+    let mut contents = Vec::with_capacity(2 * parts.len() + 1);
+    let mut before = "";
+    for part in parts {
+        contents.push(Content::from_bytes(format!(
+            "{before}--{boundary}\r\nContent-Type: {}\r\nContent-Transfer-Encoding: binary\r\nContent-ID: <{}>\r\n\r\n",
+            header_safe(&part.content_type),
+            line_safe(&part.content_id),
+        )));
+        contents.push(part.content);
+        before = "\r\n";
+    }
+    contents.push(Content::from_bytes(format!("{before}--{boundary}--\r\n")));
+    let (length, body) = stream::body(contents);
+    (content_type, length, body)
+}
+
+/// A value as it may stand in quotes or brackets: visible ASCII without what would end it. Values are ours, or were
+/// received as identifiers; what is dropped here could only be an attempt to write headers.
+pub(crate) fn line_safe(value: &str) -> String {
+    value.chars().filter(|c| c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '<' | '>')).collect()
+}
+
+/// A whole header value: printable ASCII.
+fn header_safe(value: &str) -> String {
+    value.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').collect()
 }
