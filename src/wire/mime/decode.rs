@@ -25,7 +25,9 @@ impl Decoder {
             "binary" | "8bit" | "7bit" => Ok(Self::Identity),
             "base64" => Ok(Self::Base64 { group: Vec::new(), padded: false }),
             "quoted-printable" => Ok(Self::QuotedPrintable { undecided: Vec::new() }),
-            other => Err(malformed(format!("the Content-Transfer-Encoding {other:?} is unknown (RFC 2045, 6)"))),
+            other => {
+                Err(malformed(format!("the Content-Transfer-Encoding {other:?} is unknown (RFC 2045, 6)")))
+            }
         }
     }
 
@@ -85,7 +87,9 @@ fn quoted_printable(undecided: &mut Vec<u8>, chunk: &[u8]) -> Result<Bytes, Stre
         let blanks = rest.iter().skip(1).take_while(|b| is_blank(**b)).count();
         let line_end = line_end(&rest[1 + blanks..]);
         match (first, line_end, rest) {
-            (b'=' | b' ' | b'\t', None, _) if 1 + blanks + usize::from(rest.ends_with(b"\r")) == rest.len() => {
+            (b'=' | b' ' | b'\t', None, _)
+                if 1 + blanks + usize::from(rest.ends_with(b"\r")) == rest.len() =>
+            {
                 break;
             }
             (b'=', Some(end), _) => rest = &rest[1 + blanks + end..],
@@ -94,7 +98,11 @@ fn quoted_printable(undecided: &mut Vec<u8>, chunk: &[u8]) -> Result<Bytes, Stre
             (b'=', None, [_, high, low, behind @ ..]) => {
                 match (char::from(*high).to_digit(16), char::from(*low).to_digit(16)) {
                     (Some(high), Some(low)) => decoded.push((high << 4 | low) as u8),
-                    _ => return Err(malformed("a quoted-printable part has = without two hex digits".to_owned())),
+                    _ => {
+                        return Err(malformed(
+                            "a quoted-printable part has = without two hex digits".to_owned(),
+                        ));
+                    }
                 }
                 rest = behind;
             }
@@ -153,7 +161,9 @@ mod tests {
 
     #[test]
     fn attack_30_invalid_base64_is_an_error_at_every_split() {
-        for encoded in [&b"SGVs*G8="[..], b"SGVsbG8", b"SGVsbG8=SGVs", b"SGVsbG8==", b"\x00\xff\xfe\xfd", b"===="] {
+        for encoded in
+            [&b"SGVs*G8="[..], b"SGVsbG8", b"SGVsbG8=SGVs", b"SGVsbG8==", b"\x00\xff\xfe\xfd", b"===="]
+        {
             for chunk in 1..9 {
                 assert!(decode("base64", encoded, chunk).is_err(), "{encoded:?} in chunks of {chunk}");
             }

@@ -3,9 +3,9 @@
 mod decode;
 mod header;
 mod reader;
-mod writer;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 pub use header::{ContentType, decode_content_id};
 pub use reader::{MultipartReader, PartHeaders};

@@ -183,7 +183,8 @@ impl MultipartReader {
                 }
                 Token::More if self.ended => {
                     return Err(StreamError::Malformed(
-                        "the boundary that the Content-Type names is nowhere in the body (RFC 2046, 5.1.1)".to_owned(),
+                        "the boundary that the Content-Type names is nowhere in the body (RFC 2046, 5.1.1)"
+                            .to_owned(),
                     ));
                 }
                 Token::More => self.fill().await?,
@@ -317,7 +318,8 @@ impl MultipartReader {
     async fn fill_or_truncated(&mut self) -> Result<(), StreamError> {
         if self.ended {
             return Err(StreamError::Interrupted(
-                "the multipart body ends without its closing delimiter: it was cut off (RFC 2046, 5.1.1)".to_owned(),
+                "the multipart body ends without its closing delimiter: it was cut off (RFC 2046, 5.1.1)"
+                    .to_owned(),
             ));
         }
         self.fill().await

@@ -48,7 +48,8 @@ fn contents(body: &[u8], boundary: &str) -> Result<Vec<Vec<u8>>, StreamError> {
         assert_eq!(format!("{again:?}"), format!("{whole:?}"), "in chunks of {size}");
     }
     for at in 1..body.len().min(2000) {
-        let again = read(vec![Bytes::copy_from_slice(&body[..at]), Bytes::copy_from_slice(&body[at..])], boundary);
+        let again =
+            read(vec![Bytes::copy_from_slice(&body[..at]), Bytes::copy_from_slice(&body[at..])], boundary);
         assert_eq!(format!("{again:?}"), format!("{whole:?}"), "cut at {at}");
     }
     Ok(whole?.into_iter().map(|(_, _, bytes)| bytes).collect())
@@ -64,7 +65,10 @@ fn line_breaks_preambles_and_epilogues_are_tolerated() {
     assert_eq!(texts(crlf, "b"), ["one", "two"]);
     assert_eq!(texts(&crlf.replace("\r\n", "\n"), "b"), ["one", "two"]);
     assert_eq!(texts(&format!("\r\n{crlf}"), "b"), ["one", "two"]);
-    assert_eq!(texts(&format!("This is a MIME message.\r\n-- b\r\n{crlf}\r\nThe end.\r\n--b\r\n"), "b"), ["one", "two"]);
+    assert_eq!(
+        texts(&format!("This is a MIME message.\r\n-- b\r\n{crlf}\r\nThe end.\r\n--b\r\n"), "b"),
+        ["one", "two"]
+    );
     assert_eq!(texts(crlf.trim_end(), "b"), ["one", "two"]);
     assert_eq!(texts(&crlf.replace("--b\r\n", "--b \t \r\n"), "b"), ["one", "two"]);
     assert_eq!(texts(&format!("{}  \r\n", crlf.trim_end()), "b"), ["one", "two"]);
@@ -72,14 +76,18 @@ fn line_breaks_preambles_and_epilogues_are_tolerated() {
 
 #[test]
 fn parts_may_be_empty_and_headers_missing() {
-    assert_eq!(texts("--b\r\n\r\n\r\n--b\r\n\r\n--b\r\nA: 1\r\n--b\r\n\r\nx\r\n--b--", "b"), ["", "", "", "x"]);
+    assert_eq!(
+        texts("--b\r\n\r\n\r\n--b\r\n\r\n--b\r\nA: 1\r\n--b\r\n\r\nx\r\n--b--", "b"),
+        ["", "", "", "x"]
+    );
     assert_eq!(texts("--b\r\n<a/>\r\n--b\r\n\r\n<c/>\r\n--b--", "b"), ["<a/>", "<c/>"]);
     assert_eq!(texts("--b--", "b"), [""; 0]);
 }
 
 #[test]
 fn headers_fold_come_in_any_case_and_with_others() {
-    let body = b"--b\r\nX-Other: 1\r\ncontent-ID:\r\n <a%40b>\r\nCONTENT-TYPE: text/xml;\r\n\tcharset=UTF-8\r\n\
+    let body =
+        b"--b\r\nX-Other: 1\r\ncontent-ID:\r\n <a%40b>\r\nCONTENT-TYPE: text/xml;\r\n\tcharset=UTF-8\r\n\
         Content-transfer-encoding: Binary;\r\nContent-Length: 99\r\n\r\nx\r\n--b--";
     let parts = read(cut(body, 7), "b").unwrap();
     assert_eq!(parts, [(Some("a@b".into()), Some("text/xml; charset=UTF-8".into()), b"x".to_vec())]);
@@ -89,7 +97,10 @@ fn headers_fold_come_in_any_case_and_with_others() {
 #[test]
 fn a_boundary_may_be_glued_to_the_envelope_only() {
     let glued = |kind: &str| format!("--b\r\nContent-Type: {kind}\r\n\r\n<e>--b</e>--b\r\n\r\ntwo\r\n--b--");
-    assert_eq!(texts(&glued("application/xop+xml; type=\"application/soap+xml\""), "b"), ["<e>--b</e>", "two"]);
+    assert_eq!(
+        texts(&glued("application/xop+xml; type=\"application/soap+xml\""), "b"),
+        ["<e>--b</e>", "two"]
+    );
     assert_eq!(texts(&glued("text/xml"), "b"), ["<e>--b</e>--b\r\n\r\ntwo"]);
     assert_eq!(texts("--b\n\n<e></e>--b\n\n<x>--b\n--b--", "b"), ["<e></e>", "<x>--b"]);
 }
@@ -129,7 +140,8 @@ fn attack_23_and_24_parts_and_headers_are_counted() {
     for n in [1001, 100_000] {
         assert!(matches!(read(cut(parts(n).as_bytes(), 999), "b"), Err(StreamError::TooLarge { .. })));
     }
-    for header in [format!("X: {}\r\n", "y".repeat(1 << 20)), "X: y\r\n".repeat(200_000), "z".repeat(1 << 20)] {
+    for header in [format!("X: {}\r\n", "y".repeat(1 << 20)), "X: y\r\n".repeat(200_000), "z".repeat(1 << 20)]
+    {
         for size in [17, 4096, 1 << 22] {
             let body = format!("--b\r\n{header}\r\nx\r\n--b--");
             assert!(matches!(read(cut(body.as_bytes(), size), "b"), Err(StreamError::TooLarge { .. })));
@@ -256,7 +268,9 @@ fn what_is_put_into_headers_cannot_end_them() {
     assert!(content_type.contains("start=\"<aX:1>\"; start-info=\"application/soap+xml\"; action=\"urn:a\""));
     let frames: Vec<_> = run(futures_util::StreamExt::collect(chunks(body)));
     let text = String::from_utf8(frames[0].clone().unwrap().to_vec()).unwrap();
-    assert!(text.contains("Content-Type: a/bY: 1\r\nContent-Transfer-Encoding: binary\r\nContent-ID: <aX:1>\r\n\r\nx\r\n"));
+    assert!(text.contains(
+        "Content-Type: a/bY: 1\r\nContent-Transfer-Encoding: binary\r\nContent-ID: <aX:1>\r\n\r\nx\r\n"
+    ));
 }
 
 proptest! {
