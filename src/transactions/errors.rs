@@ -3,6 +3,9 @@
 
 use std::borrow::Cow;
 
+use crate::metadata::validate::{Class, Violation};
+use crate::store::{StoreError, Trouble};
+
 use super::Malformed;
 use crate::limits;
 use crate::wire::xml::{Element, Ns, Writer};
@@ -68,6 +71,54 @@ pub mod code {
     }
 }
 
+/// Who answers: registry and repository say some things with codes of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Answering {
+    /// ITI-18, 38, 42.
+    Registry,
+    /// ITI-39, 41, 43.
+    Repository,
+}
+
+impl Answering {
+    fn pick(self, registry: &'static str, repository: &'static str) -> &'static str {
+        match self {
+            Self::Registry => registry,
+            Self::Repository => repository,
+        }
+    }
+    /// What a broken metadata rule becomes.
+    fn metadata(self, class: Class) -> &'static str {
+        match class {
+            Class::Metadata => self.pick(code::REGISTRY_METADATA_ERROR, code::REPOSITORY_METADATA_ERROR),
+            Class::PatientIdDoesNotMatch => code::PATIENT_ID_DOES_NOT_MATCH,
+            Class::DuplicateUniqueIdInMessage => self.pick(
+                code::REGISTRY_DUPLICATE_UNIQUE_ID_IN_MESSAGE,
+                code::REPOSITORY_DUPLICATE_UNIQUE_ID_IN_MESSAGE,
+            ),
+            Class::UnresolvedReference => code::UNRESOLVED_REFERENCE,
+            Class::MissingDocument => code::MISSING_DOCUMENT,
+            Class::MissingDocumentMetadata => code::MISSING_DOCUMENT_METADATA,
+        }
+    }
+    /// What trouble of the store becomes.
+    fn trouble(self, trouble: Trouble) -> (&'static str, &'static str) {
+        match trouble {
+            Trouble::Busy => {
+                (self.pick(code::REGISTRY_BUSY, code::REPOSITORY_BUSY), "too much work at once; try again later")
+            }
+            Trouble::OutOfResources => (
+                self.pick(code::REGISTRY_OUT_OF_RESOURCES, code::REPOSITORY_OUT_OF_RESOURCES),
+                "storage is used up; nothing was changed",
+            ),
+            Trouble::Broken => (
+                self.pick(code::REGISTRY_ERROR, code::REPOSITORY_ERROR),
+                "the store failed; nothing was changed",
+            ),
+        }
+    }
+}
+
 /// A RegistryError.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegistryError {
@@ -89,6 +140,21 @@ impl RegistryError {
     /// A warning.
     pub fn warning(code: &'static str, context: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(code, context) }
+    }
+    /// What a broken rule of the metadata becomes: rule, section, object and value are in its codeContext.
+    pub fn from_violation(violation: &Violation, by: Answering) -> Self {
+        let Violation { rule, section, class, object, value, message } = violation;
+        let mut context = format!("{message} ({rule}; {section}): object {object:?}");
+        if !value.is_empty() {
+            context.push_str(&format!(", value {value:?}"));
+        }
+        Self::error(by.metadata(*class), context)
+    }
+    /// What a failure of the store becomes. The error itself goes to the log, under the trace id that the peer is told.
+    pub fn from_store(error: &StoreError, by: Answering, trace: &str) -> Self {
+        tracing::error!(%error, trace, "the store failed");
+        let (code, text) = by.trouble(error.trouble());
+        Self::error(code, format!("{text} (trace {trace})"))
     }
     /// The same with a location.
     pub fn at(mut self, location: impl Into<String>) -> Self {
