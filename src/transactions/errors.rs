@@ -104,9 +104,10 @@ impl Answering {
     /// What trouble of the store becomes.
     fn trouble(self, trouble: Trouble) -> (&'static str, &'static str) {
         match trouble {
-            Trouble::Busy => {
-                (self.pick(code::REGISTRY_BUSY, code::REPOSITORY_BUSY), "too much work at once; try again later")
-            }
+            Trouble::Busy => (
+                self.pick(code::REGISTRY_BUSY, code::REPOSITORY_BUSY),
+                "too much work at once; try again later",
+            ),
             Trouble::OutOfResources => (
                 self.pick(code::REGISTRY_OUT_OF_RESOURCES, code::REPOSITORY_OUT_OF_RESOURCES),
                 "storage is used up; nothing was changed",
