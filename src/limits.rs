@@ -125,6 +125,24 @@ pub const STORE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Prepared statements that a connection keeps.
 pub const MAX_PREPARED_STATEMENTS: usize = 128;
 
+/// Documents up to this share segment files and are kept in memory until they are committed; larger ones get a file each.
+pub const SMALL_DOCUMENT_BYTES: u64 = 1024 * 1024;
+/// A segment that has reached this is closed and the next one begun.
+pub const SEGMENT_BYTES: u64 = 256 * 1024 * 1024;
+/// Segments that are held open for reading.
+pub const MAX_OPEN_SEGMENTS: usize = 64;
+/// Documents that wait in memory for their commit, over all submissions; beyond it, small ones get a file too.
+pub const MAX_STAGED_MEMORY: usize = 64 * 1024 * 1024;
+/// Bytes of a large document that are gathered before they are written; twice that is in memory.
+pub const SPOOL_BATCH_BYTES: usize = 512 * 1024;
+/// Small documents of one retrieve that are read before its answer begins; further ones are read as they are sent.
+pub const MAX_EAGER_BYTES: u64 = 16 * 1024 * 1024;
+/// Bytes of segments without rows that are taken for what a crash left behind: a group of jobs holds what
+/// [`MAX_STAGED_MEMORY`] allows, and another may have been staged while it ran.
+pub const MAX_SETTLED_BYTES: u64 = 2 * MAX_STAGED_MEMORY as u64;
+/// Large files without rows that are taken for what a crash left behind.
+pub const MAX_SETTLED_FILES: usize = 2 * MAX_CONCURRENT_REQUESTS;
+
 /// The bounds that an operator may move, with the constants above as defaults.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]

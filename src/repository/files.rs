@@ -1,0 +1,115 @@
+//! Large documents, a file each: `incoming/uuid` while it arrives, then `large/xx/uuid`, xx being the first two digits.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use uuid::Uuid;
+
+#[derive(Debug, Clone)]
+pub(super) struct LargeFiles {
+    incoming: PathBuf,
+    large: PathBuf,
+}
+
+/// A file that goes away unless it is kept.
+#[derive(Debug)]
+pub(super) struct Unkept {
+    name: String,
+    path: Option<PathBuf>,
+}
+
+impl LargeFiles {
+    /// Makes the folders.
+    pub(super) fn open(directory: &Path) -> io::Result<Self> {
+        let files = Self { incoming: directory.join("incoming"), large: directory.join("large") };
+        for folder in [&files.incoming, &files.large] {
+            fs::create_dir_all(folder)?;
+        }
+        sync_folder(directory)?;
+        Ok(files)
+    }
+
+    /// A new file to write a document into.
+    pub(super) fn create(&self) -> io::Result<(Unkept, File)> {
+        let name = Uuid::new_v4().simple().to_string();
+        let path = self.incoming.join(&name);
+        let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+        Ok((Unkept { name, path: Some(path) }, file))
+    }
+
+    /// Makes a file that was written whole durable, under the name by which it can be retrieved.
+    pub(super) fn finish(&self, mut unkept: Unkept, file: &File) -> io::Result<Unkept> {
+        file.sync_all()?;
+        let path = self.path(&unkept.name);
+        let folder = path.parent().unwrap_or(&self.large);
+        if !folder.exists() {
+            fs::create_dir_all(folder)?;
+            sync_folder(&self.large)?;
+        }
+        fs::rename(self.incoming.join(&unkept.name), &path)?;
+        // From here on it is this name that goes away if it is not kept.
+        unkept.path = Some(path.clone());
+        sync_folder(folder)?;
+        Ok(unkept)
+    }
+
+    /// A document's file, for reading.
+    pub(super) fn read(&self, name: &str) -> io::Result<File> {
+        File::open(self.path(name))
+    }
+
+    /// How many bytes a document's file has.
+    pub(super) fn size(&self, name: &str) -> io::Result<u64> {
+        Ok(fs::metadata(self.path(name))?.len())
+    }
+
+    /// Files that were still arriving.
+    pub(super) fn incoming(&self) -> io::Result<Vec<PathBuf>> {
+        fs::read_dir(&self.incoming)?.map(|entry| Ok(entry?.path())).collect()
+    }
+
+    /// Files that arrived whole, by name.
+    pub(super) fn finished(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for folder in fs::read_dir(&self.large)? {
+            for entry in fs::read_dir(folder?.path())? {
+                names.extend(entry?.file_name().into_string());
+            }
+        }
+        Ok(names)
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.large.join(name.get(..2).unwrap_or_default()).join(name)
+    }
+}
+
+impl Unkept {
+    /// Keeps the file; returns its name.
+    pub(super) fn keep(mut self) -> String {
+        self.path = None;
+        std::mem::take(&mut self.name)
+    }
+}
+
+impl Drop for Unkept {
+    fn drop(&mut self) {
+        let Some(path) = self.path.take() else { return };
+        let remove = move || {
+            if let Err(error) = fs::remove_file(&path) {
+                tracing::warn!(%error, path = %path.display(), "a document that was not kept is still there");
+            }
+        };
+        // Taking away a file of gigabytes takes a while: not on a thread of the runtime.
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(remove)),
+            Err(_) => remove(),
+        }
+    }
+}
+
+/// Makes durable which names a folder holds.
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}

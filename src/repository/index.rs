@@ -1,0 +1,173 @@
+//! Which document is where: the repository's tables, every statement of which names tenant and repository.
+
+use std::sync::Arc;
+
+use openssl::sha::Sha256;
+
+use super::StoredDocument;
+use crate::ids::Oid;
+use crate::store::rusqlite::{self, OptionalExtension, params};
+use crate::store::{Connection, Migration, StoreError};
+
+pub(super) const MIGRATION: Migration = Migration {
+    room: "repository",
+    steps: &["
+        CREATE TABLE repository_document (
+            tenant TEXT NOT NULL,
+            repository TEXT NOT NULL,
+            unique_id TEXT NOT NULL,
+            mime_type TEXT NOT NULL,
+            size INTEGER NOT NULL,
+            sha1 TEXT NOT NULL,
+            crc INTEGER NOT NULL,
+            segment INTEGER,    -- a small document: number of the segment
+            position INTEGER,   -- and where its record begins
+            file TEXT,          -- a large one: the file's name
+            CHECK ((segment IS NULL) = (position IS NULL) AND (segment IS NULL) = (file IS NOT NULL)),
+            PRIMARY KEY (tenant, repository, unique_id)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX repository_file ON repository_document (tenant, repository, file) WHERE file IS NOT NULL;
+        CREATE TABLE repository_segment (
+            tenant TEXT NOT NULL,
+            repository TEXT NOT NULL,
+            segment INTEGER NOT NULL,
+            length INTEGER NOT NULL,    -- up to where rows may refer to it
+            PRIMARY KEY (tenant, repository, segment)
+        ) STRICT, WITHOUT ROWID;
+    "],
+};
+
+/// Where a document's bytes are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In a segment, as the record that begins there.
+    Segment(Position),
+    /// In a file of its own.
+    File(String),
+}
+
+/// A place in the segments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Position {
+    /// Number of the segment, from 1.
+    pub(super) segment: u32,
+    /// Bytes from its beginning.
+    pub(super) offset: u64,
+}
+
+/// A document's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Row {
+    pub(super) document: StoredDocument,
+    pub(super) place: Place,
+    /// CRC-32 of the bytes.
+    pub(super) crc: u32,
+}
+
+/// The rows of one repository of one tenant.
+#[derive(Clone)]
+pub(super) struct Index {
+    tenant: Arc<str>,
+    repository: Arc<str>,
+}
+
+impl Index {
+    pub(super) fn new(tenant: Arc<str>, repository: &Oid) -> Self {
+        Self { tenant, repository: repository.as_str().into() }
+    }
+
+    /// What a segment's record says about whose document it holds: enough to tell records apart, too little to tell whose
+    /// it is to somebody who has only the file.
+    pub(super) fn fingerprint(&self, unique_id: &str) -> [u8; 16] {
+        let mut hasher = Sha256::new();
+        for part in [&*self.tenant, &*self.repository, unique_id] {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part.as_bytes());
+        }
+        let mut fingerprint = [0; 16];
+        fingerprint.copy_from_slice(&hasher.finish()[..16]);
+        fingerprint
+    }
+
+    pub(super) fn find(&self, connection: &Connection, unique_id: &str) -> Result<Option<Row>, StoreError> {
+        let mut statement = connection.prepare_cached(
+            "SELECT mime_type, size, sha1, crc, segment, position, file FROM repository_document
+             WHERE tenant = ?1 AND repository = ?2 AND unique_id = ?3",
+        )?;
+        let row = statement.query_row(params![self.tenant, self.repository, unique_id], |row| {
+            let place = match row.get(6)? {
+                Some(file) => Place::File(file),
+                None => Place::Segment(Position { segment: row.get(4)?, offset: bytes(row, 5)? }),
+            };
+            let document = StoredDocument {
+                unique_id: unique_id.to_owned(),
+                mime_type: row.get(0)?,
+                size: bytes(row, 1)?,
+                sha1: row.get(2)?,
+            };
+            Ok(Row { document, place, crc: row.get(3)? })
+        });
+        Ok(row.optional()?)
+    }
+
+    pub(super) fn insert(&self, connection: &Connection, row: &Row) -> Result<(), StoreError> {
+        let (position, file) = match &row.place {
+            Place::Segment(position) => (Some(position), None),
+            Place::File(file) => (None, Some(file)),
+        };
+        connection
+            .prepare_cached(
+                "INSERT INTO repository_document (tenant, repository, unique_id, mime_type, size, sha1, crc, segment,
+                     position, file)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            )?
+            .execute(params![
+                self.tenant,
+                self.repository,
+                row.document.unique_id,
+                row.document.mime_type,
+                row.document.size as i64,
+                row.document.sha1,
+                row.crc,
+                position.map(|p| p.segment),
+                position.map(|p| p.offset as i64),
+                file,
+            ])?;
+        Ok(())
+    }
+
+    /// Notes how far a segment is in use.
+    pub(super) fn set_segment_end(&self, connection: &Connection, end: Position) -> Result<(), StoreError> {
+        connection
+            .prepare_cached(
+                "INSERT INTO repository_segment (tenant, repository, segment, length) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT DO UPDATE SET length = excluded.length",
+            )?
+            .execute(params![self.tenant, self.repository, end.segment, end.offset as i64])?;
+        Ok(())
+    }
+
+    /// The last segment in use and how far it is.
+    pub(super) fn segment_end(&self, connection: &Connection) -> Result<Option<Position>, StoreError> {
+        let end = connection.query_row(
+            "SELECT segment, length FROM repository_segment WHERE tenant = ?1 AND repository = ?2
+             ORDER BY segment DESC LIMIT 1",
+            params![self.tenant, self.repository],
+            |row| Ok(Position { segment: row.get(0)?, offset: bytes(row, 1)? }),
+        );
+        Ok(end.optional()?)
+    }
+
+    /// Whether a document refers to that file.
+    pub(super) fn has_file(&self, connection: &Connection, file: &str) -> Result<bool, StoreError> {
+        let mut statement = connection.prepare_cached(
+            "SELECT 1 FROM repository_document WHERE tenant = ?1 AND repository = ?2 AND file = ?3",
+        )?;
+        Ok(statement.exists(params![self.tenant, self.repository, file])?)
+    }
+}
+
+/// A number of bytes: SQLite's integers have a sign.
+fn bytes(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    Ok(row.get::<_, i64>(column)? as u64)
+}

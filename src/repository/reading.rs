@@ -1,0 +1,141 @@
+//! Documents on their way out: small ones in one read, verified before anybody sees a byte; large ones in chunks, one
+//! ahead, whose last is held back until the whole was right.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::stream;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::index::{Place, Row};
+use super::segments::HEADER_BYTES;
+use super::{Retrieved, Rooms};
+use crate::limits;
+use crate::wire::stream::{ByteStream, Content, StreamError};
+
+/// What a row stands for. `eager` is how many bytes may still be read at once for this answer. Blocks.
+pub(super) fn retrieve(rooms: &Arc<Rooms>, row: Row, eager: &mut u64) -> Retrieved {
+    let size = row.document.size;
+    let at_once = size <= limits::SMALL_DOCUMENT_BYTES && size <= *eager;
+    let content = if at_once {
+        *eager -= size;
+        Extent::open(rooms, &row).and_then(Extent::read_whole).map(Content::from_bytes)
+    } else {
+        promised(rooms, &row)
+            .map(|()| Content::from_stream(Some(size), stream_of(rooms.clone(), row.clone())))
+    };
+    match content {
+        Ok(content) => Retrieved::Found(row.document, content),
+        Err(error) => {
+            alarm(&row.place, &error);
+            Retrieved::Damaged
+        }
+    }
+}
+
+/// Whether the bytes that a stream will read are there, as far as can be seen without reading them.
+fn promised(rooms: &Rooms, row: &Row) -> io::Result<()> {
+    let there = match &row.place {
+        Place::Segment(position) => rooms
+            .segments
+            .read(position.segment)?
+            .metadata()?
+            .len()
+            .saturating_sub(position.offset + HEADER_BYTES)
+            .min(row.document.size),
+        Place::File(name) => rooms.files.size(name)?,
+    };
+    if there == row.document.size { Ok(()) } else { Err(damaged("the length is not that of the document")) }
+}
+
+/// Part of a file that is read from its beginning to its end.
+struct Extent {
+    file: Arc<File>,
+    at: u64,
+    left: u64,
+    crc: crc32fast::Hasher,
+    expected: u32,
+    place: Place,
+}
+
+impl Extent {
+    fn open(rooms: &Rooms, row: &Row) -> io::Result<Self> {
+        let (file, at) = match &row.place {
+            Place::Segment(position) => {
+                (rooms.segments.read(position.segment)?, position.offset + HEADER_BYTES)
+            }
+            Place::File(name) => (Arc::new(rooms.files.read(name)?), 0),
+        };
+        let (left, place) = (row.document.size, row.place.clone());
+        Ok(Self { file, at, left, crc: crc32fast::Hasher::new(), expected: row.crc, place })
+    }
+
+    /// The next chunk of at most `most` bytes. The last one is given only if all of it was right.
+    fn next(&mut self, most: u64) -> io::Result<Bytes> {
+        let mut chunk = vec![0; self.left.min(most) as usize];
+        self.file.read_exact_at(&mut chunk, self.at)?;
+        self.crc.update(&chunk);
+        self.at += chunk.len() as u64;
+        self.left -= chunk.len() as u64;
+        if self.left == 0 && self.crc.clone().finalize() != self.expected {
+            return Err(damaged("the checksum is not that of the document"));
+        }
+        Ok(chunk.into())
+    }
+
+    fn read_whole(mut self) -> io::Result<Bytes> {
+        self.next(self.left)
+    }
+}
+
+type Reading = JoinHandle<io::Result<(Extent, Bytes)>>;
+
+/// Where a stream is.
+enum Progress {
+    Begin(Arc<Rooms>, Row),
+    /// The next chunk is being read.
+    Ahead(Reading),
+    End,
+}
+
+/// A document as a stream: while one chunk is on its way out, the next is read on a blocking thread.
+fn stream_of(rooms: Arc<Rooms>, row: Row) -> ByteStream {
+    Box::pin(stream::try_unfold(Progress::Begin(rooms, row), |progress| async {
+        let reading = match progress {
+            Progress::Begin(rooms, row) => spawn_blocking(move || {
+                let place = row.place.clone();
+                Extent::open(&rooms, &row).and_then(read_ahead).inspect_err(|error| alarm(&place, error))
+            }),
+            Progress::Ahead(reading) => reading,
+            Progress::End => return Ok(None),
+        };
+        let failed = |error: &dyn std::error::Error| StreamError::Store(error.to_string());
+        let (extent, chunk) = reading.await.map_err(|e| failed(&e))?.map_err(|e| failed(&e))?;
+        let progress = match extent.left {
+            0 => Progress::End,
+            _ => Progress::Ahead(spawn_blocking(move || {
+                let place = extent.place.clone();
+                read_ahead(extent).inspect_err(|error| alarm(&place, error))
+            })),
+        };
+        Ok(Some((chunk, progress)))
+    }))
+}
+
+fn read_ahead(mut extent: Extent) -> io::Result<(Extent, Bytes)> {
+    let chunk = extent.next(limits::CHUNK_BYTES as u64)?;
+    Ok((extent, chunk))
+}
+
+fn damaged(what: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
+/// A document was stored and cannot be given out: somebody has to look at the disk.
+fn alarm(place: &Place, error: &io::Error) {
+    metrics::counter!("sekisho_repository_damaged_total").increment(1);
+    tracing::error!(?place, %error, "a stored document is damaged and was not given out");
+}

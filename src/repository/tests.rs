@@ -1,0 +1,401 @@
+use std::fs;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use openssl::hash::{MessageDigest, hash};
+use uuid::Uuid;
+
+use super::index::Position;
+use super::*;
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+/// A repository in a folder of its own, which goes away with it.
+struct Place {
+    directory: PathBuf,
+    store: Store,
+    repository: Repository,
+}
+
+impl Place {
+    fn new() -> Self {
+        let directory = std::env::temp_dir().join(format!("sekisho-{}", Uuid::new_v4().simple()));
+        Self::at(directory)
+    }
+
+    fn at(directory: PathBuf) -> Self {
+        let store = Store::open(&directory, &[MIGRATION]).unwrap();
+        let repository = open(&directory, &store, "tenant");
+        Self { directory, store, repository }
+    }
+
+    /// As after a kill: another process opens what this one had on disk at this moment.
+    fn crashed(&self) -> Self {
+        let copy = std::env::temp_dir().join(format!("sekisho-{}", Uuid::new_v4().simple()));
+        copy_folder(&self.directory, &copy);
+        Self::at(copy)
+    }
+
+    async fn stage(&self, bytes: &Bytes) -> Staged {
+        self.repository.stage(in_chunks(bytes, 10_000), u64::MAX).await.unwrap()
+    }
+
+    async fn submit(&self, unique_id: &str, bytes: &Bytes) -> Result<(), StoreError> {
+        let staged = self.stage(bytes).await;
+        self.store.write(self.repository.commit(vec![submitted(unique_id, staged)])).await
+    }
+
+    async fn bytes(&self, unique_id: &str) -> Bytes {
+        match self.repository.retrieve(unique_id).await.unwrap() {
+            Retrieved::Found(document, content) => {
+                assert_eq!(content.length, Some(document.size));
+                content.collect(u64::MAX).await.unwrap()
+            }
+            other => panic!("{unique_id}: {other:?}"),
+        }
+    }
+
+    fn files(&self, folder: &str) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut folders = vec![self.directory.join(folder)];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+                if entry.is_dir() { folders.push(entry) } else { found.push(entry) }
+            }
+        }
+        found
+    }
+
+    /// Files are taken away off the runtime's threads: it may take a moment.
+    async fn wait_until_empty(&self, folder: &str) {
+        for _ in 0..1_000 {
+            if self.files(folder).is_empty() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("still there: {:?}", self.files(folder));
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.store.close();
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+fn open(directory: &Path, store: &Store, tenant: &str) -> Repository {
+    Repository::open(directory, store.clone(), tenant.into(), Oid::parse("1.2.3").unwrap()).unwrap()
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        if source.is_dir() {
+            copy_folder(&source, &target);
+        } else if !source.ends_with("sekisho.db-shm") {
+            fs::copy(source, target).unwrap();
+        }
+    }
+}
+
+fn submitted(unique_id: &str, staged: Staged) -> Submitted {
+    Submitted { unique_id: unique_id.to_owned(), mime_type: "text/plain".to_owned(), staged }
+}
+
+fn document(size: usize) -> Bytes {
+    (0..size).map(|i| (i * 31 + i / 251) as u8).collect()
+}
+
+fn in_chunks(bytes: &Bytes, size: usize) -> Content {
+    let chunks: Vec<_> = bytes.chunks(size).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
+    Content::from_stream(None, stream::iter(chunks).boxed())
+}
+
+fn sha1(bytes: &[u8]) -> String {
+    hash(MessageDigest::sha1(), bytes).unwrap().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[tokio::test]
+async fn documents_of_every_size_come_back_as_they_were() {
+    let place = Place::new();
+    let edges =
+        [64 * KIB, limits::CHUNK_BYTES, limits::SPOOL_BATCH_BYTES, MIB, MIB + limits::SPOOL_BATCH_BYTES];
+    let mut sizes = vec![0, 1, 20 * MIB];
+    sizes.extend(edges.iter().flat_map(|size| [size - 1, *size, size + 1]));
+    for &size in &sizes {
+        let bytes = document(size);
+        let staged = place.stage(&bytes).await;
+        assert_eq!((staged.size, &staged.sha1), (size as u64, &sha1(&bytes)), "{size}");
+        let job = place.repository.commit(vec![submitted(&size.to_string(), staged)]);
+        place.store.write(job).await.unwrap();
+    }
+    let reopened = place.crashed();
+    for &size in &sizes {
+        for place in [&place, &reopened] {
+            let bytes = place.bytes(&size.to_string()).await;
+            assert!(bytes == document(size), "{size}");
+        }
+        let found = reopened.repository.find(vec![size.to_string()]).await.unwrap();
+        assert_eq!(found[0].as_ref().unwrap().size, size as u64);
+    }
+    assert_eq!(place.files("segments").len(), 1);
+    let large = sizes.iter().filter(|size| **size > MIB).count();
+    assert_eq!(place.files("large").len(), large);
+}
+
+#[tokio::test]
+async fn what_is_dropped_leaves_nothing_behind() {
+    let place = Place::new();
+    for size in [100 * KIB, 3 * MIB] {
+        drop(place.stage(&document(size)).await);
+        let mut half = place.repository.receive(u64::MAX);
+        half.write(document(size)).await.unwrap();
+        drop(half);
+    }
+    place.wait_until_empty("incoming").await;
+    place.wait_until_empty("large").await;
+    assert!(place.files("segments").is_empty());
+    assert_eq!(place.repository.rooms.memory.free(), limits::MAX_STAGED_MEMORY);
+}
+
+#[tokio::test]
+async fn a_document_beyond_the_limit_is_refused_by_name_and_leaves_nothing() {
+    let place = Place::new();
+    for size in [10 * KIB, 3 * MIB] {
+        let bytes = document(size);
+        assert!(place.repository.stage(in_chunks(&bytes, 1_000), size as u64).await.is_ok());
+        let error = place.repository.stage(in_chunks(&bytes, 1_000), size as u64 - 1).await.unwrap_err();
+        assert!(matches!(error, StreamError::TooLarge { limit, .. } if limit == size as u64 - 1), "{error}");
+    }
+    place.wait_until_empty("incoming").await;
+    place.wait_until_empty("large").await;
+}
+
+#[tokio::test]
+async fn small_documents_go_to_files_when_the_memory_for_them_is_used_up() {
+    let place = Place::new();
+    let bytes = document(MIB);
+    let mut staged = Vec::new();
+    for _ in 0..limits::MAX_STAGED_MEMORY / MIB {
+        staged.push(place.stage(&bytes).await);
+    }
+    assert_eq!(place.repository.rooms.memory.free(), 0);
+    place.submit("one-more", &bytes).await.unwrap();
+    assert_eq!(place.files("large").len(), 1);
+    assert!(place.bytes("one-more").await == bytes);
+    drop(staged);
+    assert_eq!(place.repository.rooms.memory.free(), limits::MAX_STAGED_MEMORY);
+}
+
+#[tokio::test]
+async fn attack_52_the_same_bytes_again_are_no_second_copy_and_other_bytes_are_refused() {
+    let place = Place::new();
+    for (id, size) in [("small", 1_000), ("large", 2 * MIB)] {
+        place.submit(id, &document(size)).await.unwrap();
+        let files = (place.repository.rooms.segments.mark(), place.files("large"));
+        place.submit(id, &document(size)).await.unwrap();
+
+        let (new, other) = (place.stage(&document(10)).await, place.stage(&document(size + 1)).await);
+        let job = place.repository.commit(vec![submitted("new", new), submitted(id, other)]);
+        assert!(place.store.write(job).await.is_err());
+        assert!(matches!(place.repository.retrieve("new").await.unwrap(), Retrieved::Unknown));
+
+        assert!(place.bytes(id).await == document(size));
+        for _ in 0..1_000 {
+            if place.files("large") == files.1 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!((place.repository.rooms.segments.mark(), place.files("large")), files);
+    }
+}
+
+#[tokio::test]
+async fn attack_49_identifiers_never_reach_the_file_system() {
+    let place = Place::new();
+    let long = "9".repeat(4_096);
+    for id in ["../../etc/passwd", "/etc/passwd", "a\0b", "１.２.３", "..", "", &long] {
+        assert!(matches!(place.repository.retrieve(id).await.unwrap(), Retrieved::Unknown));
+        for size in [10, 2 * MIB] {
+            let id = format!("{id}{size}");
+            place.submit(&id, &document(size)).await.unwrap();
+            assert!(place.bytes(&id).await == document(size));
+        }
+    }
+    for path in place.files("large") {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        assert!(name.len() == 32 && name.bytes().all(|b| b.is_ascii_hexdigit()), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn wrong_bytes_are_never_given_out() {
+    let place = Place::new();
+    place.submit("good", &document(1_000)).await.unwrap();
+    place.submit("small", &document(1_000)).await.unwrap();
+    place.submit("large", &document(3 * MIB)).await.unwrap();
+
+    let flip = |path: &Path, at: u64| {
+        let file = fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, at).unwrap();
+        file.write_all_at(&[byte[0] ^ 1], at).unwrap();
+    };
+    flip(&place.files("segments")[0], segments::HEADER_BYTES + 1_000 + segments::HEADER_BYTES + 500);
+    flip(&place.files("large")[0], 5);
+
+    let ids = ["good", "small", "large"].map(str::to_owned).to_vec();
+    let mut retrieved = place.repository.retrieve_all(ids).await.unwrap().into_iter();
+    assert!(matches!(retrieved.next(), Some(Retrieved::Found(..))));
+    assert!(matches!(retrieved.next(), Some(Retrieved::Damaged)));
+    let Some(Retrieved::Found(_, mut content)) = retrieved.next() else { panic!() };
+    let mut received = 0;
+    let error = loop {
+        match content.next().await.unwrap() {
+            Ok(chunk) => received += chunk.len(),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, StreamError::Store(_)));
+    assert!(received < 3 * MIB, "the last chunk is held back");
+
+    // What is shorter than it was is seen before the answer begins.
+    fs::OpenOptions::new().write(true).open(&place.files("large")[0]).unwrap().set_len(100).unwrap();
+    assert!(matches!(place.repository.retrieve("large").await.unwrap(), Retrieved::Damaged));
+    fs::remove_file(&place.files("large")[0]).unwrap();
+    assert!(matches!(place.repository.retrieve("large").await.unwrap(), Retrieved::Damaged));
+}
+
+#[tokio::test]
+async fn many_small_documents_of_one_answer_are_read_as_they_are_sent() {
+    let place = Place::new();
+    let count = limits::MAX_EAGER_BYTES as usize / MIB + 3;
+    for n in 0..count {
+        place.submit(&n.to_string(), &document(MIB - n)).await.unwrap();
+    }
+    let ids = (0..count).map(|n| n.to_string()).collect();
+    let mut later = 0;
+    for (n, retrieved) in place.repository.retrieve_all(ids).await.unwrap().into_iter().enumerate() {
+        let Retrieved::Found(_, content) = retrieved else { panic!("{n}") };
+        later += usize::from(content.rest.is_some());
+        assert!(content.collect(u64::MAX).await.unwrap() == document(MIB - n), "{n}");
+    }
+    assert_eq!(later, 3);
+}
+
+#[tokio::test]
+async fn attack_65_what_a_crash_leaves_without_a_row_is_settled() {
+    let place = Place::new();
+    place.submit("kept", &document(1_000)).await.unwrap();
+    place.submit("kept-large", &document(2 * MIB)).await.unwrap();
+    let end = place.repository.rooms.segments.mark();
+
+    // One is still arriving, one has arrived, and two were appended but not committed.
+    let mut arriving = place.repository.receive(u64::MAX);
+    for _ in 0..4 {
+        arriving.write(document(MIB)).await.unwrap();
+    }
+    let arrived = place.stage(&document(2 * MIB)).await;
+    for fill in [1, 2] {
+        let bytes = document(fill * 100);
+        let crc = crc32fast::hash(&bytes);
+        place.repository.rooms.segments.append([fill as u8; 16], &[bytes], fill as u64 * 100, crc).unwrap();
+    }
+    let crashed = place.crashed();
+    drop((arriving, arrived));
+
+    assert_eq!(crashed.repository.rooms.segments.mark(), end);
+    assert_eq!(fs::metadata(&crashed.files("segments")[0]).unwrap().len(), end.offset);
+    assert!(crashed.files("incoming").is_empty());
+    assert_eq!(crashed.files("large").len(), 1);
+    assert!(crashed.bytes("kept").await == document(1_000));
+    assert!(crashed.bytes("kept-large").await == document(2 * MIB));
+    crashed.submit("next", &document(500)).await.unwrap();
+    assert!(crashed.bytes("next").await == document(500));
+}
+
+#[tokio::test]
+async fn what_settling_finds_is_counted() {
+    let place = Place::new();
+    place.submit("kept", &document(1_000)).await.unwrap();
+    let crc = crc32fast::hash(&document(100));
+    place.repository.rooms.segments.append([7; 16], &[document(100)], 100, crc).unwrap();
+    let arrived = place.stage(&document(2 * MIB)).await;
+    fs::write(place.directory.join("incoming/0123"), "half").unwrap();
+
+    let rooms = &place.repository.rooms;
+    let (_, settled) = settling::settle(&place.directory, &place.store, &rooms.index, &rooms.files).unwrap();
+    let expected = Settled {
+        unfinished: 1,
+        unaccepted: 1,
+        unaccepted_small: 1,
+        truncated: segments::HEADER_BYTES + 100,
+        alarms: Vec::new(),
+    };
+    assert_eq!(settled, expected);
+    drop(arrived);
+}
+
+#[tokio::test]
+async fn files_that_are_newer_than_the_index_stay_and_raise_an_alarm() {
+    let place = Place::new();
+    place.submit("kept", &document(1_000)).await.unwrap();
+    let segment = place.files("segments").remove(0);
+    let longer = limits::MAX_SETTLED_BYTES + 10_000;
+    fs::OpenOptions::new().write(true).open(&segment).unwrap().set_len(longer).unwrap();
+    fs::create_dir_all(place.directory.join("large/00")).unwrap();
+    for n in 0..=limits::MAX_SETTLED_FILES {
+        fs::write(place.directory.join(format!("large/00/00{n:030}")), "x").unwrap();
+    }
+    let rooms = &place.repository.rooms;
+    let (segments, settled) =
+        settling::settle(&place.directory, &place.store, &rooms.index, &rooms.files).unwrap();
+    assert_eq!(settled.alarms.len(), 2, "{settled:?}");
+    assert_eq!(segments.mark(), Position { segment: 2, offset: 0 });
+    assert_eq!(fs::metadata(&segment).unwrap().len(), longer);
+    assert_eq!(place.files("large").len(), limits::MAX_SETTLED_FILES + 1);
+
+    fs::OpenOptions::new().write(true).open(&segment).unwrap().set_len(10).unwrap();
+    let (segments, settled) =
+        settling::settle(&place.directory, &place.store, &rooms.index, &rooms.files).unwrap();
+    assert!(settled.alarms[1].contains("missing"), "{settled:?}");
+    assert_eq!(segments.mark(), Position { segment: 2, offset: 0 });
+}
+
+#[tokio::test]
+async fn a_full_segment_is_followed_by_the_next() {
+    let place = Place::new();
+    let folder = place.directory.join("segments");
+    let full = Segments::new(folder.clone(), Position { segment: 1, offset: limits::SEGMENT_BYTES });
+    let bytes = document(100);
+    let appended = full.append([1; 16], std::slice::from_ref(&bytes), 100, crc32fast::hash(&bytes)).unwrap();
+    full.sync().unwrap();
+    assert_eq!(appended, super::Place::Segment(Position { segment: 2, offset: 0 }));
+    assert_eq!(full.mark(), Position { segment: 2, offset: segments::HEADER_BYTES + 100 });
+    let records = segments::walk(&full.read(2).unwrap(), 0).unwrap();
+    assert_eq!(records, [segments::Record { offset: 0, length: 100, fingerprint: [1; 16] }]);
+}
+
+#[tokio::test]
+async fn tenants_do_not_see_each_others_documents() {
+    let place = Place::new();
+    place.submit("same", &document(100)).await.unwrap();
+    let other = open(&place.directory.join("other"), &place.store, "other");
+    assert!(matches!(other.retrieve("same").await.unwrap(), Retrieved::Unknown));
+    let staged = other.stage(Content::from_bytes(document(200)), u64::MAX).await.unwrap();
+    place.store.write(other.commit(vec![submitted("same", staged)])).await.unwrap();
+    assert!(place.bytes("same").await == document(100));
+    assert_ne!(
+        place.repository.rooms.index.fingerprint("same"),
+        other.rooms.index.fingerprint("same"),
+        "records of different tenants can be told apart"
+    );
+}
