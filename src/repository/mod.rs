@@ -29,7 +29,7 @@ use std::sync::Arc;
 use crate::ids::Oid;
 use crate::limits;
 use crate::store::{Connection, Migration, Store, StoreError};
-use crate::wire::stream::{Content, StreamError};
+use crate::wire::stream::Content;
 
 use files::LargeFiles;
 use index::{Index, Place, Row};
@@ -37,7 +37,7 @@ use segments::Segments;
 use staging::{Held, MemoryBudget};
 
 pub use settling::Settled;
-pub use staging::{Staged, Staging};
+pub use staging::{StageError, Staged, Staging};
 
 /// The repository's tables.
 pub const MIGRATION: Migration = index::MIGRATION;
@@ -122,7 +122,7 @@ impl Repository {
     }
 
     /// Takes a document from a stream, hashing on the way; at most `limit` bytes.
-    pub async fn stage(&self, mut content: Content, limit: u64) -> Result<Staged, StreamError> {
+    pub async fn stage(&self, mut content: Content, limit: u64) -> Result<Staged, StageError> {
         let mut staging = self.receive(limit);
         while let Some(chunk) = content.next().await {
             staging.write(chunk?).await?;

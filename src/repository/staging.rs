@@ -13,6 +13,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use super::files::{LargeFiles, Unkept};
 use super::segments::write_all;
 use crate::limits;
+use crate::store::StoreError;
 use crate::wire::stream::StreamError;
 
 /// A document that was received whole and is not retrievable yet. Dropping it gives its space back.
@@ -35,6 +36,17 @@ pub(super) enum Held {
     File(Unkept),
 }
 
+/// Why a document could not be staged. Nothing is left of it.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    /// What it came from broke off, or it exceeds a limit.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    /// It could not be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 /// A document that is being received. Dropping it leaves nothing behind.
 pub struct Staging {
     files: LargeFiles,
@@ -55,10 +67,10 @@ impl Staging {
     }
 
     /// Takes the next chunk; waits while the disk is behind.
-    pub async fn write(&mut self, chunk: Bytes) -> Result<(), StreamError> {
+    pub async fn write(&mut self, chunk: Bytes) -> Result<(), StageError> {
         self.size += chunk.len() as u64;
         if self.size > self.limit {
-            return Err(StreamError::TooLarge { what: "a document, in bytes,", limit: self.limit });
+            return Err(StreamError::TooLarge { what: "a document, in bytes,", limit: self.limit }.into());
         }
         match &mut self.sink {
             Sink::Memory(held, digests) => {
@@ -71,14 +83,14 @@ impl Staging {
                 let mut spool = Spool::new(self.files.clone(), digests.clone(), held.take());
                 spool.push(chunk).await?;
                 self.sink = Sink::File(spool);
-                Ok(())
             }
-            Sink::File(spool) => spool.push(chunk).await,
+            Sink::File(spool) => spool.push(chunk).await?,
         }
+        Ok(())
     }
 
     /// The document is here whole.
-    pub async fn finish(self) -> Result<Staged, StreamError> {
+    pub async fn finish(self) -> Result<Staged, StageError> {
         let (digests, held) = match self.sink {
             Sink::Memory(held, digests) => (digests, Held::Memory(held)),
             Sink::File(spool) => {
@@ -199,14 +211,14 @@ impl Spool {
         Self { batch: Vec::new(), gathered: 0, writing: Some(spawn_blocking(begin)) }
     }
 
-    async fn push(&mut self, chunk: Bytes) -> Result<(), StreamError> {
+    async fn push(&mut self, chunk: Bytes) -> Result<(), StoreError> {
         self.gathered += chunk.len();
         self.batch.push(chunk);
         if self.gathered >= limits::SPOOL_BATCH_BYTES { self.flush().await } else { Ok(()) }
     }
 
     /// Waits for the batch before this one, and hands this one over.
-    async fn flush(&mut self) -> Result<(), StreamError> {
+    async fn flush(&mut self) -> Result<(), StoreError> {
         let mut target = self.written().await?;
         let batch = std::mem::take(&mut self.batch);
         self.gathered = 0;
@@ -218,7 +230,7 @@ impl Spool {
         Ok(())
     }
 
-    async fn finish(mut self) -> Result<(Digests, Unkept), StreamError> {
+    async fn finish(mut self) -> Result<(Digests, Unkept), StoreError> {
         self.flush().await?;
         let target = self.written().await?;
         let finish = move || {
@@ -228,10 +240,10 @@ impl Spool {
         joined(spawn_blocking(finish)).await
     }
 
-    async fn written(&mut self) -> Result<Target, StreamError> {
+    async fn written(&mut self) -> Result<Target, StoreError> {
         match self.writing.take() {
             Some(writing) => joined(writing).await,
-            None => Err(StreamError::Store("this document could not be written before".to_owned())),
+            None => Err(io::Error::other("an earlier part of this document could not be written").into()),
         }
     }
 }
@@ -244,11 +256,8 @@ impl Target {
 }
 
 /// What a blocking thread came to.
-async fn joined<T>(job: JoinHandle<io::Result<T>>) -> Result<T, StreamError> {
-    match job.await {
-        Ok(result) => result.map_err(|error| StreamError::Store(error.to_string())),
-        Err(error) => Err(StreamError::Store(error.to_string())),
-    }
+async fn joined<T>(job: JoinHandle<io::Result<T>>) -> Result<T, StoreError> {
+    Ok(job.await.map_err(|_| StoreError::Panicked)??)
 }
 
 /// Lower-case hexadecimal digits.

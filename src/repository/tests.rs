@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::index::Position;
 use super::*;
+use crate::wire::stream::StreamError;
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -172,7 +173,10 @@ async fn a_document_beyond_the_limit_is_refused_by_name_and_leaves_nothing() {
         let bytes = document(size);
         assert!(place.repository.stage(in_chunks(&bytes, 1_000), size as u64).await.is_ok());
         let error = place.repository.stage(in_chunks(&bytes, 1_000), size as u64 - 1).await.unwrap_err();
-        assert!(matches!(error, StreamError::TooLarge { limit, .. } if limit == size as u64 - 1), "{error}");
+        assert!(
+            matches!(error, StageError::Stream(StreamError::TooLarge { limit, .. }) if limit == size as u64 - 1),
+            "{error}"
+        );
     }
     place.wait_until_empty("incoming").await;
     place.wait_until_empty("large").await;
