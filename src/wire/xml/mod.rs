@@ -11,6 +11,11 @@ mod start_tag;
 mod tree;
 mod write;
 
+#[cfg(test)]
+mod differential;
+#[cfg(test)]
+mod tests;
+
 pub use start_tag::set_attribute;
 pub use tree::{Attribute, Element, Tree, XmlError};
 pub use write::Writer;
