@@ -19,6 +19,8 @@ pub struct Region {
     pub home: String,
     /// Its repositoryUniqueId.
     pub repository: String,
+    /// The deadline of its questions, where it is not the default.
+    pub deadline_ms: Option<u64>,
 }
 
 /// Another community, as a gateway sees it.
@@ -34,7 +36,8 @@ impl Region {
     pub fn new(run: &Path, name: &str, number: usize) -> Result<Self, String> {
         let dir = run.join(name);
         std::fs::create_dir_all(dir.join("communities")).map_err(|error| format!("{}: {error}", dir.display()))?;
-        Ok(Self { dir, home: format!("urn:oid:1.2.392.200270.4.99.{number}"), repository: format!("1.2.392.200270.4.98.{number}") })
+        let (home, repository) = (format!("urn:oid:1.2.392.200270.4.99.{number}"), format!("1.2.392.200270.4.98.{number}"));
+        Ok(Self { dir, home, repository, deadline_ms: None })
     }
 
     /// Starts it: a stand-alone without neighbours, else a gateway with a registry of its own. `tls` is put into the
@@ -42,6 +45,19 @@ impl Region {
     pub fn start(&self, neighbours: &[Neighbour], patients: &[String], tls: &str) -> Result<Process, String> {
         self.write(neighbours, patients, tls).map_err(|error| format!("{}: {error}", self.dir.display()))?;
         Process::serve(&self.dir.join("sekisho.toml")).map_err(|error| error.to_string())
+    }
+
+    /// Starts it as a gateway before a stand-alone registry and repository.
+    pub fn start_bridge(&self, base: &str, repository: &str) -> Result<Process, String> {
+        let config = format!(
+            "[community]\nhome = \"{}\"\nname = \"bench\"\n[listen.http]\naddress = \"127.0.0.1:0\"\n[log]\nlevel = \"warn\"\n\
+             [bridge]\niti18 = \"{base}/services/iti-18\"\n[bridge.iti43]\n\"{repository}\" = \"{base}/services/iti-43\"\n\
+             [federation]\ncommunities = \"communities\"\n",
+            self.home
+        );
+        let file = self.dir.join("sekisho.toml");
+        std::fs::write(&file, config).map_err(|error| format!("{}: {error}", file.display()))?;
+        Process::serve(&file).map_err(|error| error.to_string())
     }
 
     fn write(&self, neighbours: &[Neighbour], patients: &[String], tls: &str) -> std::io::Result<()> {
@@ -52,7 +68,11 @@ impl Region {
         let hosted = if neighbours.is_empty() { "standalone" } else { "hosted" };
         let _ = write!(config, "[{hosted}]\nrepository = \"{}\"\npatients = \"any\"\n", self.repository);
         if !neighbours.is_empty() {
-            config.push_str("[federation]\ncommunities = \"communities\"\ncorrelation = [\n");
+            config.push_str("[federation]\ncommunities = \"communities\"\n");
+            if let Some(deadline) = self.deadline_ms {
+                let _ = writeln!(config, "deadline_ms = {deadline}");
+            }
+            config.push_str("correlation = [\n");
             for (neighbour, patient) in neighbours.iter().flat_map(|n| patients.iter().map(move |p| (n, p))) {
                 let _ = writeln!(config, "  [\"{patient}\", \"{}\", \"{patient}\"],", neighbour.home);
             }
