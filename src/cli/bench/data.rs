@@ -62,7 +62,7 @@ pub fn submission(patient: &str, run: u64, first: u64, count: u64, mime_type: &s
             .format_code(&code("urn:ihe:iti:xds-sd:text:2008", "CDA"))
             .confidentiality_codes([&code("N", "通常")])
             .event_codes([&code("E11", "２型糖尿病")])
-            .healthcare_facility_type_code(&code("11", "病院"))
+            .facility_type_code(&code("11", "病院"))
             .practice_setting_code(&code("01", "内科"))
             .creation_time(now.as_str())
             .service_start_time("20260401")
