@@ -7,7 +7,9 @@ use sekisho::metadata::views::{DocumentEntryBuilder, Membership, SubmissionSetBu
 use sekisho::metadata::{Author, Code, Kind};
 use sekisho::transactions::errors::{RegistryError, RegistryResponse, Severity, Status, code};
 use sekisho::transactions::iti18::{self, Parameter, QueryRequest, QueryResponse, ReturnType, with_home};
-use sekisho::transactions::iti43::{self, DocumentHead, DocumentRequest, DocumentSource, RetrieveRequest, RetrieveResponse, RetrievedDocument};
+use sekisho::transactions::iti43::{
+    self, DocumentHead, DocumentRequest, DocumentSource, RetrieveRequest, RetrieveResponse, RetrievedDocument,
+};
 use sekisho::transactions::{iti41, iti42};
 use sekisho::wire::soap::Form;
 use sekisho::wire::stream::Content;
@@ -69,14 +71,20 @@ pub fn submission() -> Submission {
 }
 
 fn query() -> QueryRequest {
-    let parameter = |name: &str, values: &[&str]| Parameter { name: name.into(), values: values.iter().map(|v| (*v).into()).collect() };
+    let parameter = |name: &str, values: &[&str]| Parameter {
+        name: name.into(),
+        values: values.iter().map(|v| (*v).into()).collect(),
+    };
     QueryRequest {
         query: "urn:uuid:14d4debf-8f97-4251-9a74-a90016b0af0d".into(),
         home: None,
         return_type: ReturnType::LeafClass,
         parameters: vec![
             parameter("$XDSDocumentEntryPatientId", &[&format!("'{PATIENT}'")]),
-            parameter("$XDSDocumentEntryStatus", &["('urn:oasis:names:tc:ebxml-regrep:StatusType:Approved')"]),
+            parameter(
+                "$XDSDocumentEntryStatus",
+                &["('urn:oasis:names:tc:ebxml-regrep:StatusType:Approved')"],
+            ),
             parameter("$XDSDocumentEntryEventCodeList", &["('a^^s','b^^s')"]),
             parameter("$XDSDocumentEntryEventCodeList", &["('c^^s')", "('d^^s')"]),
             parameter("$example:unknown", &["'kept & passed on'"]),
@@ -86,8 +94,12 @@ fn query() -> QueryRequest {
 
 fn errors() -> Vec<RegistryError> {
     vec![
-        RegistryError::error(code::UNAVAILABLE_COMMUNITY, "urn:oid:1.2.3 (Dead & gone): no connection").at("urn:oid:1.2.3"),
-        RegistryError::warning(code::EXTRA_METADATA_NOT_SAVED, "a slot with <characters> \"that\" need\nescaping"),
+        RegistryError::error(code::UNAVAILABLE_COMMUNITY, "urn:oid:1.2.3 (Dead & gone): no connection")
+            .at("urn:oid:1.2.3"),
+        RegistryError::warning(
+            code::EXTRA_METADATA_NOT_SAVED,
+            "a slot with <characters> \"that\" need\nescaping",
+        ),
     ]
 }
 
@@ -99,7 +111,9 @@ fn objects() -> Vec<iti18::RegistryObject> {
     let entry = String::from_utf8(out.finish()).unwrap().replace("rim:", "ns4:");
     let answer = format!(
         "<q:AdhocQueryResponse xmlns:q='{}' xmlns:ns4='{}' status='{}'><ns4:RegistryObjectList>{entry}<ns4:ObjectRef id='urn:uuid:a7ae438b-4bc2-4642-93e9-be891f7bb155'/></ns4:RegistryObjectList></q:AdhocQueryResponse>",
-        Ns::QUERY.uri(), Ns::RIM.uri(), Status::Success.urn()
+        Ns::QUERY.uri(),
+        Ns::RIM.uri(),
+        Status::Success.urn()
     );
     let tree = parse(answer);
     iti18::read_response(tree.root()).unwrap().objects
@@ -118,7 +132,8 @@ fn iti18_request_is_written_and_read_again() {
 fn iti18_request_reads_what_peers_send() {
     let home_as_slot = format!(
         "<AdhocQueryRequest xmlns='{}' xmlns:r='{}'><ResponseOption returnType='ObjectRef'/><r:AdhocQuery id=' urn:uuid:x '><r:Slot name='$homeCommunityId'><r:ValueList><r:Value>'{HOME}'</r:Value></r:ValueList></r:Slot></r:AdhocQuery></AdhocQueryRequest>",
-        Ns::QUERY.uri(), Ns::RIM.uri()
+        Ns::QUERY.uri(),
+        Ns::RIM.uri()
     );
     let request = iti18::read_request(parse(home_as_slot.clone()).root()).unwrap();
     assert_eq!((request.home.as_deref(), request.parameters.len()), (Some(HOME), 0));
@@ -137,7 +152,13 @@ fn iti18_responses_of_every_outcome() {
         ("iti18-success", QueryResponse::new(Vec::new(), objects())),
         ("iti18-success-empty", QueryResponse::new(Vec::new(), Vec::new())),
         ("iti38-partial-success", QueryResponse::new(errors(), with_homes)),
-        ("iti18-failure", QueryResponse::failure(RegistryError::error(code::STORED_QUERY_MISSING_PARAM, "$XDSDocumentEntryStatus"))),
+        (
+            "iti18-failure",
+            QueryResponse::failure(RegistryError::error(
+                code::STORED_QUERY_MISSING_PARAM,
+                "$XDSDocumentEntryStatus",
+            )),
+        ),
     ];
     for (name, response) in outcomes {
         let body: Bytes = iti18::write_response(&response).concat().into();
@@ -146,7 +167,10 @@ fn iti18_responses_of_every_outcome() {
         let read = iti18::read_response(tree.root()).unwrap();
         assert_eq!((read.status, &read.errors), (response.status, &response.errors), "{name}");
         let facts = |r: &QueryResponse| -> Vec<_> {
-            r.objects.iter().map(|o| (o.kind, o.id.clone(), o.home.clone(), o.unique_id.clone(), o.size)).collect()
+            r.objects
+                .iter()
+                .map(|o| (o.kind, o.id.clone(), o.home.clone(), o.unique_id.clone(), o.size))
+                .collect()
         };
         assert_eq!(facts(&read), facts(&response), "{name}");
     }
@@ -184,7 +208,8 @@ fn iti42_request_and_responses() {
 #[tokio::test]
 async fn iti41_request_in_both_forms() {
     for (name, form) in [("iti41-request-mtom", Form::Mtom), ("iti41-request-simple", Form::Simple)] {
-        let documents = vec![("Document01".to_owned(), "text/xml".to_owned(), Content::from_bytes("<文書/>"))];
+        let documents =
+            vec![("Document01".to_owned(), "text/xml".to_owned(), Content::from_bytes("<文書/>"))];
         let (body, attachments) = iti41::write_request(&submission(), documents, form).await.unwrap();
         let body: Bytes = body.concat().into();
         written(name, &body);
@@ -199,7 +224,11 @@ async fn iti41_request_in_both_forms() {
 }
 
 fn wanted(document: &str) -> DocumentRequest {
-    DocumentRequest { home: Some(HOME.into()), repository: "1.2.392.200270.4.98.1".into(), document: document.into() }
+    DocumentRequest {
+        home: Some(HOME.into()),
+        repository: "1.2.392.200270.4.98.1".into(),
+        document: document.into(),
+    }
 }
 
 fn retrieved(document: &str, on_demand: bool) -> RetrievedDocument {
@@ -225,12 +254,23 @@ fn iti43_request_is_written_and_read_again() {
 
 #[tokio::test]
 async fn iti43_responses_of_every_outcome() {
-    let missing = || RegistryError::error(code::DOCUMENT_UNIQUE_ID_ERROR, "1.2.392.1.4 is not here").at("1.2.392.1.4");
+    let missing =
+        || RegistryError::error(code::DOCUMENT_UNIQUE_ID_ERROR, "1.2.392.1.4 is not here").at("1.2.392.1.4");
     type Outcome = (&'static str, Vec<RegistryError>, Vec<RetrievedDocument>, Status);
     let outcomes: Vec<Outcome> = vec![
-        ("iti43-success", vec![], vec![retrieved("1.2.392.1.2", false), retrieved("1.2.392.1.3", false)], Status::Success),
+        (
+            "iti43-success",
+            vec![],
+            vec![retrieved("1.2.392.1.2", false), retrieved("1.2.392.1.3", false)],
+            Status::Success,
+        ),
         ("iti43-on-demand", vec![], vec![retrieved("1.2.392.1.2", true)], Status::Success),
-        ("iti39-partial-success", vec![missing()], vec![retrieved("1.2.392.1.2", false)], Status::PartialSuccess),
+        (
+            "iti39-partial-success",
+            vec![missing()],
+            vec![retrieved("1.2.392.1.2", false)],
+            Status::PartialSuccess,
+        ),
         ("iti43-failure", vec![missing()], vec![], Status::Failure),
     ];
     for (name, errors, documents, status) in outcomes {
@@ -253,13 +293,18 @@ async fn iti43_responses_of_every_outcome() {
 async fn a_media_type_that_is_none_never_reaches_a_header() {
     let mut document = retrieved("1.2.392.1.2", false);
     document.head.mime_type = "text/xml\r\nX-Injected: yes".into();
-    let (_, attachments) = iti43::write_response(RetrieveResponse::new(vec![], vec![document]), Form::Mtom).await.unwrap();
+    let (_, attachments) =
+        iti43::write_response(RetrieveResponse::new(vec![], vec![document]), Form::Mtom).await.unwrap();
     assert_eq!(attachments[0].content_type, "application/octet-stream");
 }
 
 #[test]
 fn statuses_and_severities_are_read_as_peers_write_them() {
-    for (text, status) in [("Success", Status::Success), (Status::PartialSuccess.urn(), Status::PartialSuccess), ("urn:x:ResponseStatusType:Failure", Status::Failure)] {
+    for (text, status) in [
+        ("Success", Status::Success),
+        (Status::PartialSuccess.urn(), Status::PartialSuccess),
+        ("urn:x:ResponseStatusType:Failure", Status::Failure),
+    ] {
         assert_eq!(Status::parse(text), Some(status));
     }
     assert_eq!(Status::parse("urn:oasis:names:tc:ebxml-regrep:ResponseStatusType:Approved"), None);

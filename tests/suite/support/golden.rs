@@ -12,7 +12,8 @@ pub fn check(name: &str, actual: &[u8]) {
         std::fs::write(&path, actual).unwrap();
         return;
     }
-    let expected = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}; UPDATE_GOLDEN=1 writes it", path.display()));
+    let expected = std::fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}; UPDATE_GOLDEN=1 writes it", path.display()));
     assert!(expected == actual, "{name} differs.\n--- expected\n{expected}\n--- actual\n{actual}");
 }
 
@@ -22,7 +23,8 @@ pub fn number_uuids(text: &str) -> String {
     const SHAPE: [usize; 5] = [8, 4, 4, 4, 12];
     const LENGTH: usize = 36;
     let is_uuid = |candidate: &str| {
-        candidate.split('-').map(str::len).eq(SHAPE) && candidate.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit())
+        candidate.split('-').map(str::len).eq(SHAPE)
+            && candidate.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit())
     };
     let (mut out, mut seen, mut at) = (String::with_capacity(text.len()), Vec::<&str>::new(), 0);
     while at < text.len() {

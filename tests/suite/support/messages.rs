@@ -9,6 +9,7 @@ pub fn keep(name: &str, xml: &[u8]) {
     let folder = std::path::PathBuf::from(folder);
     std::fs::create_dir_all(&folder).unwrap();
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let safe: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
+    let safe: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
     std::fs::write(folder.join(format!("{safe}-{}-{number:04}.xml", std::process::id())), xml).unwrap();
 }
