@@ -45,6 +45,12 @@ pub const LARGE_CHUNK_BYTES: usize = 16 * 1024;
 /// Parts that arrive before the root part are kept: in memory up to this, in a file beyond.
 pub const MAX_EARLY_PART_MEMORY: usize = 1024 * 1024;
 
+/// An envelope up to this size is parsed where it arrives (well under a millisecond), a larger one on a thread for such
+/// work.
+pub const PARSE_INLINE_BYTES: usize = 256 * 1024;
+/// What is kept of the reason that a peer's fault gives.
+pub const MAX_FAULT_REASON_CHARS: usize = 2_000;
+
 /// Documents of one retrieve request; DocumentResponses, RegistryErrors and objects of one answer have bounds of their own.
 pub const MAX_DOCUMENTS_PER_RETRIEVE: usize = 1_000;
 /// Documents of one submission.

@@ -9,5 +9,5 @@ mod writer;
 
 pub use header::{ContentType, decode_content_id};
 pub use reader::{MultipartReader, PartHeaders};
-pub(crate) use writer::line_safe;
 pub use writer::{Part, multipart};
+pub(crate) use writer::{line_safe, root_alone};

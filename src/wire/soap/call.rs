@@ -2,9 +2,16 @@
 
 use std::time::Instant;
 
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::{Response, Uri};
+use tokio::time::timeout_at;
+
+use super::receive::{Received, read};
+use super::{Envelope, Fault, Message, Outgoing, SoapError, send};
 use crate::limits::Limits;
-use crate::wire::http::Client;
-use crate::wire::soap::{Fault, Message, Outgoing, SoapError};
+use crate::wire::http::{Client, HttpError};
+use crate::wire::stream::{Body, StreamError};
+use crate::wire::xml::{Element, Ns, Tree};
 
 /// Why a call got no usable answer. Says which side is wrong; safe to show to operators.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -53,17 +60,28 @@ impl CallError {
     }
 }
 
+impl From<HttpError> for CallError {
+    fn from(error: HttpError) -> Self {
+        match error {
+            HttpError::Connect(why) => Self::Connect(why),
+            HttpError::Deadline(ms) => Self::Deadline(ms),
+            HttpError::Interrupted(why) => Self::Interrupted(why),
+        }
+    }
+}
+
 /// Where and how to call.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
     /// The URL.
-    pub url: hyper::Uri,
+    pub url: Uri,
     /// Quirk: answers without wsa:RelatesTo are accepted (a wrong one never is).
     pub relates_to_optional: bool,
 }
 
 /// Sends a request and reads the answer up to the end of its envelope. The answer's form may differ from the request's.
-#[allow(unused_variables)]
+///
+/// The deadline covers everything up to that end; the parts behind the envelope are cut off by the client's idle limit.
 pub async fn call(
     client: &Client,
     endpoint: &Endpoint,
@@ -71,5 +89,54 @@ pub async fn call(
     limits: &Limits,
     deadline: Instant,
 ) -> Result<Message, CallError> {
-    todo!()
+    let allowed = deadline.saturating_duration_since(Instant::now()).as_millis() as u64;
+    let request = send(request);
+    let mut headers = HeaderMap::new();
+    let content_type = HeaderValue::try_from(request.content_type)
+        .map_err(|error| CallError::Connect(format!("the request's Content-Type cannot be sent: {error}")))?;
+    headers.insert(CONTENT_TYPE, content_type);
+    let exchange = async {
+        let answer = client.post(&endpoint.url, headers, request.length, request.body, deadline).await?;
+        read_answer(answer, &request.message_id, endpoint.relates_to_optional, limits).await
+    };
+    timeout_at(deadline.into(), exchange).await.unwrap_or(Err(CallError::Deadline(allowed)))
+}
+
+async fn read_answer(
+    answer: Response<Body>,
+    message_id: &str,
+    relates_to_optional: bool,
+    limits: &Limits,
+) -> Result<Message, CallError> {
+    let (head, body) = answer.into_parts();
+    let status = head.status.as_u16();
+    let Received { form, tree, attachments } = match read(&head.headers, body, limits).await {
+        Ok(received) => received,
+        Err(SoapError::Empty) => return Err(CallError::Empty(status)),
+        Err(SoapError::ContentType(content_type)) => return Err(CallError::NotSoap { status, content_type }),
+        Err(SoapError::Stream(error @ (StreamError::Interrupted(_) | StreamError::Idle(_)))) => {
+            return Err(CallError::Interrupted(error.to_string()));
+        }
+        Err(error) => return Err(CallError::Malformed(error)),
+    };
+    // Before anything else is demanded: faults come under every status, from old stacks in SOAP 1.1, and often without
+    // any addressing header.
+    if let Some(fault) = fault_of(&tree) {
+        return Err(CallError::Fault(Box::new(Fault::read(fault))));
+    }
+    let envelope = Envelope::read(tree)?;
+    match &envelope.addressing.relates_to {
+        Some(id) if id == message_id => {}
+        None if relates_to_optional => {}
+        other => return Err(CallError::WrongRelatesTo(other.clone())),
+    }
+    Ok(Message { form, envelope, attachments })
+}
+
+/// The soap:Fault of an envelope of either version.
+fn fault_of(tree: &Tree) -> Option<Element<'_>> {
+    [Ns::SOAP, Ns::SOAP11].into_iter().find_map(|version| {
+        let envelope = Some(tree.root()).filter(|root| root.is(version, "Envelope"))?;
+        envelope.child(version, "Body")?.child(version, "Fault")
+    })
 }

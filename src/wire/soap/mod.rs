@@ -3,17 +3,20 @@
 mod attachments;
 mod binary;
 mod call;
+mod early;
 mod envelope;
 mod fault;
 mod receive;
 mod send;
+#[cfg(test)]
+mod tests;
 
 pub use attachments::{AttachedPart, Attachments};
 pub use binary::{BinaryContent, binary_content};
 pub use call::{CallError, Endpoint, call};
 pub use envelope::{ANONYMOUS, Addressing, Envelope, NONE_ADDRESS};
 pub use fault::{Fault, FaultCode, Subcode};
-pub use receive::{SoapError, receive};
+pub use receive::{SoapError, form_of, receive};
 pub use send::{Attachment, Outgoing, Reply, send};
 
 /// How a message travels. A reply mirrors the request's form.
