@@ -68,16 +68,34 @@ pub const MAX_ERRORS_PER_ANSWER: usize = 200;
 pub const MAX_HTTP_HEADER_BYTES: usize = 64 * 1024;
 /// HTTP headers of one request or answer.
 pub const MAX_HTTP_HEADERS: usize = 100;
+/// How long a listener rests when the system refuses a connection.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long a client may take to send its request's headers.
 pub const HTTP_HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may pause in the middle of a body, in either direction.
 pub const HTTP_BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// What must move within that time: a byte now and then is no progress (attack 31).
+pub const MIN_PROGRESS_BYTES: usize = 1024;
 /// How long an idle connection is kept.
 pub const HTTP_KEEP_ALIVE: Duration = Duration::from_secs(60);
+/// How long our client keeps an idle connection: shorter than common servers do, so that a request is rarely sent into a
+/// connection that its server is closing.
+pub const CLIENT_KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// Bytes that hyper reads or writes at once.
+pub const HTTP_BUFFER_BYTES: usize = 256 * 1024;
+/// After an answer to a request whose body was not read: how long, and how many bytes of it, are still taken in before the
+/// connection is closed. Closing at once would make the kernel reset it, and the client might lose the answer.
+pub const HTTP_LINGER: Duration = Duration::from_secs(2);
+/// See [`HTTP_LINGER`].
+pub const HTTP_LINGER_BYTES: usize = 8 * 1024 * 1024;
 /// How long a TLS handshake may take.
 pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Certificates in a peer's chain.
 pub const MAX_TLS_CHAIN: u32 = 6;
+/// Characters that are kept of a certificate's subject, or of one of its names.
+pub const MAX_SUBJECT_CHARS: usize = 512;
+/// Names that are kept of a certificate.
+pub const MAX_CERTIFICATE_NAMES: usize = 32;
 /// Connections of one listener; further ones are closed at once.
 pub const MAX_CONNECTIONS: usize = 2_000;
 /// Requests that are worked on at once; further ones wait in a bounded queue and are then shed.

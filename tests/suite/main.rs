@@ -1,4 +1,5 @@
 //! The one integration-test binary: whole messages over real sockets, files and databases.
 
+mod http_tls;
 mod support;
 mod transactions;

@@ -3,7 +3,14 @@
 mod client;
 mod server;
 mod tls;
+mod waiting;
 
 pub use client::{Client, ClientSettings, HttpError};
 pub use server::{Handler, Listener, Peer, ServerHandle, serve};
 pub use tls::{PeerCertificate, TlsClient, TlsError, TlsServer};
+
+/// An error and what it came from, as one line.
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let chain = std::iter::successors(Some(error), |error| error.source());
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
