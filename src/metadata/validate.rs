@@ -1,5 +1,17 @@
-//! The validation rules as a table: every violation of a message is reported, each with its rule id, the section of the
-//! Technical Framework, the object and the value.
+//! The validation rules (ITI TF-3: 4.2.3; the transactions' own sections): every violation of a message is reported, each
+//! with its rule id, the section of the Technical Framework, the object and the value. What the rules are is data
+//! ([`table`], [`values`]); how strictly each is taken is settings ([`Settings`]), by community and by peer where the
+//! configuration says so. Called by the actors, on submissions that they receive and answers that they check.
+//!
+//! The limited metadata of other profiles has no place in XDS; Metadata Update has its own transactions.
+
+mod engine;
+mod settings;
+pub mod table;
+pub mod values;
+
+pub use engine::{check, check_content, check_documents};
+pub use settings::{RuleSetting, RuleSettings, Settings, SettingsError};
 
 use crate::metadata::rim::Submission;
 
@@ -31,9 +43,11 @@ pub enum Class {
     MissingDocument,
     /// XDSMissingDocumentMetadata.
     MissingDocumentMetadata,
+    /// XDSResultNotSinglePatient.
+    ResultNotSinglePatient,
 }
 
-/// One violation.
+/// One violation. `object` and `value` are what the peer sent: they go back to it, and never into a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
     /// Such as `de.creation-time.cardinality`.
@@ -62,8 +76,18 @@ pub enum Level {
     Enforce,
 }
 
-/// Checks a submission or an answer against every rule; an empty list means that it is right.
-#[allow(unused_variables)]
+/// What is wrong with a message, in the order of the rules; at most
+/// [`MAX_VIOLATIONS_PER_MESSAGE`](crate::limits::MAX_VIOLATIONS_PER_MESSAGE) altogether.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Why the message is refused; empty where it is not.
+    pub enforced: Vec<Violation>,
+    /// What is only counted and logged.
+    pub reported: Vec<Violation>,
+}
+
+/// Checks a submission or an answer against every rule that the built-in settings enforce; an empty list means that it is
+/// right.
 pub fn validate(submission: &Submission, context: Context) -> Vec<Violation> {
-    todo!()
+    check(submission, context, Settings::built_in()).enforced
 }

@@ -99,6 +99,7 @@ impl Answering {
             Class::UnresolvedReference => code::UNRESOLVED_REFERENCE,
             Class::MissingDocument => code::MISSING_DOCUMENT,
             Class::MissingDocumentMetadata => code::MISSING_DOCUMENT_METADATA,
+            Class::ResultNotSinglePatient => code::RESULT_NOT_SINGLE_PATIENT,
         }
     }
     /// What trouble of the store becomes.

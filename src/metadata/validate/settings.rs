@@ -1,0 +1,167 @@
+//! How strictly each rule is taken: the built-in levels of `profiles/validation.toml`, and what a configuration changes in
+//! them for a community or a peer. A rule can be announced: reported until a day, enforced from it on, so that senders
+//! are not cut off overnight.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::LazyLock;
+
+use jiff::civil::Date;
+use serde::Deserialize;
+
+use super::Level;
+use super::table;
+
+/// What a configuration says of one rule.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleSetting {
+    /// How strictly it is taken.
+    pub level: Level,
+    /// With `enforce`: the day, `2027-04-01`, from which it is; until then it is reported.
+    #[serde(default)]
+    pub from: Option<String>,
+    /// Where the Technical Framework has it: for readers of the file.
+    #[serde(default)]
+    pub section: Option<String>,
+}
+
+/// Settings by rule id, as files have them.
+pub type RuleSettings = BTreeMap<String, RuleSetting>;
+
+/// How strictly each rule is taken. Rules that are not named are enforced.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    rules: HashMap<&'static str, (Level, Option<Date>)>,
+}
+
+/// Why settings cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    /// No TOML, or not of this shape.
+    #[error("{0}")]
+    Toml(String),
+    /// No rule has that id.
+    #[error("there is no rule {0:?}; docs/validation.md lists them")]
+    UnknownRule(String),
+    /// `from` is no date.
+    #[error("rule {rule:?}: from = {text:?} is no date such as 2027-04-01")]
+    Date {
+        /// The rule.
+        rule: String,
+        /// What stands there.
+        text: String,
+    },
+    /// `from` with another level than enforce.
+    #[error("rule {0:?}: from says since when a rule is enforced, so its level must be \"enforce\"")]
+    DateWithoutEnforce(String),
+}
+
+static BUILT_IN: LazyLock<Settings> =
+    // A test reads the same text, so it can be read; if it could not, every rule would be enforced.
+    LazyLock::new(|| Settings::parse(Settings::BUILT_IN_TEXT).unwrap_or_default());
+
+impl Settings {
+    /// `profiles/validation.toml`.
+    pub const BUILT_IN_TEXT: &str = include_str!("../../../profiles/validation.toml");
+
+    /// The built-in levels.
+    pub fn built_in() -> &'static Settings {
+        &BUILT_IN
+    }
+
+    /// Every rule enforced: what conformance tests ask of a sender.
+    pub fn strict() -> Settings {
+        Settings::default()
+    }
+
+    /// Reads a file like `profiles/validation.toml`; all that is wrong with it is told.
+    pub fn parse(text: &str) -> Result<Settings, Vec<SettingsError>> {
+        let rules: RuleSettings =
+            toml::from_str(text).map_err(|error| vec![SettingsError::Toml(error.to_string())])?;
+        Settings::strict().with(&rules)
+    }
+
+    /// These settings with some rules taken otherwise, as for one peer.
+    pub fn with(&self, changes: &RuleSettings) -> Result<Settings, Vec<SettingsError>> {
+        let mut settings = self.clone();
+        let mut wrong = Vec::new();
+        for (id, setting) in changes {
+            match setting.read(id) {
+                Ok((id, taken)) => drop(settings.rules.insert(id, taken)),
+                Err(error) => wrong.push(error),
+            }
+        }
+        if wrong.is_empty() { Ok(settings) } else { Err(wrong) }
+    }
+
+    /// How strictly a rule is taken on a day.
+    pub fn level(&self, rule: &str, today: Date) -> Level {
+        match self.rules.get(rule) {
+            None => Level::Enforce,
+            Some((Level::Enforce, Some(from))) if today < *from => Level::Report,
+            Some((level, _)) => *level,
+        }
+    }
+
+    /// The rules that are named, for listings.
+    pub fn named(&self) -> impl Iterator<Item = &'static str> {
+        self.rules.keys().copied()
+    }
+}
+
+impl RuleSetting {
+    fn read(&self, id: &str) -> Result<(&'static str, (Level, Option<Date>)), SettingsError> {
+        let known = table::rules().find(|(rule, _)| rule.id == id);
+        let (rule, _) = known.ok_or_else(|| SettingsError::UnknownRule(id.to_owned()))?;
+        let from = match &self.from {
+            None => None,
+            Some(_) if self.level != Level::Enforce => {
+                return Err(SettingsError::DateWithoutEnforce(id.to_owned()));
+            }
+            Some(text) => Some(
+                text.parse().map_err(|_| SettingsError::Date { rule: id.to_owned(), text: text.clone() })?,
+            ),
+        };
+        Ok((rule.id, (self.level, from)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::civil::date;
+
+    const RULE: &str = "de.creation-time.cardinality";
+
+    #[test]
+    fn a_rule_can_be_announced() {
+        let text = format!("{RULE:?} = {{ level = \"enforce\", from = \"2027-04-01\" }}");
+        let settings = Settings::parse(&text).unwrap();
+        assert_eq!(settings.level(RULE, date(2027, 3, 31)), Level::Report);
+        assert_eq!(settings.level(RULE, date(2027, 4, 1)), Level::Enforce);
+        assert_eq!(settings.level("de.hash.sha1", date(2027, 3, 31)), Level::Enforce);
+    }
+
+    #[test]
+    fn all_that_is_wrong_with_settings_is_told() {
+        let text = "\"x.y\" = { level = \"off\" }\n\"de.hash.sha1\" = { level = \"off\", from = \"2027-04-01\" }\n\
+                    \"de.size.number\" = { level = \"enforce\", from = \"soon\" }";
+        let wrong = Settings::parse(text).unwrap_err();
+        assert_eq!(wrong.len(), 3, "{wrong:?}");
+        assert!(wrong.contains(&SettingsError::UnknownRule("x.y".into())));
+        assert!(Settings::parse("\"de.hash.sha1\" = { level = \"loud\" }").is_err());
+    }
+
+    #[test]
+    fn the_built_in_settings_name_every_rule_and_its_section() {
+        let file: RuleSettings = toml::from_str(Settings::BUILT_IN_TEXT).unwrap();
+        let table: BTreeMap<&str, &str> = table::rules().map(|(rule, _)| (rule.id, rule.section)).collect();
+        assert_eq!(table.len(), table::rules().count(), "rule ids are unique");
+        let file: BTreeMap<&str, &str> = file
+            .iter()
+            .map(|(id, setting)| (id.as_str(), setting.section.as_deref().unwrap_or_default()))
+            .collect();
+        assert_eq!(file, table);
+        assert_eq!(Settings::parse(Settings::BUILT_IN_TEXT).unwrap().named().count(), table.len());
+    }
+}
