@@ -1,0 +1,102 @@
+//! `sekisho check`: a configuration's problems, all at once, or a summary of what it would start.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use super::output::Output;
+use super::{Exit, Outcome, Stop};
+use crate::config::{self, Mode, Problem, Problems, Settings, Weight};
+
+/// Check a configuration.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The configuration file
+    #[arg(long, value_name = "FILE", default_value = "sekisho.toml")]
+    config: PathBuf,
+    /// Override a key: path.to.key=value; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// One JSON object instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+impl Check {
+    /// Checks and tells.
+    pub async fn run(self) -> Outcome {
+        let output = Output::new(self.json);
+        let loaded = load(self.config, self.set).await?;
+        let (settings, problems) = match loaded {
+            Ok((settings, warnings)) => (Some(settings), warnings),
+            Err(problems) => (None, problems),
+        };
+        if !problems.0.is_empty() {
+            output.line(&format!("{problems}\n"));
+        }
+        if let Some(settings) = &settings {
+            summarise(output, settings);
+        } else {
+            let errors = problems.0.iter().filter(|problem| problem.weight == Weight::Error).count();
+            output.line(&format!("{errors} errors: nothing would start"));
+        }
+        output.json(&json!({
+            "ok": settings.is_some(),
+            "problems": problems.0.iter().map(problem_json).collect::<Vec<_>>(),
+        }));
+        Ok(if settings.is_some() { Exit::Done } else { Exit::Usage })
+    }
+}
+
+/// Reads a configuration off the runtime's threads.
+pub async fn load(
+    file: PathBuf,
+    overrides: Vec<String>,
+) -> Result<Result<(Settings, Problems), Problems>, Stop> {
+    tokio::task::spawn_blocking(move || config::load(&file, &overrides))
+        .await
+        .map_err(|error| Stop::new(Exit::Unavailable, format!("reading the configuration: {error}")))
+}
+
+fn summarise(output: Output, settings: &Settings) {
+    let mode = match &settings.mode {
+        Mode::Standalone(hosted) => format!("stand-alone registry and repository {}", hosted.repository),
+        Mode::Hosted(hosted) => format!("hosted registry and repository {}, federated", hosted.repository),
+        Mode::Bridge(bridge) => format!("bridge before {}", bridge.iti18),
+    };
+    let listen = &settings.listen;
+    let mut rows = vec![
+        ["community".to_owned(), format!("{} ({})", settings.community.name, settings.community.home)],
+        ["mode".to_owned(), mode],
+    ];
+    if let Some(soap) = &listen.soap {
+        let clients =
+            if soap.client_ca.is_some() { "mutual TLS" } else { "TLS, clients without certificate" };
+        rows.push(["SOAP".to_owned(), format!("https://{} ({clients})", soap.address)]);
+    }
+    if let Some(http) = &listen.http {
+        rows.push(["SOAP".to_owned(), format!("http://{}", http.address)]);
+    }
+    if let Some(operator) = listen.operator {
+        rows.push(["operator".to_owned(), format!("http://{operator}")]);
+    }
+    rows.push(["data".to_owned(), settings.data.display().to_string()]);
+    if let Some(federation) = &settings.federation {
+        rows.push(["communities".to_owned(), federation.communities.display().to_string()]);
+        rows.push(["correlation".to_owned(), format!("{} rows", federation.correlation.len())]);
+    }
+    output.table(["what", "is"], &rows);
+    output.line("The configuration is good.");
+}
+
+fn problem_json(problem: &Problem) -> serde_json::Value {
+    json!({
+        "weight": match problem.weight { Weight::Error => "error", Weight::Warning => "warning" },
+        "file": problem.file,
+        "line": problem.position.as_ref().map(|position| position.line),
+        "column": problem.position.as_ref().map(|position| position.column),
+        "message": problem.message,
+        "help": problem.help,
+    })
+}

@@ -1,0 +1,348 @@
+//! `sekisho submit`: files become documents of a patient (ITI-41). Metadata come from options; `docs/cli.md` lists what is
+//! taken where an option is left out.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use openssl::hash::{Hasher, MessageDigest};
+use serde_json::json;
+use tokio::io::AsyncReadExt;
+
+use super::output::{Output, bytes};
+use super::peer::PeerOptions;
+use super::query::{errors_json, show_errors, status};
+use super::retrieve::hex;
+use super::{Exit, Outcome, Stop};
+use crate::ids::PatientId;
+use crate::limits::CHUNK_BYTES;
+use crate::metadata::views::{DocumentEntryBuilder, Membership, SubmissionSetBuilder, has_member};
+use crate::metadata::{Author, Code, Submission};
+use crate::time::now_dtm;
+use crate::transactions::errors::Status;
+use crate::wire::stream::{ByteStream, Content, StreamError};
+
+/// The LOINC coding scheme.
+pub const LOINC: &str = "2.16.840.1.113883.6.1";
+/// The coding scheme of IHE's format codes.
+pub const IHE_FORMATS: &str = "1.3.6.1.4.1.19376.1.2.3";
+/// The coding scheme of HL7's confidentiality codes.
+pub const CONFIDENTIALITY: &str = "2.16.840.1.113883.5.25";
+/// Codes that a demo or a first try takes where the affinity domain has none of its own: SNOMED CT's.
+pub const SNOMED: &str = "2.16.840.1.113883.6.96";
+
+/// Submit files as documents.
+#[derive(Debug, Args)]
+pub struct Submit {
+    #[command(flatten)]
+    peer: PeerOptions,
+    /// The patient, as ID^^^&OID&ISO; of a --demo, the patient of its story is the default
+    #[arg(long, value_name = "CX")]
+    patient: Option<String>,
+    /// The patient's identifier at the source; the patient if left out
+    #[arg(long, value_name = "CX")]
+    source_patient: Option<String>,
+    /// Title of the documents; the file's name if left out
+    #[arg(long)]
+    title: Option<String>,
+    /// Media type; by the file's name if left out
+    #[arg(long, value_name = "TYPE")]
+    mime_type: Option<String>,
+    /// Author, XCN
+    #[arg(long, value_name = "XCN")]
+    author: Option<String>,
+    /// The author's institution, XON
+    #[arg(long, value_name = "XON")]
+    institution: Option<String>,
+    /// Language
+    #[arg(long, value_name = "TAG", default_value = "ja-JP")]
+    language: String,
+    /// When the documents were made, DTM in UTC; now if left out
+    #[arg(long, value_name = "DTM")]
+    created: Option<String>,
+    /// classCode
+    #[arg(long, value_name = "CODE^DISPLAY^SCHEME", value_parser = code)]
+    class: Option<Code>,
+    /// typeCode
+    #[arg(long = "type", value_name = "CODE^DISPLAY^SCHEME", value_parser = code)]
+    kind: Option<Code>,
+    /// formatCode
+    #[arg(long, value_name = "CODE^DISPLAY^SCHEME", value_parser = code)]
+    format: Option<Code>,
+    /// confidentialityCode
+    #[arg(long, value_name = "CODE^DISPLAY^SCHEME", value_parser = code)]
+    confidentiality: Option<Code>,
+    /// healthcareFacilityTypeCode
+    #[arg(long, value_name = "CODE^DISPLAY^SCHEME", value_parser = code)]
+    facility: Option<Code>,
+    /// practiceSettingCode
+    #[arg(long, value_name = "CODE^DISPLAY^SCHEME", value_parser = code)]
+    practice: Option<Code>,
+    /// sourceId of the submission, an OID
+    #[arg(long, value_name = "OID", default_value = "2.25.318902478213461.9")]
+    source: String,
+    /// One JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+    /// The files
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+impl Submit {
+    /// Submits all files at once and shows their uniqueIds.
+    pub async fn run(self) -> Outcome {
+        let place = self.peer.place("iti41")?;
+        let patient = self.patient.clone().or(place.patient).ok_or_else(|| {
+            Stop::new(Exit::Usage, "say whose documents these are: --patient 'ID^^^&OID&ISO'")
+        })?;
+        let patient = PatientId::parse(&patient).map_err(|e| Stop::new(Exit::Usage, e.to_string()))?;
+        let mut batch = Batch::new(patient, &self.source, &self.language);
+        let mut rows = Vec::new();
+        for file in &self.files {
+            let document = self.document(file, &batch).await?;
+            rows.push((
+                file.display().to_string(),
+                document.unique_id.clone(),
+                document.size,
+                document.sha1.clone(),
+            ));
+            batch.add(document);
+        }
+        let (submission, documents) = batch.finish();
+        let response = place.peer.submit(&place.url, &submission, documents).await?;
+        let output = Output::new(self.json);
+        let row = |(file, id, size, sha1): &(String, String, u64, String)| {
+            [file.clone(), id.clone(), bytes(*size), sha1.clone()]
+        };
+        if response.status == Status::Success {
+            output.table(["file", "uniqueId", "size", "sha1"], &rows.iter().map(row).collect::<Vec<_>>());
+        }
+        show_errors(output, &response.errors);
+        output.json(&json!({
+            "status": status(response.status),
+            "documents": rows.iter().map(|(file, id, size, sha1)| {
+                json!({ "file": file, "uniqueId": id, "size": size, "hash": sha1 })
+            }).collect::<Vec<_>>(),
+            "errors": errors_json(&response.errors),
+        }));
+        Ok(if response.status == Status::Success { Exit::Done } else { Exit::No })
+    }
+
+    async fn document(&self, file: &Path, batch: &Batch) -> Result<Document, Stop> {
+        let (size, sha1, content) = opened(file).await?;
+        let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let given = |code: &Option<Code>, default: Code| code.clone().unwrap_or(default);
+        let kind = given(&self.kind, Code::new("34133-9", LOINC, "Summary of episode note"));
+        Ok(Document {
+            unique_id: fresh_oid(),
+            title: self.title.clone().unwrap_or(name),
+            mime_type: self.mime_type.clone().unwrap_or_else(|| mime_type(file).to_owned()),
+            created: self.created.clone().unwrap_or_else(now_dtm),
+            service: None,
+            author: Author {
+                person: self.author.clone(),
+                institutions: self.institution.iter().cloned().collect(),
+                ..Author::default()
+            },
+            class: given(&self.class, kind.clone()),
+            kind,
+            format: given(&self.format, sufficient_format()),
+            confidentiality: given(&self.confidentiality, Code::new("N", CONFIDENTIALITY, "normal")),
+            facility: given(&self.facility, Code::new("22232009", SNOMED, "Hospital")),
+            practice: given(&self.practice, Code::new("394802001", SNOMED, "General medicine")),
+            source_patient: self.source_patient.clone().unwrap_or_else(|| batch.patient.to_cx()),
+            source_patient_info: Vec::new(),
+            size,
+            sha1,
+            content,
+        })
+    }
+}
+
+/// A document to submit: its metadata and its bytes.
+pub struct Document {
+    /// uniqueId.
+    pub unique_id: String,
+    /// title.
+    pub title: String,
+    /// mimeType.
+    pub mime_type: String,
+    /// creationTime.
+    pub created: String,
+    /// serviceStartTime and serviceStopTime.
+    pub service: Option<(String, String)>,
+    /// author.
+    pub author: Author,
+    /// classCode.
+    pub class: Code,
+    /// typeCode.
+    pub kind: Code,
+    /// formatCode.
+    pub format: Code,
+    /// confidentialityCode.
+    pub confidentiality: Code,
+    /// healthcareFacilityTypeCode.
+    pub facility: Code,
+    /// practiceSettingCode.
+    pub practice: Code,
+    /// sourcePatientId.
+    pub source_patient: String,
+    /// sourcePatientInfo.
+    pub source_patient_info: Vec<String>,
+    /// Bytes.
+    pub size: u64,
+    /// Lower-case hex.
+    pub sha1: String,
+    /// The bytes.
+    pub content: Content,
+}
+
+/// The documents of one submission.
+pub struct Batch {
+    patient: PatientId,
+    source: String,
+    language: String,
+    documents: Vec<Document>,
+}
+
+impl Batch {
+    /// Of a patient, from a source (OID), in a language.
+    pub fn new(patient: PatientId, source: &str, language: &str) -> Self {
+        Self { patient, source: source.to_owned(), language: language.to_owned(), documents: Vec::new() }
+    }
+
+    /// Adds a document.
+    pub fn add(&mut self, document: Document) {
+        self.documents.push(document);
+    }
+
+    /// The submission, and for each document the id of its entry, its media type and its bytes.
+    pub fn finish(self) -> (Submission, Vec<(String, String, Content)>) {
+        let content_type = self.documents.first().map(|document| document.kind.clone()).unwrap_or_default();
+        let set = SubmissionSetBuilder::new("SubmissionSet01")
+            .title(&self.language, self.documents.first().map(|d| d.title.as_str()).unwrap_or_default())
+            .submission_time(now_dtm())
+            .content_type_code(&content_type)
+            .patient_id(self.patient.to_cx())
+            .source_id(&self.source)
+            .unique_id(fresh_oid())
+            .build();
+        let mut submission = Submission { objects: vec![set], ..Submission::default() };
+        let mut contents = Vec::new();
+        let mut members = Vec::new();
+        for (index, document) in self.documents.into_iter().enumerate() {
+            let id = format!("Document{:02}", index + 1);
+            members.push(has_member("SubmissionSet01", &id, Membership::Original));
+            contents.push((id.clone(), document.mime_type.clone(), document.content));
+            let mut entry = DocumentEntryBuilder::stable(&id)
+                .mime_type(document.mime_type)
+                .title(&self.language, document.title)
+                .creation_time(document.created)
+                .language_code(&self.language)
+                .size(document.size)
+                .hash(document.sha1)
+                .source_patient_id(document.source_patient)
+                .class_code(&document.class)
+                .type_code(&document.kind)
+                .format_code(&document.format)
+                .confidentiality_codes([&document.confidentiality])
+                .facility_type_code(&document.facility)
+                .practice_setting_code(&document.practice)
+                .patient_id(self.patient.to_cx())
+                .unique_id(document.unique_id);
+            if let Some((start, stop)) = document.service {
+                entry = entry.service_start_time(start).service_stop_time(stop);
+            }
+            if !document.source_patient_info.is_empty() {
+                entry = entry.source_patient_info(document.source_patient_info);
+            }
+            if document.author != Author::default() {
+                entry = entry.authors([&document.author]);
+            }
+            submission.objects.push(entry.build());
+        }
+        submission.objects.extend(members);
+        (submission, contents)
+    }
+}
+
+/// The format code for documents of which the media type says enough.
+pub fn sufficient_format() -> Code {
+    Code::new("urn:ihe:iti:xds:2017:mimeTypeSufficient", IHE_FORMATS, "mimeType sufficient")
+}
+
+/// An OID that is nobody else's: 2.25 and a random UUID as an integer (ITU-T X.667).
+pub fn fresh_oid() -> String {
+    format!("2.25.{}", uuid::Uuid::new_v4().as_u128())
+}
+
+/// Size, SHA-1 and a stream of a file: it is read twice, and never held.
+async fn opened(file: &Path) -> Result<(u64, String, Content), Stop> {
+    let unreadable = |error: std::io::Error| Stop::new(Exit::Usage, format!("{}: {error}", file.display()));
+    let mut hasher = Hasher::new(MessageDigest::sha1()).map_err(|error| unreadable(error.into()))?;
+    let mut source = tokio::fs::File::open(file).await.map_err(unreadable)?;
+    let mut chunk = vec![0; CHUNK_BYTES];
+    let mut size = 0;
+    loop {
+        let read = source.read(&mut chunk).await.map_err(unreadable)?;
+        if read == 0 {
+            break;
+        }
+        size += read as u64;
+        hasher.update(&chunk[..read]).map_err(|error| unreadable(error.into()))?;
+    }
+    let sha1 = hex(&hasher.finish().map_err(|error| unreadable(error.into()))?);
+    let source = tokio::fs::File::open(file).await.map_err(unreadable)?;
+    Ok((size, sha1, Content::from_stream(Some(size), chunks(source))))
+}
+
+fn chunks(source: tokio::fs::File) -> ByteStream {
+    let next = |mut source: tokio::fs::File| async move {
+        let mut chunk = vec![0; CHUNK_BYTES];
+        match source.read(&mut chunk).await {
+            Ok(0) => None,
+            Ok(read) => {
+                chunk.truncate(read);
+                Some((Ok(chunk.into()), source))
+            }
+            Err(error) => Some((Err(StreamError::Store(error.to_string())), source)),
+        }
+    };
+    Box::pin(futures_util::stream::unfold(source, next))
+}
+
+fn code(text: &str) -> Result<Code, String> {
+    let mut parts = text.split('^');
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(code), Some(display), Some(scheme), None) if !code.is_empty() && !scheme.is_empty() => {
+            Ok(Code::new(code, scheme, display))
+        }
+        _ => Err("write CODE^DISPLAY^SCHEME".to_owned()),
+    }
+}
+
+fn mime_type(file: &Path) -> &'static str {
+    match file.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase).as_deref() {
+        Some("xml" | "cda") => "text/xml",
+        Some("txt") => "text/plain",
+        Some("pdf") => "application/pdf",
+        Some("dcm") => "application/dicom",
+        Some("json") => "application/json",
+        Some("jpg" | "jpeg") => "image/jpeg",
+        Some("png") => "image/png",
+        Some("tif" | "tiff") => "image/tiff",
+        Some("html") => "text/html",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_have_three_parts() {
+        assert_eq!(code("18842-5^退院時サマリー^2.16.840.1.113883.6.1").unwrap().display, "退院時サマリー");
+        assert!(code("18842-5").is_err());
+    }
+}
