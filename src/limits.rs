@@ -65,6 +65,8 @@ pub const MAX_VIOLATION_ID_CHARS: usize = 100;
 pub const MAX_QUERY_RESULTS: usize = 10_000;
 /// Values of one stored-query parameter.
 pub const MAX_QUERY_VALUES: usize = 10_000;
+/// Characters of a LIKE pattern in a stored query; ebRIM's values have at most 256.
+pub const MAX_PATTERN_CHARS: usize = 256;
 /// RegistryErrors of one answer; the rest is counted in the last one.
 pub const MAX_ERRORS_PER_ANSWER: usize = 200;
 

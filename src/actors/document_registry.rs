@@ -1,1 +1,45 @@
 //! The Document Registry (ITI TF-1: 10.1.1.3): answers ITI-18 and ITI-42.
+//!
+//! It decides little: what holds for submissions and queries lies in [`crate::registry`]. What it adds is the reply, and
+//! that a failing store becomes an error that says so and no more.
+
+use crate::metadata::Submission;
+use crate::registry::{self, Registered, Registry};
+use crate::store::StoreError;
+use crate::transactions::Caller;
+use crate::transactions::errors::{Answering, RegistryError, RegistryResponse};
+use crate::transactions::iti18::{QueryRequest, QueryResponse};
+
+/// The Document Registry of one community.
+#[derive(Clone)]
+pub struct DocumentRegistry {
+    registry: Registry,
+}
+
+impl DocumentRegistry {
+    /// The actor before a registry.
+    pub fn new(registry: Registry) -> Self {
+        Self { registry }
+    }
+
+    /// ITI-18 Registry Stored Query (ITI TF-2: 3.18.4.1.3). `home` means nothing to a registry and is passed over.
+    pub async fn registry_stored_query(&self, request: QueryRequest, caller: &Caller) -> QueryResponse {
+        let answer = self.registry.query(request).await;
+        answer.unwrap_or_else(|error| QueryResponse::failure(failed(&error, caller)))
+    }
+
+    /// ITI-42 Register Document Set-b (ITI TF-2: 3.42.4.1.3). Durable on Success; otherwise nothing is kept.
+    pub async fn register_document_set(&self, submission: Submission, caller: &Caller) -> RegistryResponse {
+        let digest = registry::digest(&submission);
+        RegistryResponse::from_errors(match self.registry.register(submission, digest, None).await {
+            Ok(Registered::Accepted(errors) | Registered::Replayed(errors) | Registered::Refused(errors)) => {
+                errors
+            }
+            Err(error) => vec![failed(&error, caller)],
+        })
+    }
+}
+
+fn failed(error: &StoreError, caller: &Caller) -> RegistryError {
+    RegistryError::from_store(error, Answering::Registry, &caller.trace)
+}

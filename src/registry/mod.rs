@@ -1,15 +1,38 @@
 //! The hosted Document Registry's store and stored-query engine (ITI TF-2: 3.18.4, 3.42.4).
+//!
+//! A submission is prepared ([`prepare`]), checked against the registry ([`rules`]) and stored with its effects
+//! ([`submit`]), the last two in one job of the store's writer. Every object lies in the store in the very bytes in which
+//! a query returns it ([`fragment`]), with columns beside it for what queries ask ([`schema`], [`rows`]): answering builds
+//! no model ([`query`]). Called by actors.
 
-use std::sync::Arc;
+mod digest;
+mod fragment;
+mod prepare;
+mod query;
+mod rows;
+mod rules;
+mod schema;
+mod submit;
+
+use std::sync::{Arc, OnceLock};
+
+use rusqlite::{OptionalExtension, params};
 
 use crate::ids::Oid;
-use crate::metadata::Submission;
-use crate::store::{Connection, Migration, Store, StoreError};
-use crate::transactions::errors::RegistryError;
+use crate::limits;
+use crate::metadata::validate::{self, Context};
+use crate::metadata::views::SubmissionSet;
+use crate::metadata::{Kind, Submission};
+use crate::store::{Connection, Store, StoreError, rusqlite};
+use crate::time;
+use crate::transactions::errors::{Answering, RegistryError, code};
 use crate::transactions::iti18::{QueryRequest, QueryResponse};
 
-/// The registry's tables.
-pub const MIGRATION: Migration = Migration { room: "registry", steps: &[] };
+pub use digest::digest;
+use prepare::Prepared;
+use rules::References;
+use schema::TenantNumber;
+pub use schema::MIGRATION;
 
 /// Whose data: a community. Part of every key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -22,6 +45,8 @@ pub struct RegistrySettings {
     pub authorities: Vec<Oid>,
     /// Objects of one answer; 0 takes the default.
     pub max_results: usize,
+    /// How strictly metadata is taken; None for the built-in levels.
+    pub rules: Option<validate::Settings>,
 }
 
 /// What became of a submission.
@@ -29,35 +54,131 @@ pub struct RegistrySettings {
 pub enum Registered {
     /// Stored; warnings may be there.
     Accepted(Vec<RegistryError>),
-    /// The same submission was accepted before: its stored reply.
+    /// The same submission was accepted before: its reply again.
     Replayed(Vec<RegistryError>),
     /// Nothing was stored.
     Refused(Vec<RegistryError>),
 }
 
+/// Work of another room that joins a submission's transaction.
+pub type Also = Box<dyn FnOnce(&Connection) -> Result<(), StoreError> + Send>;
+
 /// The registry of one tenant.
 #[derive(Clone)]
-pub struct Registry {}
+pub struct Registry {
+    store: Store,
+    tenant: Tenant,
+    settings: Arc<RegistrySettings>,
+    /// Known once a reader has seen it: what the writer gave may still be taken back.
+    number: Arc<OnceLock<TenantNumber>>,
+}
 
-#[allow(unused_variables)]
 impl Registry {
     /// The registry of a tenant in a store.
     pub fn new(store: Store, tenant: Tenant, settings: RegistrySettings) -> Self {
-        todo!()
+        Self { store, tenant, settings: Arc::new(settings), number: Arc::default() }
     }
+
     /// Registers a (schema-readable) submission: rules, references, symbolic ids, life cycle. All or nothing, durable on
-    /// return. `also` runs in the same transaction once the submission is accepted: the repository makes its documents
-    /// retrievable there, so that both become visible in one commit.
+    /// return. `digest` tells a submission that is sent again ([`digest()`]). `also` runs in the same transaction once the
+    /// submission is accepted: the repository makes its documents retrievable there, so that both become visible in one
+    /// commit.
     pub async fn register(
         &self,
         submission: Submission,
         digest: [u8; 32],
-        also: Option<Box<dyn FnOnce(&Connection) -> Result<(), StoreError> + Send>>,
+        also: Option<Also>,
     ) -> Result<Registered, StoreError> {
-        todo!()
+        let rules = self.settings.rules.as_ref().unwrap_or(validate::Settings::built_in());
+        let report = validate::check(&submission, Context::Register, rules);
+        if !report.enforced.is_empty() {
+            let errors = report.enforced.iter();
+            let errors = errors.map(|broken| RegistryError::from_violation(broken, Answering::Registry));
+            return Ok(Registered::Refused(bounded(errors.collect())));
+        }
+        let now = time::now_dtm();
+        let objects = prepare::prepare(submission, &now);
+        let registry = self.clone();
+        self.store
+            .write(move |connection| registry.register_prepared(connection, &objects, digest, &now, also))
+            .await
     }
+
+    /// The part of [`Registry::register`] that runs in the writer.
+    fn register_prepared(
+        &self,
+        connection: &Connection,
+        objects: &[Prepared],
+        digest: [u8; 32],
+        now: &str,
+        also: Option<Also>,
+    ) -> Result<Registered, StoreError> {
+        // Number 0 is no tenant's: a refused submission leaves nothing behind, the tenant included.
+        let tenant = TenantNumber::find(connection, &self.tenant.0)?;
+        let tenant_or_none = tenant.unwrap_or(TenantNumber(0));
+        let set = objects.iter().find(|new| new.object.kind == Kind::SubmissionSet);
+        let set_id = set.and_then(|new| SubmissionSet(&new.object).unique_id()).unwrap_or_default();
+        let accepted_before: Option<[u8; 32]> = connection
+            .prepare_cached("SELECT digest FROM registry_submission WHERE tenant = ?1 AND unique_id = ?2")?
+            .query_row(params![tenant_or_none.0, set_id], |row| row.get(0))
+            .optional()?;
+        if accepted_before == Some(digest) {
+            return Ok(Registered::Replayed(Vec::new()));
+        }
+        let references = References::resolve(connection, tenant_or_none, objects)?;
+        let errors = rules::check(connection, tenant_or_none, &self.settings, objects, &references)?;
+        if !errors.is_empty() {
+            return Ok(Registered::Refused(bounded(errors)));
+        }
+        let tenant = TenantNumber::find_or_make(connection, &self.tenant.0)?;
+        submit::store(connection, tenant, objects, &references, now)?;
+        connection
+            .prepare_cached("INSERT INTO registry_submission (tenant, unique_id, digest) VALUES (?1, ?2, ?3)")?
+            .execute(params![tenant.0, set_id, digest])?;
+        if let Some(also) = also {
+            also(connection)?;
+        }
+        Ok(Registered::Accepted(Vec::new()))
+    }
+
     /// Answers a stored query. Every refusal is in the response.
     pub async fn query(&self, request: QueryRequest) -> Result<QueryResponse, StoreError> {
-        todo!()
+        let question = match query::Question::read(&request)? {
+            Ok(question) => question,
+            Err(errors) => return Ok(QueryResponse::new(bounded(errors), Vec::new())),
+        };
+        let most = match self.settings.max_results {
+            0 => limits::MAX_QUERY_RESULTS,
+            most => most,
+        };
+        let registry = self.clone();
+        self.store
+            .read(move |connection| match registry.tenant(connection)? {
+                Some(tenant) => question.answer(connection, tenant, most),
+                None => Ok(QueryResponse::new(Vec::new(), Vec::new())),
+            })
+            .await
+    }
+
+    /// The tenant's number, if anything was ever stored for it. For readers, who see only what is committed.
+    fn tenant(&self, connection: &Connection) -> Result<Option<TenantNumber>, StoreError> {
+        if let Some(&known) = self.number.get() {
+            return Ok(Some(known));
+        }
+        let found = TenantNumber::find(connection, &self.tenant.0)?;
+        Ok(found.map(|found| *self.number.get_or_init(|| found)))
     }
 }
+
+/// At most so many errors as an answer holds; the last one counts the rest.
+fn bounded(mut errors: Vec<RegistryError>) -> Vec<RegistryError> {
+    let beyond = errors.len().saturating_sub(limits::MAX_ERRORS_PER_ANSWER);
+    if beyond > 0 {
+        errors.truncate(limits::MAX_ERRORS_PER_ANSWER - 1);
+        errors.push(RegistryError::error(code::REGISTRY_ERROR, format!("{} further errors", beyond + 1)));
+    }
+    errors
+}
+
+#[cfg(test)]
+mod tests;

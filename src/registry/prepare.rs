@@ -1,0 +1,105 @@
+//! A submission made ready to be stored: symbolic ids replaced everywhere, what the registry says itself filled in
+//! (ITI TF-2: 3.42.4.1.3.1, ITI TF-3: 4.2.3.1.5). Nothing here asks the store.
+
+use std::collections::HashMap;
+
+use super::fragment::Fragment;
+use crate::ids::EntryUuid;
+use crate::metadata::views::{DocumentEntry, Folder, SubmissionSet, association};
+use crate::metadata::{Kind, Object, Submission, codes};
+
+/// An object of a submission that is ready.
+pub(super) struct Prepared {
+    /// With its own id everywhere.
+    pub(super) object: Object,
+    /// The id under which the sender knows it: errors name this one.
+    pub(super) submitted: String,
+    /// Its patient as a canonical CX; None for associations.
+    pub(super) patient: Option<String>,
+    /// As it is stored: made here, since the writer has enough to do.
+    pub(super) fragment: Fragment,
+}
+
+impl Prepared {
+    /// uniqueId, of entries, sets and folders.
+    pub(super) fn unique_id(&self) -> Option<&str> {
+        match self.object.kind {
+            Kind::DocumentEntry => DocumentEntry(&self.object).unique_id(),
+            Kind::SubmissionSet => SubmissionSet(&self.object).unique_id(),
+            Kind::Folder => Folder(&self.object).unique_id(),
+            Kind::Association => None,
+        }
+    }
+}
+
+/// Prepares all objects of a submission. `now` is a DTM with seconds.
+pub(super) fn prepare(submission: Submission, now: &str) -> Vec<Prepared> {
+    let ids: HashMap<String, EntryUuid> =
+        submission.objects.iter().map(|object| (object.id.clone(), own_id(&object.id))).collect();
+    submission.objects.into_iter().map(|object| prepare_object(object, &ids, now)).collect()
+}
+
+/// An association that the registry makes itself.
+pub(super) fn membership(source: &str, target: &str) -> Prepared {
+    let mut object = association(codes::association::HAS_MEMBER, source, target);
+    fill(&mut object);
+    Prepared { submitted: object.id.clone(), fragment: Fragment::of(&object), object, patient: None }
+}
+
+/// The entryUUID that an object has or gets.
+fn own_id(submitted: &str) -> EntryUuid {
+    EntryUuid::parse(submitted).unwrap_or_else(|_| EntryUuid::random())
+}
+
+fn prepare_object(mut object: Object, ids: &HashMap<String, EntryUuid>, now: &str) -> Prepared {
+    let refer = |id: &mut String| match ids.get(id.as_str()) {
+        Some(new) => new.as_str().clone_into(id),
+        // An object in the registry, or nothing: the rules see to that.
+        None => {
+            if let Ok(known) = EntryUuid::parse(id) {
+                known.as_str().clone_into(id);
+            }
+        }
+    };
+    let submitted = object.id.clone();
+    refer(&mut object.id);
+    if let Some(association) = &mut object.association {
+        refer(&mut association.source);
+        refer(&mut association.target);
+    }
+    for classification in &mut object.classifications {
+        replace_symbolic(&mut classification.id);
+        classification.classified_object = Some(object.id.clone());
+    }
+    for identifier in &mut object.external_identifiers {
+        replace_symbolic(&mut identifier.id);
+        identifier.registry_object = Some(object.id.clone());
+    }
+    if object.kind == Kind::Folder {
+        object.set_slot(codes::slot::LAST_UPDATE_TIME, vec![now.to_owned()]);
+    }
+    fill(&mut object);
+    let patient = match object.kind {
+        Kind::DocumentEntry => DocumentEntry(&object).patient(),
+        Kind::SubmissionSet => SubmissionSet(&object).patient(),
+        Kind::Folder => Folder(&object).patient(),
+        Kind::Association => None,
+    };
+    Prepared { fragment: Fragment::of(&object), submitted, patient: patient.map(|id| id.to_cx()), object }
+}
+
+/// What the registry says of every object, whatever was sent. `home` is the actors' to add.
+fn fill(object: &mut Object) {
+    object.home = None;
+    object.lid = Some(object.id.clone());
+    object.version = Some("1.1".to_owned());
+    object.status = Some(codes::APPROVED.to_owned());
+}
+
+/// Nested objects need an id of their own, and nothing refers to it.
+fn replace_symbolic(id: &mut Option<String>) {
+    match id {
+        Some(known) if EntryUuid::parse(known).is_ok() => {}
+        _ => *id = Some(EntryUuid::random().as_str().to_owned()),
+    }
+}

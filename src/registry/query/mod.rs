@@ -1,0 +1,222 @@
+//! The stored-query engine (ITI TF-2: 3.18.4.1.2.3): reads a request by the catalog's row for its query ([`catalog`],
+//! [`values`]) into filters, and answers it with a few statements over the registry's rows ([`select`], [`answer`]).
+
+mod answer;
+mod catalog;
+mod select;
+mod values;
+
+use catalog::{By, Catalog, Is, Of, Parameter, Query, Takes};
+
+use super::rows::moment;
+use super::schema::{Availability, Relation, uuid_bytes};
+use crate::ids::PatientId;
+use crate::limits;
+use crate::metadata::codes;
+use crate::store::StoreError;
+use crate::transactions::errors::{RegistryError, code};
+use crate::transactions::iti18::{QueryRequest, ReturnType};
+
+/// A request that was understood.
+pub(super) struct Question {
+    query: &'static Query,
+    return_type: ReturnType,
+    filters: Vec<Filter>,
+}
+
+/// One condition on objects. All conditions of a question must hold.
+struct Filter {
+    of: Of,
+    by: By,
+    test: Test,
+}
+
+/// What an attribute is compared with.
+enum Test {
+    /// One of these texts.
+    Among(Vec<String>),
+    /// One of these numbers.
+    Numbers(Vec<i64>),
+    /// One of these GLOB patterns.
+    Like(Vec<String>),
+    /// At or after this moment, or no moment at all.
+    From(i64),
+    /// Before this moment, or no moment at all.
+    To(i64),
+}
+
+impl Question {
+    /// Reads a request; the inner Err holds everything that is wrong with it. `home` means nothing to a plain registry,
+    /// and a parameter that the query does not know is passed over.
+    pub(super) fn read(request: &QueryRequest) -> Result<Result<Self, Vec<RegistryError>>, StoreError> {
+        let Some(query) = Catalog::get()?.query(&request.query) else {
+            let problem = format!("{:?} is no stored query of ITI TF-2: 3.18.4.1.2.4", request.query);
+            return Ok(Err(vec![RegistryError::error(code::UNKNOWN_STORED_QUERY, problem)]));
+        };
+        let unknown = request.parameters.iter().filter(|given| query.parameter(&given.name).is_none()).count();
+        if unknown > 0 {
+            metrics::counter!("sekisho_query_unknown_parameters_total", "query" => query.name.as_str())
+                .increment(unknown as u64);
+        }
+        let mut filters = Vec::new();
+        let mut errors = Vec::new();
+        let mut given = Vec::new();
+        for parameter in &query.parameters {
+            let reading = Reading { query, parameter };
+            match reading.filters(request) {
+                Ok(read) if read.is_empty() && parameter.required => errors.push(reading.missing()),
+                Ok(read) => {
+                    if !read.is_empty() {
+                        given.push(parameter.name.as_str());
+                    } else if parameter.is == Is::Type {
+                        filters.push(reading.stable_only());
+                    }
+                    filters.extend(read);
+                }
+                Err(error) => {
+                    given.push(parameter.name.as_str());
+                    errors.push(error);
+                }
+            }
+        }
+        errors.extend(check_choice(query, &given));
+        Ok(match errors.is_empty() {
+            true => Ok(Self { query, return_type: request.return_type, filters }),
+            false => Err(errors),
+        })
+    }
+}
+
+/// Of some parameters exactly one is given.
+fn check_choice(query: &Query, given: &[&str]) -> Option<RegistryError> {
+    let chosen = query.exactly_one.iter().filter(|name| given.contains(&name.as_str())).count();
+    let context = |problem| {
+        let names = query.exactly_one.join(", ");
+        format!("{}: exactly one of {names} is required, {problem} ({})", query.name, query.section)
+    };
+    match chosen {
+        _ if query.exactly_one.is_empty() => None,
+        0 => Some(RegistryError::error(code::STORED_QUERY_MISSING_PARAM, context("none is given"))),
+        1 => None,
+        _ => Some(RegistryError::error(code::STORED_QUERY_PARAM_NUMBER, context("several are given"))),
+    }
+}
+
+/// A parameter that is being read.
+struct Reading {
+    query: &'static Query,
+    parameter: &'static Parameter,
+}
+
+impl Reading {
+    /// The filters that a parameter makes: none if it is not given, one for each time that it is.
+    fn filters(&self, request: &QueryRequest) -> Result<Vec<Filter>, RegistryError> {
+        let mut filters = Vec::new();
+        for given in request.parameters.iter().filter(|given| given.name == self.parameter.name) {
+            let mut items = Vec::new();
+            for value in &given.values {
+                values::items(value, &mut items).map_err(|problem| self.wrong(problem))?;
+            }
+            if items.len() > limits::MAX_QUERY_VALUES {
+                return Err(self.wrong(&format!("more than {} values", limits::MAX_QUERY_VALUES)));
+            }
+            if self.parameter.takes == Takes::One && items.len() > 1 {
+                return Err(self.number(&format!("{} values, one is allowed", items.len())));
+            }
+            filters.extend(self.filter(items)?);
+        }
+        if filters.len() > 1 && self.parameter.takes != Takes::All {
+            return Err(self.number("the parameter is given several times"));
+        }
+        Ok(filters)
+    }
+
+    /// One filter from the values of one Slot; None if they come to nothing.
+    fn filter(&self, items: Vec<String>) -> Result<Option<Filter>, RegistryError> {
+        let Some(first) = items.first() else { return Ok(None) };
+        let test = match self.parameter.is {
+            Is::Text => Test::Among(items),
+            Is::Code => Test::Among(items.iter().map(|item| self.code(item)).collect::<Result<_, _>>()?),
+            Is::PatientId => Test::Among(vec![self.patient(first)?]),
+            Is::EntryUuid => Test::Among(items.iter().filter_map(|item| uuid_hex(item)).collect()),
+            Is::Pattern => self.patterns(&items)?,
+            Is::TextOrPattern if items.iter().any(|item| item.contains(['%', '_'])) => self.patterns(&items)?,
+            Is::TextOrPattern => Test::Among(items),
+            Is::From => Test::From(self.moment(first)?),
+            Is::To => Test::To(self.moment(first)?),
+            Is::Status => Test::Numbers(known(&items, |item| {
+                Availability::parse(item).map(|availability| availability as i64)
+            })),
+            Is::Type => Test::Numbers(known(&items, |item| match item {
+                codes::STABLE => Some(0),
+                codes::ON_DEMAND => Some(1),
+                _ => None,
+            })),
+            Is::AssociationType => Test::Numbers(known(&items, |item| {
+                Relation::parse(item).map(|relation| relation as i64)
+            })),
+        };
+        // A status that nobody knows is as good as none (3.18.4.1.2.3.4).
+        let nothing = matches!(&test, Test::Numbers(known) if known.is_empty());
+        if nothing && self.parameter.is == Is::Status {
+            return Ok(None);
+        }
+        Ok(Some(Filter { of: self.parameter.of, by: self.parameter.by, test }))
+    }
+
+    /// Entries are stable ones unless the type is asked for (3.18.4.1.2.3.6.2).
+    fn stable_only(&self) -> Filter {
+        Filter { of: self.parameter.of, by: self.parameter.by, test: Test::Numbers(vec![0]) }
+    }
+
+    /// `code^^scheme`. Some put the display name between.
+    fn code(&self, item: &str) -> Result<String, RegistryError> {
+        let mut parts = item.split('^');
+        match (parts.next(), parts.next(), parts.next(), parts.next()) {
+            (Some(code), Some(_), Some(scheme), None) if !code.is_empty() && !scheme.is_empty() => {
+                Ok(format!("{code}^^{scheme}"))
+            }
+            _ => Err(self.wrong(&format!("{item:?} is not code^^scheme"))),
+        }
+    }
+
+    fn patient(&self, item: &str) -> Result<String, RegistryError> {
+        let wrong = |_| self.wrong("a patient id reads id^^^&OID&ISO");
+        Ok(PatientId::parse(item).map_err(wrong)?.to_cx())
+    }
+
+    fn moment(&self, item: &str) -> Result<i64, RegistryError> {
+        moment(item).ok_or_else(|| self.wrong(&format!("{item:?} is no DTM, YYYY[MM[DD[hh[mm[ss]]]]]")))
+    }
+
+    fn patterns(&self, items: &[String]) -> Result<Test, RegistryError> {
+        let most = limits::MAX_PATTERN_CHARS;
+        if items.iter().any(|item| item.chars().count() > most) {
+            return Err(self.wrong(&format!("a pattern is longer than {most} characters")));
+        }
+        Ok(Test::Like(items.iter().map(|item| values::glob(item)).collect()))
+    }
+
+    fn missing(&self) -> RegistryError {
+        RegistryError::error(code::STORED_QUERY_MISSING_PARAM, self.context("it is required"))
+    }
+    fn number(&self, problem: &str) -> RegistryError {
+        RegistryError::error(code::STORED_QUERY_PARAM_NUMBER, self.context(problem))
+    }
+    fn wrong(&self, problem: &str) -> RegistryError {
+        RegistryError::error(code::REGISTRY_ERROR, self.context(problem))
+    }
+    fn context(&self, problem: &str) -> String {
+        format!("{}: {}: {problem} ({})", self.query.name, self.parameter.name, self.query.section)
+    }
+}
+
+/// The numbers of those items that are known.
+fn known(items: &[String], number: impl Fn(&str) -> Option<i64>) -> Vec<i64> {
+    items.iter().filter_map(|item| number(item)).collect()
+}
+
+/// An entryUUID as hexadecimal digits: how it travels to SQL in a list. None for what can be no object's.
+fn uuid_hex(item: &str) -> Option<String> {
+    uuid_bytes(item).map(|bytes| bytes.iter().map(|byte| format!("{byte:02X}")).collect())
+}

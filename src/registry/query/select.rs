@@ -1,0 +1,226 @@
+//! Statements over the registry's rows, made of fixed pieces: whatever came with a request is bound, lists as JSON arrays,
+//! so that the same question is the same prepared statement for any number of values.
+
+use rusqlite::types::Value;
+
+use super::catalog::{By, Of};
+use super::{Filter, Test};
+use crate::metadata::Kind;
+use crate::registry::schema::{TenantNumber, Values, kind_number};
+use crate::store::rusqlite;
+
+/// What a statement gives of each object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Columns {
+    /// Its number.
+    Number,
+    /// What an ObjectRef needs.
+    Reference,
+    /// The whole object.
+    Leaf,
+}
+
+impl Columns {
+    fn select(self) -> &'static str {
+        match self {
+            Self::Number => "SELECT o.object FROM registry_object o",
+            Self::Reference => "SELECT o.object, o.kind, o.uuid, o.source, o.target FROM registry_object o",
+            Self::Leaf => {
+                "SELECT o.object, o.kind, o.uuid, o.source, o.target, p.patient_id, o.unique_id, o.repository,
+                    o.hash, o.size, o.start, o.fragment
+                 FROM registry_object o LEFT JOIN registry_patient p ON p.patient = o.patient"
+            }
+        }
+    }
+}
+
+/// A statement in the making.
+pub(super) struct Select {
+    sql: String,
+    values: Vec<Value>,
+}
+
+impl Select {
+    /// Objects of a tenant.
+    pub(super) fn new(tenant: TenantNumber, columns: Columns) -> Self {
+        Self { sql: format!("{} WHERE o.tenant = ?", columns.select()), values: vec![Value::Integer(tenant.0)] }
+    }
+
+    /// Of one kind, as the question's filters on that kind want them.
+    pub(super) fn of(mut self, kind: Kind, filters: &[Filter]) -> Self {
+        self.sql.push_str(&format!(" AND o.kind = {}", kind_number(kind)));
+        for filter in filters.iter().filter(|filter| applies(filter.of, kind)) {
+            self = self.filter(filter);
+        }
+        self
+    }
+
+    /// With one of the entryUUIDs and uniqueIds that the question names, whatever else it wants.
+    pub(super) fn named(mut self, filters: &[Filter]) -> Self {
+        for filter in filters.iter().filter(|filter| matches!(filter.by, By::EntryUuid | By::UniqueId)) {
+            self = self.filter(filter);
+        }
+        self
+    }
+
+    /// Of the type (stable, on-demand) that the question wants.
+    pub(super) fn typed(mut self, filters: &[Filter]) -> Self {
+        for filter in filters.iter().filter(|filter| filter.by == By::Type) {
+            self = self.filter(filter);
+        }
+        self
+    }
+
+    /// One of these.
+    pub(super) fn among(self, objects: &[i64]) -> Self {
+        self.numbers("o.object", objects)
+    }
+    /// Associations from one of these.
+    pub(super) fn from(self, objects: &[i64]) -> Self {
+        self.numbers("o.source", objects)
+    }
+    /// Associations to one of these.
+    pub(super) fn to(self, objects: &[i64]) -> Self {
+        self.numbers("o.target", objects)
+    }
+    /// Associations of some types.
+    pub(super) fn relations(self, relations: &[i64]) -> Self {
+        self.numbers("o.relation", relations)
+    }
+
+    /// The statement, and what is bound.
+    pub(super) fn finish(self) -> (String, Vec<Value>) {
+        (self.sql, self.values)
+    }
+
+    fn filter(mut self, filter: &Filter) -> Self {
+        let place = Place::of(filter.by);
+        if let Place::Values(attribute) = place {
+            let attribute = attribute as i64;
+            self.sql.push_str(&format!(
+                " AND EXISTS (SELECT 1 FROM registry_value v WHERE v.object = o.object AND v.attribute = {attribute}"
+            ));
+        }
+        let column = match place {
+            Place::Column(column) => column,
+            Place::Values(_) => "v.value",
+            Place::Patient => {
+                // One patient: looked up once, not for every row.
+                self.sql.push_str(
+                    " AND o.patient = (SELECT patient FROM registry_patient WHERE tenant = ? AND patient_id = ?)",
+                );
+                self.values.extend(self.values.first().cloned());
+                if let Test::Among(ids) = &filter.test {
+                    self.values.push(ids.first().cloned().unwrap_or_default().into());
+                }
+                return self;
+            }
+        };
+        match &filter.test {
+            Test::Among(ids) if filter.by == By::EntryUuid => {
+                self.sql.push_str(" AND o.uuid IN (SELECT unhex(value) FROM json_each(?))");
+                self.values.push(json(ids).into());
+            }
+            Test::Among(texts) => self = self.texts(column, texts),
+            Test::Numbers(numbers) => self = self.numbers(column, numbers),
+            Test::Like(patterns) => {
+                let one = format!("{column} GLOB ?");
+                let any = vec![one.as_str(); patterns.len()].join(" OR ");
+                self.sql.push_str(&format!(" AND ({any})"));
+                self.values.extend(patterns.iter().cloned().map(Value::from));
+            }
+            Test::From(moment) => {
+                self.sql.push_str(&format!(" AND ({column} IS NULL OR {column} >= ?)"));
+                self.values.push(Value::Integer(*moment));
+            }
+            Test::To(moment) => {
+                self.sql.push_str(&format!(" AND ({column} IS NULL OR {column} < ?)"));
+                self.values.push(Value::Integer(*moment));
+            }
+        }
+        if let Place::Values(_) = place {
+            self.sql.push(')');
+        }
+        self
+    }
+
+    fn texts(mut self, column: &str, texts: &[String]) -> Self {
+        match texts {
+            [one] => {
+                self.sql.push_str(&format!(" AND {column} = ?"));
+                self.values.push(one.clone().into());
+            }
+            many => {
+                self.sql.push_str(&format!(" AND {column} IN (SELECT value FROM json_each(?))"));
+                self.values.push(json(many).into());
+            }
+        }
+        self
+    }
+
+    fn numbers(mut self, column: &str, numbers: &[i64]) -> Self {
+        match numbers {
+            [one] => {
+                self.sql.push_str(&format!(" AND {column} = ?"));
+                self.values.push(Value::Integer(*one));
+            }
+            many => {
+                self.sql.push_str(&format!(" AND {column} IN (SELECT value FROM json_each(?))"));
+                self.values.push(json(many).into());
+            }
+        }
+        self
+    }
+}
+
+/// Where an attribute is stored.
+#[derive(Clone, Copy)]
+enum Place {
+    Column(&'static str),
+    Values(Values),
+    Patient,
+}
+
+impl Place {
+    fn of(by: By) -> Self {
+        match by {
+            By::AssociationType => Self::Column("o.relation"),
+            By::AuthorPerson => Self::Values(Values::AuthorPerson),
+            By::ClassCode => Self::Column("o.class_code"),
+            By::ConfidentialityCode => Self::Values(Values::ConfidentialityCode),
+            By::ContentTypeCode => Self::Column("o.content_type_code"),
+            By::CreationTime => Self::Column("o.creation_time"),
+            By::EntryUuid => Self::Column("o.uuid"),
+            By::EventCode => Self::Values(Values::EventCode),
+            By::FacilityTypeCode => Self::Column("o.facility_type_code"),
+            By::FolderCode => Self::Values(Values::FolderCode),
+            By::FormatCode => Self::Column("o.format_code"),
+            By::LastUpdateTime => Self::Column("o.last_update_time"),
+            By::PatientId => Self::Patient,
+            By::PracticeSettingCode => Self::Column("o.practice_setting_code"),
+            By::ReferenceId => Self::Values(Values::ReferenceId),
+            By::ServiceStartTime => Self::Column("o.service_start_time"),
+            By::ServiceStopTime => Self::Column("o.service_stop_time"),
+            By::SourceId => Self::Column("o.source_id"),
+            By::Status => Self::Column("o.status"),
+            By::SubmissionTime => Self::Column("o.submission_time"),
+            By::Type => Self::Column("o.on_demand"),
+            By::TypeCode => Self::Column("o.type_code"),
+            By::UniqueId => Self::Column("o.unique_id"),
+        }
+    }
+}
+
+fn applies(of: Of, kind: Kind) -> bool {
+    match (of, kind) {
+        (Of::Entry, Kind::DocumentEntry) | (Of::Set, Kind::SubmissionSet) | (Of::Folder, Kind::Folder) => true,
+        (Of::Any, kind) => kind != Kind::Association,
+        _ => false,
+    }
+}
+
+/// Texts or numbers as a JSON array, for json_each.
+fn json<T: serde::Serialize>(values: &[T]) -> String {
+    // Strings and integers always have a JSON form.
+    serde_json::to_string(values).unwrap_or_default()
+}

@@ -1,0 +1,295 @@
+//! The rules of ITI TF-2: 3.42.4.1.3 that need the registry: what a submission may refer to, repeat and change. All
+//! violations are found, not the first. Runs in the writer, so that nothing changes between the check and the commit.
+
+use std::collections::HashMap;
+
+use rusqlite::Connection;
+
+use super::RegistrySettings;
+use super::prepare::Prepared;
+use super::rows::Stored;
+use super::schema::{Availability, Relation, TenantNumber};
+use crate::ids::PatientId;
+use crate::metadata::views::DocumentEntry;
+use crate::metadata::{Association, Kind};
+use crate::store::{StoreError, rusqlite};
+use crate::transactions::errors::{RegistryError, code};
+
+/// A rule, as codeContext names it.
+struct Rule {
+    id: &'static str,
+    section: &'static str,
+}
+
+macro_rules! rules {
+    ($($name:ident $id:literal $section:literal;)*) => { $(const $name: Rule = Rule { id: $id, section: $section };)* }
+}
+rules! {
+    ID_EXISTS "registry.entry-uuid.exists" "ITI TF-2: 3.42.4.1.3.1";
+    PATIENT_KNOWN "registry.patient-id.known" "ITI TF-2: 3.42.4.1.3.3";
+    UNIQUE_ID "registry.unique-id.unused" "ITI TF-2: 3.42.4.1.3.3";
+    SAME_DOCUMENT "registry.unique-id.same-document" "ITI TF-2: 3.42.4.1.3.3";
+    REFERENCE "registry.association.reference" "ITI TF-2: 3.42.4.1.3.5";
+    RELATION "registry.association.type" "ITI TF-3: 4.2.2";
+    ENDS "registry.association.ends" "ITI TF-3: 4.2.2";
+    DEPRECATED "registry.association.deprecated" "ITI TF-2: 3.42.4.1.3.5";
+    ONE_PATIENT "registry.association.patient-id" "ITI TF-2: 3.42.4.1.3.5";
+}
+
+/// One end of an association.
+#[derive(Clone, Copy)]
+pub(super) enum End<'a> {
+    /// In the submission: its place.
+    New(usize, &'a Prepared),
+    /// In the registry.
+    Stored(&'a Stored),
+}
+
+impl End<'_> {
+    fn kind(self) -> Kind {
+        match self {
+            Self::New(_, new) => new.object.kind,
+            Self::Stored(stored) => stored.kind,
+        }
+    }
+    fn patient(&self) -> Option<&str> {
+        match self {
+            Self::New(_, new) => new.patient.as_deref(),
+            Self::Stored(stored) => stored.patient.as_deref(),
+        }
+    }
+    fn on_demand(self) -> bool {
+        match self {
+            Self::New(_, new) => DocumentEntry::of(&new.object).is_some_and(DocumentEntry::is_on_demand),
+            Self::Stored(stored) => stored.on_demand,
+        }
+    }
+    fn is_deprecated(self) -> bool {
+        matches!(self, Self::Stored(stored) if stored.availability == Availability::Deprecated)
+    }
+}
+
+/// What the objects of a submission refer to.
+pub(super) struct References<'a> {
+    objects: &'a [Prepared],
+    new: HashMap<&'a str, usize>,
+    stored: HashMap<&'a str, Stored>,
+}
+
+impl<'a> References<'a> {
+    /// Looks up every reference once.
+    pub(super) fn resolve(
+        connection: &Connection,
+        tenant: TenantNumber,
+        objects: &'a [Prepared],
+    ) -> Result<Self, StoreError> {
+        let new: HashMap<_, _> =
+            objects.iter().enumerate().map(|(place, new)| (new.object.id.as_str(), place)).collect();
+        let mut stored = HashMap::new();
+        let associations = objects.iter().filter_map(|new| new.object.association.as_ref());
+        for id in associations.flat_map(|association| [&association.source, &association.target]) {
+            if !new.contains_key(id.as_str())
+                && !stored.contains_key(id.as_str())
+                && let Some(found) = Stored::by_id(connection, tenant, id)?
+            {
+                stored.insert(id.as_str(), found);
+            }
+        }
+        Ok(Self { objects, new, stored })
+    }
+    /// The objects in the registry that are named, by entryUUID.
+    pub(super) fn stored(&self) -> impl Iterator<Item = (&str, &Stored)> {
+        self.stored.iter().map(|(id, stored)| (*id, stored))
+    }
+    /// What an id names, if anything.
+    pub(super) fn get(&self, id: &str) -> Option<End<'_>> {
+        match self.new.get(id) {
+            Some(&place) => self.objects.get(place).map(|new| End::New(place, new)),
+            None => self.stored.get(id).map(End::Stored),
+        }
+    }
+}
+
+/// Checks a submission against the registry; an empty list means that it may be stored.
+pub(super) fn check(
+    connection: &Connection,
+    tenant: TenantNumber,
+    settings: &RegistrySettings,
+    objects: &[Prepared],
+    references: &References<'_>,
+) -> Result<Vec<RegistryError>, StoreError> {
+    let mut errors = Vec::new();
+    unknown_patients(settings, objects, &mut errors);
+    for new in objects {
+        if Stored::by_id(connection, tenant, &new.object.id)?.is_some() {
+            let problem = "the registry has an object with this entryUUID already";
+            errors.push(error(code::REGISTRY_METADATA_ERROR, &ID_EXISTS, new, problem));
+        }
+        if let Some(unique_id) = new.unique_id() {
+            for stored in Stored::by_unique_id(connection, tenant, unique_id)? {
+                errors.extend(repeated_unique_id(new, unique_id, &stored));
+            }
+        }
+        if let Some(association) = &new.object.association {
+            check_association(new, association, references, &mut errors);
+        }
+    }
+    Ok(errors)
+}
+
+/// The patient is one of those whom the registry may know.
+fn unknown_patients(settings: &RegistrySettings, objects: &[Prepared], errors: &mut Vec<RegistryError>) {
+    let known = |cx: &str| {
+        settings.authorities.is_empty()
+            || PatientId::parse(cx).is_ok_and(|id| settings.authorities.contains(id.authority()))
+    };
+    // One error for the submission: all of its objects have one patient.
+    if let Some((new, cx)) = objects
+        .iter()
+        .filter_map(|new| new.patient.as_deref().map(|cx| (new, cx)))
+        .find(|(_, cx)| !known(cx))
+    {
+        let problem = format!("patientId {cx} is of no assigning authority that this registry serves");
+        errors.push(error(code::UNKNOWN_PATIENT_ID, &PATIENT_KNOWN, new, &problem));
+    }
+}
+
+/// What is wrong with a uniqueId that the registry has already.
+fn repeated_unique_id(new: &Prepared, unique_id: &str, stored: &Stored) -> Option<RegistryError> {
+    let kind = kind_name(new.object.kind);
+    let Some(entry) = DocumentEntry::of(&new.object) else {
+        let problem = format!("the uniqueId {unique_id} of this {kind} is in use");
+        return Some(error(code::DUPLICATE_UNIQUE_ID_IN_REGISTRY, &UNIQUE_ID, new, &problem));
+    };
+    if stored.kind != Kind::DocumentEntry {
+        let problem =
+            format!("the uniqueId {unique_id} of this {kind} is that of a {}", kind_name(stored.kind));
+        return Some(error(code::REGISTRY_METADATA_ERROR, &UNIQUE_ID, new, &problem));
+    }
+    if stored.on_demand != entry.is_on_demand() {
+        let problem = format!("the uniqueId {unique_id} is both of a stable and of an on-demand entry");
+        return Some(error(code::REGISTRY_METADATA_ERROR, &SAME_DOCUMENT, new, &problem));
+    }
+    let same_hash = match (entry.hash(), &stored.hash) {
+        (Some(new), Some(stored)) => new.eq_ignore_ascii_case(stored),
+        (new, stored) => new.is_none() && stored.is_none(),
+    };
+    if !same_hash {
+        let problem = format!("the document with the uniqueId {unique_id} has another hash in the registry");
+        return Some(error(code::NON_IDENTICAL_HASH, &SAME_DOCUMENT, new, &problem));
+    }
+    if entry.size() != stored.size {
+        let problem = format!("the document with the uniqueId {unique_id} has another size in the registry");
+        return Some(error(code::NON_IDENTICAL_SIZE, &SAME_DOCUMENT, new, &problem));
+    }
+    None
+}
+
+fn check_association(
+    new: &Prepared,
+    association: &Association,
+    references: &References<'_>,
+    errors: &mut Vec<RegistryError>,
+) {
+    let source = references.get(&association.source);
+    let target = references.get(&association.target);
+    for (end, found, id) in [
+        ("sourceObject", source.is_some(), &association.source),
+        ("targetObject", target.is_some(), &association.target),
+    ] {
+        if !found {
+            let problem = format!("{end} {id:?} is neither in the submission nor in the registry");
+            errors.push(error(code::UNRESOLVED_REFERENCE, &REFERENCE, new, &problem));
+        }
+    }
+    let (Some(source), Some(target)) = (source, target) else { return };
+    let wrong = match Relation::parse(&association.association_type) {
+        None => {
+            let problem = format!("no registry keeps associations of type {:?}", association.association_type);
+            Err((code::REGISTRY_METADATA_ERROR, &RELATION, problem))
+        }
+        Some(Relation::HasMember) => membership(source, target),
+        Some(relation) => relationship(relation, source, target),
+    };
+    if let Err((code, rule, problem)) = wrong {
+        errors.push(error(code, rule, new, &problem));
+    }
+}
+
+type Verdict = Result<(), (&'static str, &'static Rule, String)>;
+
+/// A HasMember: what a submission puts into its set and into folders (ITI TF-3: 4.2.2.1).
+fn membership(source: End<'_>, target: End<'_>) -> Verdict {
+    let ends = |problem: &str| Err((code::REGISTRY_METADATA_ERROR, &ENDS, problem.to_owned()));
+    match (source, source.kind(), target.kind()) {
+        (End::Stored(_), Kind::SubmissionSet, _) => {
+            ends("a SubmissionSet that is in the registry takes no further members")
+        }
+        (_, Kind::SubmissionSet, Kind::SubmissionSet) => ends("a SubmissionSet is no member of another"),
+        // An entry of another patient may be referred to: a mother's in her child's set.
+        (_, Kind::SubmissionSet, _) => Ok(()),
+        (_, Kind::Folder, Kind::DocumentEntry) => {
+            approved(source, "the folder")?;
+            approved(target, "the entry")?;
+            one_patient(source, target)
+        }
+        (_, Kind::Folder, _) => ends("only a DocumentEntry is member of a Folder"),
+        _ => ends("only a SubmissionSet or a Folder has members"),
+    }
+}
+
+/// Any other association: from an entry of the submission to another entry (ITI TF-3: 4.2.2.2).
+fn relationship(relation: Relation, source: End<'_>, target: End<'_>) -> Verdict {
+    let ends = |problem: &str| Err((code::REGISTRY_METADATA_ERROR, &ENDS, problem.to_owned()));
+    let unresolved = |problem: &str| Err((code::UNRESOLVED_REFERENCE, &REFERENCE, problem.to_owned()));
+    let wants_stored = relation.replaces() || relation == Relation::IsSnapshotOf;
+    match (source, target) {
+        (End::Stored(_), _) => return unresolved("sourceObject is not in the submission"),
+        (_, End::New(..)) if wants_stored => return unresolved("targetObject is not in the registry"),
+        (End::New(source, _), End::New(target, _)) if source == target => {
+            return ends("source and target are the same entry");
+        }
+        _ => {}
+    }
+    if source.kind() != Kind::DocumentEntry || target.kind() != Kind::DocumentEntry {
+        return ends("both ends must be DocumentEntries");
+    }
+    if relation == Relation::IsSnapshotOf && (source.on_demand() || !target.on_demand()) {
+        return ends("a snapshot is stable, and of an on-demand entry");
+    }
+    approved(target, "the target")?;
+    one_patient(source, target)
+}
+
+fn approved(end: End<'_>, what: &str) -> Verdict {
+    if end.is_deprecated() {
+        return Err((code::REGISTRY_DEPRECATED_DOCUMENT, &DEPRECATED, format!("{what} is deprecated")));
+    }
+    Ok(())
+}
+
+fn one_patient(source: End<'_>, target: End<'_>) -> Verdict {
+    if source.patient() == target.patient() {
+        return Ok(());
+    }
+    let problem = format!(
+        "the source is of patient {}, the target of another",
+        source.patient().unwrap_or("(none)")
+    );
+    Err((code::PATIENT_ID_DOES_NOT_MATCH, &ONE_PATIENT, problem))
+}
+
+fn error(code: &'static str, rule: &Rule, new: &Prepared, problem: &str) -> RegistryError {
+    let Rule { id, section } = rule;
+    let kind = kind_name(new.object.kind);
+    RegistryError::error(code, format!("{problem} ({id}; {section}): {kind} {:?}", new.submitted))
+}
+
+fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::DocumentEntry => "DocumentEntry",
+        Kind::SubmissionSet => "SubmissionSet",
+        Kind::Folder => "Folder",
+        Kind::Association => "Association",
+    }
+}
