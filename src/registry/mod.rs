@@ -31,8 +31,8 @@ use crate::transactions::iti18::{QueryRequest, QueryResponse};
 pub use digest::digest;
 use prepare::Prepared;
 use rules::References;
-use schema::TenantNumber;
 pub use schema::MIGRATION;
+use schema::TenantNumber;
 
 /// Whose data: a community. Part of every key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -133,7 +133,9 @@ impl Registry {
         let tenant = TenantNumber::find_or_make(connection, &self.tenant.0)?;
         submit::store(connection, tenant, objects, &references, now)?;
         connection
-            .prepare_cached("INSERT INTO registry_submission (tenant, unique_id, digest) VALUES (?1, ?2, ?3)")?
+            .prepare_cached(
+                "INSERT INTO registry_submission (tenant, unique_id, digest) VALUES (?1, ?2, ?3)",
+            )?
             .execute(params![tenant.0, set_id, digest])?;
         if let Some(also) = also {
             also(connection)?;

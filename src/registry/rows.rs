@@ -37,9 +37,7 @@ impl Stored {
     ) -> Result<Option<Self>, StoreError> {
         let Some(uuid) = uuid_bytes(id) else { return Ok(None) };
         let mut find = connection.prepare_cached(&format!("{STORED} o.uuid = ?2"))?;
-        find.query_row(params![tenant.0, uuid], |row| Ok(Self::read(row)))
-            .optional()?
-            .transpose()
+        find.query_row(params![tenant.0, uuid], |row| Ok(Self::read(row))).optional()?.transpose()
     }
     /// All objects with a uniqueId.
     pub(super) fn by_unique_id(

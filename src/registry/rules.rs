@@ -144,10 +144,8 @@ fn unknown_patients(settings: &RegistrySettings, objects: &[Prepared], errors: &
             || PatientId::parse(cx).is_ok_and(|id| settings.authorities.contains(id.authority()))
     };
     // One error for the submission: all of its objects have one patient.
-    if let Some((new, cx)) = objects
-        .iter()
-        .filter_map(|new| new.patient.as_deref().map(|cx| (new, cx)))
-        .find(|(_, cx)| !known(cx))
+    if let Some((new, cx)) =
+        objects.iter().filter_map(|new| new.patient.as_deref().map(|cx| (new, cx))).find(|(_, cx)| !known(cx))
     {
         let problem = format!("patientId {cx} is of no assigning authority that this registry serves");
         errors.push(error(code::UNKNOWN_PATIENT_ID, &PATIENT_KNOWN, new, &problem));
@@ -205,7 +203,8 @@ fn check_association(
     let (Some(source), Some(target)) = (source, target) else { return };
     let wrong = match Relation::parse(&association.association_type) {
         None => {
-            let problem = format!("no registry keeps associations of type {:?}", association.association_type);
+            let problem =
+                format!("no registry keeps associations of type {:?}", association.association_type);
             Err((code::REGISTRY_METADATA_ERROR, &RELATION, problem))
         }
         Some(Relation::HasMember) => membership(source, target),
@@ -272,10 +271,8 @@ fn one_patient(source: End<'_>, target: End<'_>) -> Verdict {
     if source.patient() == target.patient() {
         return Ok(());
     }
-    let problem = format!(
-        "the source is of patient {}, the target of another",
-        source.patient().unwrap_or("(none)")
-    );
+    let problem =
+        format!("the source is of patient {}, the target of another", source.patient().unwrap_or("(none)"));
     Err((code::PATIENT_ID_DOES_NOT_MATCH, &ONE_PATIENT, problem))
 }
 

@@ -26,8 +26,7 @@ impl Question {
         tenant: TenantNumber,
         most: usize,
     ) -> Result<QueryResponse, StoreError> {
-        let mut answering =
-            Answering { question: self, connection, tenant, most, buffer: BytesMut::new() };
+        let mut answering = Answering { question: self, connection, tenant, most, buffer: BytesMut::new() };
         let found = match answering.select() {
             Ok(found) if found.len() <= most => found,
             Err(Stop::Store(error)) => return Err(error),
@@ -37,10 +36,14 @@ impl Question {
             }
         };
         if self.return_type == ReturnType::LeafClass && self.query.patient == Patients::One {
-            let patients: HashSet<_> = found.iter().filter_map(|one| one.object.patient_id.as_deref()).collect();
+            let patients: HashSet<_> =
+                found.iter().filter_map(|one| one.object.patient_id.as_deref()).collect();
             if patients.len() > 1 {
                 let problem = format!("{}: the objects are of several patients", self.query.name);
-                return Ok(QueryResponse::failure(RegistryError::error(code::RESULT_NOT_SINGLE_PATIENT, problem)));
+                return Ok(QueryResponse::failure(RegistryError::error(
+                    code::RESULT_NOT_SINGLE_PATIENT,
+                    problem,
+                )));
             }
         }
         Ok(QueryResponse::new(Vec::new(), found.into_iter().map(|one| one.object).collect()))
@@ -112,7 +115,9 @@ impl<'a> Answering<'a> {
         let holders = sources(&links);
         let mut found = self.fetch(self.start().of(Kind::SubmissionSet, &[]).among(&holders))?;
         let sets = numbers(&found);
-        found.extend(links.into_iter().filter(|link| link.ends.is_some_and(|(source, _)| sets.contains(&source))));
+        found.extend(
+            links.into_iter().filter(|link| link.ends.is_some_and(|(source, _)| sets.contains(&source))),
+        );
         Ok(found)
     }
 
@@ -301,7 +306,9 @@ fn targets(links: &[Found]) -> Vec<i64> {
 fn within(found: &[Found], links: &mut Vec<Found>) {
     for _ in 0..2 {
         let there: HashSet<i64> = found.iter().chain(links.iter()).map(|one| one.number).collect();
-        links.retain(|link| link.ends.is_some_and(|(source, target)| there.contains(&source) && there.contains(&target)));
+        links.retain(|link| {
+            link.ends.is_some_and(|(source, target)| there.contains(&source) && there.contains(&target))
+        });
     }
 }
 

@@ -53,7 +53,8 @@ impl Question {
             let problem = format!("{:?} is no stored query of ITI TF-2: 3.18.4.1.2.4", request.query);
             return Ok(Err(vec![RegistryError::error(code::UNKNOWN_STORED_QUERY, problem)]));
         };
-        let unknown = request.parameters.iter().filter(|given| query.parameter(&given.name).is_none()).count();
+        let unknown =
+            request.parameters.iter().filter(|given| query.parameter(&given.name).is_none()).count();
         if unknown > 0 {
             metrics::counter!("sekisho_query_unknown_parameters_total", "query" => query.name.as_str())
                 .increment(unknown as u64);
@@ -140,7 +141,9 @@ impl Reading {
             Is::PatientId => Test::Among(vec![self.patient(first)?]),
             Is::EntryUuid => Test::Among(items.iter().filter_map(|item| uuid_hex(item)).collect()),
             Is::Pattern => self.patterns(&items)?,
-            Is::TextOrPattern if items.iter().any(|item| item.contains(['%', '_'])) => self.patterns(&items)?,
+            Is::TextOrPattern if items.iter().any(|item| item.contains(['%', '_'])) => {
+                self.patterns(&items)?
+            }
             Is::TextOrPattern => Test::Among(items),
             Is::From => Test::From(self.moment(first)?),
             Is::To => Test::To(self.moment(first)?),
@@ -152,9 +155,9 @@ impl Reading {
                 codes::ON_DEMAND => Some(1),
                 _ => None,
             })),
-            Is::AssociationType => Test::Numbers(known(&items, |item| {
-                Relation::parse(item).map(|relation| relation as i64)
-            })),
+            Is::AssociationType => {
+                Test::Numbers(known(&items, |item| Relation::parse(item).map(|relation| relation as i64)))
+            }
         };
         // A status that nobody knows is as good as none (3.18.4.1.2.3.4).
         let nothing = matches!(&test, Test::Numbers(known) if known.is_empty());

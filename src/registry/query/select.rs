@@ -43,7 +43,10 @@ pub(super) struct Select {
 impl Select {
     /// Objects of a tenant.
     pub(super) fn new(tenant: TenantNumber, columns: Columns) -> Self {
-        Self { sql: format!("{} WHERE o.tenant = ?", columns.select()), values: vec![Value::Integer(tenant.0)] }
+        Self {
+            sql: format!("{} WHERE o.tenant = ?", columns.select()),
+            values: vec![Value::Integer(tenant.0)],
+        }
     }
 
     /// Of one kind, as the question's filters on that kind want them.
@@ -213,7 +216,9 @@ impl Place {
 
 fn applies(of: Of, kind: Kind) -> bool {
     match (of, kind) {
-        (Of::Entry, Kind::DocumentEntry) | (Of::Set, Kind::SubmissionSet) | (Of::Folder, Kind::Folder) => true,
+        (Of::Entry, Kind::DocumentEntry) | (Of::Set, Kind::SubmissionSet) | (Of::Folder, Kind::Folder) => {
+            true
+        }
         (Of::Any, kind) => kind != Kind::Association,
         _ => false,
     }
