@@ -1,5 +1,6 @@
 //! The one integration-test binary: whole messages over real sockets, files and databases.
 
 mod http_tls;
+mod soap_forms;
 mod support;
 mod transactions;

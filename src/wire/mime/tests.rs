@@ -134,12 +134,16 @@ fn a_body_without_its_closing_delimiter_was_cut_off() {
 }
 
 #[test]
-fn attack_23_and_24_parts_and_headers_are_counted() {
+fn attack_23_parts_are_counted() {
     let parts = |n: usize| format!("{}--b--", "--b\r\n\r\n\r\n".repeat(n));
     assert_eq!(read(cut(parts(1000).as_bytes(), 999), "b").unwrap().len(), 1000);
     for n in [1001, 100_000] {
         assert!(matches!(read(cut(parts(n).as_bytes(), 999), "b"), Err(StreamError::TooLarge { .. })));
     }
+}
+
+#[test]
+fn attack_24_headers_of_a_part_are_bounded() {
     for header in [format!("X: {}\r\n", "y".repeat(1 << 20)), "X: y\r\n".repeat(200_000), "z".repeat(1 << 20)]
     {
         for size in [17, 4096, 1 << 22] {
@@ -179,6 +183,17 @@ fn attack_30_transfer_encodings_are_undone_or_refused() {
     }
     assert!(contents(body("base64", "hello, world").as_bytes(), "b").is_err());
     assert!(contents(body("x-zip", "hello").as_bytes(), "b").is_err());
+}
+
+#[test]
+fn attack_25_a_part_that_never_ends_gives_what_came_and_then_the_idle_error() {
+    run(async {
+        let stalled = vec![Ok(Bytes::from_static(b"--b\r\n\r\nhalf\r\n--")), Err(StreamError::Idle(30_000))];
+        let mut reader = MultipartReader::new(Box::pin(futures_util::stream::iter(stalled)), "b").unwrap();
+        reader.next_part().await.unwrap().unwrap();
+        assert_eq!(reader.next_chunk().await.unwrap().unwrap(), "half");
+        assert!(matches!(reader.next_chunk().await, Err(StreamError::Idle(30_000))));
+    });
 }
 
 #[test]

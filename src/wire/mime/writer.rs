@@ -49,9 +49,9 @@ pub(crate) fn root_alone(
     (content_type(action, content_id, &boundary), [head.as_bytes(), content, end.as_bytes()].concat())
 }
 
-/// A boundary that stands in no document, since nobody can know it beforehand: 45 of the 70 characters allowed.
+/// A boundary that stands in no document, since nobody can know it beforehand: 49 of the 70 characters allowed.
 fn new_boundary() -> String {
-    format!("MIMEBoundary_{}", uuid::Uuid::new_v4().simple())
+    format!("MIMEBoundary_{}", uuid::Uuid::new_v4())
 }
 
 fn content_type(action: &str, start: &str, boundary: &str) -> String {

@@ -29,6 +29,7 @@ pub enum Form {
 }
 
 /// A received message. The parts behind the envelope may still be arriving.
+#[derive(Debug)]
 pub struct Message {
     /// How it came.
     pub form: Form,
