@@ -181,6 +181,7 @@ impl Fault {
     pub fn envelope(&self, relates_to: Option<&str>) -> Vec<u8> {
         let mut w = Writer::with_capacity(2048);
         let message_id = format!("urn:uuid:{}", Uuid::new_v4());
+        let relates_to = relates_to.or(Some(""));
         Headers { action: self.action(), message_id: &message_id, to: None, relates_to }.start(&mut w);
         for (uri, local) in &self.not_understood {
             w.start(Ns::SOAP, "NotUnderstood");

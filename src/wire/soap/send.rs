@@ -38,7 +38,8 @@ pub struct Outgoing {
     pub to: Option<String>,
     /// The message's own wsa:MessageID; a new one if None.
     pub message_id: Option<String>,
-    /// wsa:RelatesTo, on replies. None means that this is a request: wsa:ReplyTo anonymous is written.
+    /// wsa:RelatesTo, on replies; empty on one to a message without wsa:MessageID, which then relates to nothing. None
+    /// means that this is a request: wsa:ReplyTo anonymous is written.
     pub relates_to: Option<String>,
     /// The body's child element as slices: it declares every namespace that it uses.
     pub body: Vec<Bytes>,
@@ -115,6 +116,7 @@ impl Headers<'_> {
             w.leaf(Ns::WSA, "To", to);
         }
         match self.relates_to {
+            Some("") => w,
             Some(relates_to) => w.leaf(Ns::WSA, "RelatesTo", relates_to),
             None => w.start(Ns::WSA, "ReplyTo").leaf(Ns::WSA, "Address", ANONYMOUS).end(),
         };

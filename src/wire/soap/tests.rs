@@ -470,6 +470,17 @@ fn faults_are_read_as_they_were_written_in_both_forms() {
     });
 }
 
+/// A request without wsa:MessageID is answered all the same.
+#[test]
+fn answers_to_messages_without_an_id_relate_to_nothing() {
+    let fault = String::from_utf8(Fault::sender("x").envelope(None)).unwrap();
+    let reply = Outgoing { relates_to: Some(String::new()), ..outgoing(Form::Simple, &[]) };
+    let reply = String::from_utf8(run(written(send(reply))).1).unwrap();
+    for written in [fault, reply] {
+        assert!(!written.contains("RelatesTo") && !written.contains("ReplyTo"), "{written}");
+    }
+}
+
 #[test]
 fn faults_of_other_stacks_are_read() {
     let read = |xml: &str| Fault::read(Tree::parse(xml.to_owned().into()).unwrap().root());
