@@ -2,6 +2,7 @@
 //! 3 a peer or store is unavailable.
 
 pub mod assemble;
+mod bench;
 mod check;
 mod demo;
 mod doctor;
@@ -40,6 +41,8 @@ enum Command {
     Submit(submit::Submit),
     /// Find out which side is wrong: DNS, TCP, TLS, certificates, SOAP, clock
     Doctor(doctor::Doctor),
+    /// Measure what this machine does, beside its own limits
+    Bench(bench::Bench),
 }
 
 /// What a run came to.
@@ -100,6 +103,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Retrieve(command) => block_on(command.run()),
         Command::Submit(command) => block_on(command.run()),
         Command::Doctor(command) => block_on(command.run()),
+        Command::Bench(command) => block_on(command.run()),
     }
 }
 

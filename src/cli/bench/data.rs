@@ -83,7 +83,12 @@ pub fn submission(patient: &str, run: u64, first: u64, count: u64, mime_type: &s
         objects.push(entry);
         objects.push(has_member(set.as_str(), id.as_str(), Membership::Original));
     }
-    debug_assert!(objects.iter().filter_map(|o| o.association.as_ref()).all(|a| a.association_type == association::HAS_MEMBER));
+    debug_assert!(
+        objects
+            .iter()
+            .filter_map(|o| o.association.as_ref())
+            .all(|a| a.association_type == association::HAS_MEMBER)
+    );
     Submission { objects, ..Submission::default() }
 }
 
@@ -96,14 +101,20 @@ pub fn find_documents(patient: &str, return_type: ReturnType) -> QueryRequest {
         return_type,
         parameters: vec![
             parameter("$XDSDocumentEntryPatientId", format!("'{patient}'")),
-            parameter("$XDSDocumentEntryStatus", "('urn:oasis:names:tc:ebxml-regrep:StatusType:Approved')".into()),
+            parameter(
+                "$XDSDocumentEntryStatus",
+                "('urn:oasis:names:tc:ebxml-regrep:StatusType:Approved')".into(),
+            ),
         ],
     }
 }
 
 /// A whole request: Content-Type and bytes.
 pub async fn request(
-    transaction: Transaction, form: Form, body: Vec<Bytes>, attachments: Vec<Attachment>,
+    transaction: Transaction,
+    form: Form,
+    body: Vec<Bytes>,
+    attachments: Vec<Attachment>,
 ) -> Result<(String, Bytes), String> {
     let outgoing = Outgoing {
         form,
@@ -120,12 +131,18 @@ pub async fn request(
 }
 
 /// A query as a whole request.
-pub async fn query_request(transaction: Transaction, query: &QueryRequest) -> Result<(String, Bytes), String> {
+pub async fn query_request(
+    transaction: Transaction,
+    query: &QueryRequest,
+) -> Result<(String, Bytes), String> {
     request(transaction, Form::Simple, vec![iti18::write_request(query)], Vec::new()).await
 }
 
 /// A retrieve as a whole request.
-pub async fn retrieve_request(transaction: Transaction, documents: Vec<DocumentRequest>) -> Result<(String, Bytes), String> {
+pub async fn retrieve_request(
+    transaction: Transaction,
+    documents: Vec<DocumentRequest>,
+) -> Result<(String, Bytes), String> {
     let body = iti43::write_request(&RetrieveRequest { documents });
     request(transaction, Form::Mtom, vec![body], Vec::new()).await
 }
@@ -134,7 +151,9 @@ pub async fn retrieve_request(transaction: Transaction, documents: Vec<DocumentR
 pub async fn provide_request(submission: &Submission, document: &Bytes) -> Result<(String, Bytes), String> {
     let documents = submission
         .document_entries()
-        .map(|entry| (entry.entry_uuid().to_owned(), "text/xml".to_owned(), Content::from_bytes(document.clone())))
+        .map(|entry| {
+            (entry.entry_uuid().to_owned(), "text/xml".to_owned(), Content::from_bytes(document.clone()))
+        })
         .collect();
     let (body, attachments) =
         iti41::write_request(submission, documents, Form::Mtom).await.map_err(|error| error.to_string())?;

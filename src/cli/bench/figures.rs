@@ -1,10 +1,9 @@
 //! What is printed.
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{CellAlignment, Table};
 use serde_json::{Value, json};
 
 use super::load::Outcome;
+use crate::cli::output::Output;
 
 /// The figures of one side of a row; what does not apply is None.
 #[derive(Debug, Clone, Default)]
@@ -84,29 +83,25 @@ impl Row {
     }
 }
 
-/// All rows as JSON.
-pub fn json(rows: &[Row]) -> String {
-    let rows: Vec<Value> = rows
-        .iter()
-        .map(|row| {
-            json!({
-                "work": row.work, "ours": row.ours.json(), "limit": row.limit.json(),
-                "reach": row.reach, "reached": row.reached, "met": row.met,
-            })
-        })
-        .collect();
-    Value::Array(rows).to_string()
-}
-
-/// All rows for people.
-pub fn table(rows: &[Row]) -> String {
-    let mut table = Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY);
-    table.set_header(["work", "/s", "limit /s", "p50 ms", "p99 ms", "CPU ms", "limit CPU ms", "peak MiB", "reach", "reached", ""]);
-    let number = |value: Option<f64>, digits: usize| value.map_or_else(String::new, |v| format!("{v:.digits$}"));
-    for row in rows {
-        let met = row.met.map_or("", |met| if met { "met" } else { "MISSED" });
-        table.add_row([
+/// Shows all rows.
+pub fn show(output: Output, rows: &[Row]) {
+    const HEADER: [&str; 11] = [
+        "work",
+        "/s",
+        "limit /s",
+        "p50 ms",
+        "p99 ms",
+        "CPU ms",
+        "limit CPU ms",
+        "peak MiB",
+        "reach",
+        "reached",
+        "",
+    ];
+    let number =
+        |value: Option<f64>, digits: usize| value.map_or_else(String::new, |v| format!("{v:.digits$}"));
+    let line = |row: &Row| {
+        [
             row.work.clone(),
             number(row.ours.rate, 0),
             number(row.limit.rate, 0),
@@ -117,13 +112,15 @@ pub fn table(rows: &[Row]) -> String {
             number(row.ours.peak_mib, 0),
             row.reach.clone(),
             row.reached.clone(),
-            met.to_owned(),
-        ]);
-    }
-    for column in 1..8 {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table.to_string()
+            row.met.map_or("", |met| if met { "met" } else { "MISSED" }).to_owned(),
+        ]
+    };
+    output.table(HEADER, &rows.iter().map(line).collect::<Vec<_>>());
+    let value = |row: &Row| {
+        json!({
+            "work": row.work, "ours": row.ours.json(), "limit": row.limit.json(),
+            "reach": row.reach, "reached": row.reached, "met": row.met,
+        })
+    };
+    output.json(&json!({ "rows": rows.iter().map(value).collect::<Vec<_>>() }));
 }

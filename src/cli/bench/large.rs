@@ -28,12 +28,12 @@ pub async fn large(run: &Run) -> Result<Vec<Row>, String> {
     let size = run.large_mib * 1024 * 1024;
     let patient = data::patient(1);
     let store = Region::new(&run.dir, "large-repository", 11)?;
-    let repository = store.start(&[], &[], "")?;
+    let repository = store.start(&[], &[])?;
     let front = Region::new(&run.dir, "large-responding", 12)?;
     let responding = front.start_bridge(&repository.http(), &store.repository)?;
     let neighbour = Neighbour { home: front.home.clone(), base: responding.http() };
     let behind = Region::new(&run.dir, "large-initiating", 13)?;
-    let initiating = behind.start(&[neighbour], std::slice::from_ref(&patient), "")?;
+    let initiating = behind.start(&[neighbour], std::slice::from_ref(&patient))?;
 
     let mut rows = Vec::new();
     let (sent, mut row) = {
@@ -44,8 +44,11 @@ pub async fn large(run: &Run) -> Result<Vec<Row>, String> {
         (digest, watch.rows(&format!("row 4: ITI-41 of {} MiB", run.large_mib), size, seconds))
     };
     rows.append(&mut row);
-    let watch =
-        Watch::over(&[("repository", &repository), ("responding gateway", &responding), ("initiating gateway", &initiating)]);
+    let watch = Watch::over(&[
+        ("repository", &repository),
+        ("responding gateway", &responding),
+        ("initiating gateway", &initiating),
+    ]);
     let began = Instant::now();
     let request = DocumentRequest {
         home: Some(front.home.clone()),
@@ -53,9 +56,17 @@ pub async fn large(run: &Run) -> Result<Vec<Row>, String> {
         document: data::unique_id(99, 1),
     };
     let received = retrieve(&initiating, request).await?;
-    rows.extend(watch.rows(&format!("row 4: ITI-43 of {} MiB", run.large_mib), size, began.elapsed().as_secs_f64()));
+    rows.extend(watch.rows(
+        &format!("row 4: ITI-43 of {} MiB", run.large_mib),
+        size,
+        began.elapsed().as_secs_f64(),
+    ));
     if sent != received {
-        return Err(format!("the document arrived altered: SHA-256 {} was sent, {} arrived", hex(&sent), hex(&received)));
+        return Err(format!(
+            "the document arrived altered: SHA-256 {} was sent, {} arrived",
+            hex(&sent),
+            hex(&received)
+        ));
     }
     Ok(rows)
 }
@@ -145,7 +156,11 @@ async fn retrieve(gateway: &Process, request: DocumentRequest) -> Result<[u8; 32
 }
 
 async fn call(
-    server: &Process, path: &str, transaction: Transaction, body: Vec<Bytes>, attachments: Vec<Attachment>,
+    server: &Process,
+    path: &str,
+    transaction: Transaction,
+    body: Vec<Bytes>,
+    attachments: Vec<Attachment>,
 ) -> Result<Message, String> {
     let client = Client::new(&ClientSettings::default()).map_err(|error| error.to_string())?;
     let url = format!("{}{path}", server.http());
@@ -160,7 +175,9 @@ async fn call(
         attachments,
     };
     let deadline = Instant::now() + Duration::from_secs(600);
-    soap::call(&client, &endpoint, outgoing, &Limits::default(), deadline).await.map_err(|error| error.to_string())
+    soap::call(&client, &endpoint, outgoing, &Limits::default(), deadline)
+        .await
+        .map_err(|error| error.to_string())
 }
 
 fn hex(digest: &[u8]) -> String {

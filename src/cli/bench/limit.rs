@@ -32,7 +32,9 @@ pub async fn serve(answer: &Path, tls: Option<(&Path, &Path)>) -> Result<(), Str
         let _ = socket.set_nodelay(true);
         let (content_type, body, acceptor) = (content_type.clone(), body.clone(), acceptor.clone());
         tokio::spawn(async move {
-            let service = service_fn(move |request: Request<Incoming>| answer_one(request, content_type.clone(), body.clone()));
+            let service = service_fn(move |request: Request<Incoming>| {
+                answer_one(request, content_type.clone(), body.clone())
+            });
             let http = hyper::server::conn::http1::Builder::new();
             // A client that goes away ends its connection; there is nobody to tell.
             let _ = match acceptor {
@@ -50,7 +52,11 @@ pub async fn serve(answer: &Path, tls: Option<(&Path, &Path)>) -> Result<(), Str
     }
 }
 
-async fn answer_one(request: Request<Incoming>, content_type: String, body: Bytes) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer_one(
+    request: Request<Incoming>,
+    content_type: String,
+    body: Bytes,
+) -> Result<Response<Full<Bytes>>, Infallible> {
     let mut request = request.into_body();
     while let Some(Ok(_)) = request.frame().await {}
     let mut answer = Response::new(Full::new(body));

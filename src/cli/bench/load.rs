@@ -56,7 +56,12 @@ impl Outcome {
 }
 
 /// Runs a load of `connections` for `duration`.
-pub async fn run(shot: &Shot, tls: Option<TlsClient>, connections: usize, duration: Duration) -> Result<Outcome, String> {
+pub async fn run(
+    shot: &Shot,
+    tls: Option<TlsClient>,
+    connections: usize,
+    duration: Duration,
+) -> Result<Outcome, String> {
     let settings = ClientSettings { tls, max_idle: connections, ..ClientSettings::default() };
     let client = Client::new(&settings).map_err(|error| error.to_string())?;
     let number = AtomicU64::new(0);
@@ -110,7 +115,10 @@ pub async fn exchange(client: &Client, shot: &Shot, number: u64) -> Result<Vec<B
     let length = body.len() as u64;
     let body = Body::new(Full::new(body).map_err(|never| match never {}));
     let deadline = Instant::now() + Duration::from_secs(60);
-    let answer = client.post(&shot.url, headers, Some(length), body, deadline).await.map_err(|error| error.to_string())?;
+    let answer = client
+        .post(&shot.url, headers, Some(length), body, deadline)
+        .await
+        .map_err(|error| error.to_string())?;
     let mut chunks = Vec::new();
     let mut body = answer.into_body();
     while let Some(frame) = body.frame().await {

@@ -8,21 +8,22 @@ mod figures;
 mod large;
 mod limit;
 mod load;
-mod merge;
+
 mod peers;
 mod process;
 mod setting;
 mod transactions;
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
 
+use super::output::Output;
+use super::{Exit, Outcome, Stop};
 use figures::Row;
 
-/// Arguments of `sekisho bench`.
+/// Measure the rows of BENCHMARKING.md.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub struct Bench {
     /// Groups to run: transactions, federated, tls, fan-out, merge, large (default: all but large)
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
@@ -59,53 +60,50 @@ pub(crate) struct Run {
 
 const GROUPS: [&str; 6] = ["transactions", "federated", "tls", "fan-out", "merge", "large"];
 
-/// Runs it.
-pub async fn run(arguments: Arguments) -> ExitCode {
-    match execute(arguments).await {
-        Ok(code) => code,
-        Err(problem) => {
-            eprintln!("bench: {problem}");
-            ExitCode::from(3)
+impl Bench {
+    /// Measures, and prints.
+    pub async fn run(self) -> Outcome {
+        let unavailable = |problem: String| Stop::new(Exit::Unavailable, problem);
+        if let Some(answer) = &self.serve_limit {
+            let tls = match self.serve_tls.as_slice() {
+                [certificate, key] => Some((certificate.as_path(), key.as_path())),
+                _ => None,
+            };
+            limit::serve(answer, tls).await.map_err(unavailable)?;
+            return Ok(Exit::Done);
         }
+        if let Some(unknown) = self.only.iter().find(|group| !GROUPS.contains(&group.as_str())) {
+            return Err(Stop::new(
+                Exit::Usage,
+                format!("there is no group {unknown:?}; there are {}", GROUPS.join(", ")),
+            ));
+        }
+        let dir = self.dir.clone();
+        let dir =
+            dir.unwrap_or_else(|| std::env::temp_dir().join(format!("sekisho-bench-{}", std::process::id())));
+        let rows = self.measure_in(dir.clone()).await;
+        if self.dir.is_none() {
+            // What is left of it is in the temporary folder, where it does no harm.
+            let _ = std::fs::remove_dir_all(&dir);
+        }
+        let rows = rows.map_err(unavailable)?;
+        figures::show(Output::new(self.json), &rows);
+        Ok(if rows.iter().any(|row| row.met == Some(false)) { Exit::No } else { Exit::Done })
     }
-}
 
-async fn execute(arguments: Arguments) -> Result<ExitCode, String> {
-    if let Some(answer) = &arguments.serve_limit {
-        let tls = match arguments.serve_tls.as_slice() {
-            [certificate, key] => Some((certificate.as_path(), key.as_path())),
-            _ => None,
+    async fn measure_in(&self, dir: PathBuf) -> Result<Vec<Row>, String> {
+        std::fs::create_dir_all(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+        let run = Run {
+            duration: Duration::from_secs(self.seconds),
+            connections: self.connections,
+            large_mib: self.large_mib,
+            dir,
         };
-        limit::serve(answer, tls).await?;
-        return Ok(ExitCode::SUCCESS);
+        let wanted = |group: &str| {
+            if self.only.is_empty() { group != "large" } else { self.only.iter().any(|only| only == group) }
+        };
+        measure(&run, wanted).await
     }
-    if let Some(unknown) = arguments.only.iter().find(|group| !GROUPS.contains(&group.as_str())) {
-        eprintln!("bench: there is no group {unknown:?}; there are {}", GROUPS.join(", "));
-        return Ok(ExitCode::from(2));
-    }
-    let kept = arguments.dir.is_some();
-    let dir = arguments.dir.unwrap_or_else(|| std::env::temp_dir().join(format!("sekisho-bench-{}", std::process::id())));
-    std::fs::create_dir_all(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
-    let run = Run {
-        duration: Duration::from_secs(arguments.seconds),
-        connections: arguments.connections,
-        large_mib: arguments.large_mib,
-        dir: dir.clone(),
-    };
-    let wanted = |group: &str| {
-        if arguments.only.is_empty() { group != "large" } else { arguments.only.iter().any(|only| only == group) }
-    };
-    let rows = measure(&run, wanted).await;
-    if !kept {
-        let _ = std::fs::remove_dir_all(&dir);
-    }
-    let rows = rows?;
-    if arguments.json {
-        println!("{}", figures::json(&rows));
-    } else {
-        println!("{}", figures::table(&rows));
-    }
-    Ok(if rows.iter().all(|row| row.met != Some(false)) { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
 async fn measure(run: &Run, wanted: impl Fn(&str) -> bool) -> Result<Vec<Row>, String> {
@@ -121,9 +119,6 @@ async fn measure(run: &Run, wanted: impl Fn(&str) -> bool) -> Result<Vec<Row>, S
     }
     if wanted("fan-out") {
         rows.extend(peers::fan_out(run).await?);
-    }
-    if wanted("merge") {
-        rows.extend(merge::merge()?);
     }
     if wanted("large") {
         rows.extend(large::large(run).await?);

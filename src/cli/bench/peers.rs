@@ -20,7 +20,9 @@ use super::setting::{Neighbour, Region};
 use super::{Run, data};
 use crate::metadata::Kind;
 use crate::transactions::errors::Status;
-use crate::transactions::iti18::{ITI18, ObjectKind, QueryResponse, RegistryObject, ReturnType, with_home, write_response};
+use crate::transactions::iti18::{
+    ITI18, ObjectKind, QueryResponse, RegistryObject, ReturnType, with_home, write_response,
+};
 use crate::transactions::iti38::ITI38;
 use crate::wire::http::{Client, ClientSettings};
 use crate::wire::soap::{Form, Outgoing, send};
@@ -75,14 +77,20 @@ async fn some_are_silent(run: &Run, address: SocketAddr, count: usize) -> Result
 }
 
 /// Asks through a gateway, one question after the other.
-async fn ask(run: &Run, address: SocketAddr, kind: &str, count: usize, questions: usize) -> Result<(Outcome, Figures), String> {
+async fn ask(
+    run: &Run,
+    address: SocketAddr,
+    kind: &str,
+    count: usize,
+    questions: usize,
+) -> Result<(Outcome, Figures), String> {
     let patient = data::patient(1);
     let neighbours: Vec<_> = (0..count)
         .map(|number| Neighbour { home: home(number), base: format!("http://{address}/{kind}/{number}") })
         .collect();
     let mut region = Region::new(&run.dir, &format!("fan-out-{kind}-{count}"), 5)?;
     region.deadline_ms = Some(DEADLINE.as_millis() as u64);
-    let gateway = region.start(&neighbours, std::slice::from_ref(&patient), "")?;
+    let gateway = region.start(&neighbours, std::slice::from_ref(&patient))?;
     let (content_type, body) =
         data::query_request(ITI18, &data::find_documents(&patient, ReturnType::LeafClass)).await?;
     let url = format!("{}/services/iti-18", gateway.http());

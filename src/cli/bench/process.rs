@@ -21,9 +21,14 @@ impl Process {
     /// Starts this program with arguments and waits for its `ready` line.
     pub fn start(arguments: &[&str]) -> std::io::Result<Self> {
         let program = std::env::current_exe()?;
-        let mut child =
-            Command::new(program).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn()?;
-        let mut lines = BufReader::new(child.stdout.take().ok_or_else(|| std::io::Error::other("no stdout"))?).lines();
+        let mut child = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()?;
+        let mut lines =
+            BufReader::new(child.stdout.take().ok_or_else(|| std::io::Error::other("no stdout"))?).lines();
         for line in lines.by_ref() {
             if let Some(json) = line?.strip_prefix("ready ") {
                 let ready = serde_json::from_str(json)?;
@@ -56,7 +61,8 @@ impl Process {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
         // The name in parentheses may hold spaces; utime and stime are fields 14 and 15.
         let fields = stat.rsplit(')').next().unwrap_or_default();
-        let ticks: f64 = fields.split_whitespace().skip(11).take(2).filter_map(|t| t.parse::<f64>().ok()).sum();
+        let ticks: f64 =
+            fields.split_whitespace().skip(11).take(2).filter_map(|t| t.parse::<f64>().ok()).sum();
         ticks / TICKS_PER_SECOND
     }
 

@@ -21,6 +21,8 @@ pub struct Region {
     pub repository: String,
     /// The deadline of its questions, where it is not the default.
     pub deadline_ms: Option<u64>,
+    /// Whether it listens and asks with mutual TLS, too: the certificates in `../tls`.
+    pub tls: bool,
 }
 
 /// Another community, as a gateway sees it.
@@ -31,19 +33,25 @@ pub struct Neighbour {
     pub base: String,
 }
 
+const LISTEN_TLS: &str = "[listen.soap]\naddress = \"127.0.0.1:0\"\n[listen.soap.tls]\n\
+    certificate = \"../tls/server.pem\"\nkey = \"../tls/server.key\"\nclient_ca = \"../ca.pem\"\n";
+const ASK_TLS: &str =
+    "[tls]\nca = \"../../ca.pem\"\ncertificate = \"../../tls/client.pem\"\nkey = \"../../tls/client.key\"\n";
+
 impl Region {
     /// Region `number` of the benchmark.
     pub fn new(run: &Path, name: &str, number: usize) -> Result<Self, String> {
         let dir = run.join(name);
-        std::fs::create_dir_all(dir.join("communities")).map_err(|error| format!("{}: {error}", dir.display()))?;
-        let (home, repository) = (format!("urn:oid:1.2.392.200270.4.99.{number}"), format!("1.2.392.200270.4.98.{number}"));
-        Ok(Self { dir, home, repository, deadline_ms: None })
+        std::fs::create_dir_all(dir.join("communities"))
+            .map_err(|error| format!("{}: {error}", dir.display()))?;
+        let (home, repository) =
+            (format!("urn:oid:1.2.392.200270.4.99.{number}"), format!("1.2.392.200270.4.98.{number}"));
+        Ok(Self { dir, home, repository, deadline_ms: None, tls: false })
     }
 
-    /// Starts it: a stand-alone without neighbours, else a gateway with a registry of its own. `tls` is put into the
-    /// configuration as it is.
-    pub fn start(&self, neighbours: &[Neighbour], patients: &[String], tls: &str) -> Result<Process, String> {
-        self.write(neighbours, patients, tls).map_err(|error| format!("{}: {error}", self.dir.display()))?;
+    /// Starts it: a stand-alone without neighbours, else a gateway with a registry of its own.
+    pub fn start(&self, neighbours: &[Neighbour], patients: &[String]) -> Result<Process, String> {
+        self.write(neighbours, patients).map_err(|error| format!("{}: {error}", self.dir.display()))?;
         Process::serve(&self.dir.join("sekisho.toml")).map_err(|error| error.to_string())
     }
 
@@ -60,11 +68,13 @@ impl Region {
         Process::serve(&file).map_err(|error| error.to_string())
     }
 
-    fn write(&self, neighbours: &[Neighbour], patients: &[String], tls: &str) -> std::io::Result<()> {
+    fn write(&self, neighbours: &[Neighbour], patients: &[String]) -> std::io::Result<()> {
         let mut config = format!(
-            "[community]\nhome = \"{}\"\nname = \"bench\"\n[listen.http]\naddress = \"127.0.0.1:0\"\n{tls}\n[log]\nlevel = \"warn\"\n",
+            "[community]\nhome = \"{}\"\nname = \"bench\"\n[listen.http]\naddress = \"127.0.0.1:0\"\n[log]\nlevel = \"warn\"\n",
             self.home
         );
+        let tls = if self.tls { (LISTEN_TLS, ASK_TLS) } else { ("", "") };
+        config.push_str(tls.0);
         let hosted = if neighbours.is_empty() { "standalone" } else { "hosted" };
         let _ = write!(config, "[{hosted}]\nrepository = \"{}\"\npatients = \"any\"\n", self.repository);
         if !neighbours.is_empty() {
@@ -80,8 +90,8 @@ impl Region {
         }
         for (number, neighbour) in neighbours.iter().enumerate() {
             let community = format!(
-                "name = \"neighbour {number}\"\nhome = [\"{}\"]\n[endpoints]\niti38 = \"{1}/services/iti-38\"\niti39 = \"{1}/services/iti-39\"\n",
-                neighbour.home, neighbour.base
+                "name = \"neighbour {number}\"\nhome = [\"{}\"]\n[endpoints]\niti38 = \"{1}/services/iti-38\"\niti39 = \"{1}/services/iti-39\"\n{2}",
+                neighbour.home, neighbour.base, tls.1
             );
             std::fs::write(self.dir.join(format!("communities/{number:03}.toml")), community)?;
         }
@@ -89,7 +99,14 @@ impl Region {
     }
 
     /// Puts `count` documents of `size` bytes for a patient into a running region; gives their bytes.
-    pub async fn fill(&self, base: &str, patient: &str, run: u64, count: u64, size: usize) -> Result<Bytes, String> {
+    pub async fn fill(
+        &self,
+        base: &str,
+        patient: &str,
+        run: u64,
+        count: u64,
+        size: usize,
+    ) -> Result<Bytes, String> {
         debug_assert!(PatientId::parse(patient).is_ok() && HomeCommunityId::parse(&self.home).is_ok());
         let document = Bytes::from(vec![b'a'; size]);
         let client = Client::new(&ClientSettings::default()).map_err(|error| error.to_string())?;

@@ -1,6 +1,6 @@
 //! Each transaction against a region, then through a gateway, plain and over TLS.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use super::load::{self, Outcome, Shot};
 use super::process::Process;
 use super::setting::{Neighbour, Region};
 use super::{Run, data};
+use crate::cli::demo::certificates;
 use crate::transactions::Transaction;
 use crate::transactions::iti18::{ITI18, ReturnType};
 use crate::transactions::iti38::ITI38;
@@ -25,24 +26,28 @@ const SENDERS: usize = 32;
 const SUCCESS: &str = "ResponseStatusType:Success";
 const REMOTE: u64 = 7;
 
-/// Trust of the load's own connections, and what a region's configuration says about TLS.
+/// How the load reaches a region.
 #[derive(Clone, Default)]
 struct Tls {
+    /// Our certificate and whom we trust; None is plain HTTP.
     client: Option<TlsClient>,
-    config: String,
-    limit: Vec<std::path::PathBuf>,
+    /// Certificate and key of the bare server.
+    limit: Vec<PathBuf>,
 }
 
 impl Tls {
+    fn is_on(&self) -> bool {
+        self.client.is_some()
+    }
     fn base(&self, process: &Process) -> String {
-        if self.client.is_some() { process.https() } else { process.http() }
+        if self.is_on() { process.https() } else { process.http() }
     }
 }
 
 /// ITI-18, 43 and 41 of a region that hosts 50 entries of the patient asked for, over plain HTTP.
 pub async fn plain(run: &Run) -> Result<Vec<Row>, String> {
     let region = Region::new(&run.dir, "standalone", 1)?;
-    let process = region.start(&[], &[], "")?;
+    let process = region.start(&[], &[])?;
     let patient = data::patient(1);
     region.fill(&process.http(), &patient, 1, ENTRIES, DOCUMENT).await?;
     let mut rows = vec![
@@ -61,8 +66,9 @@ pub async fn federated(run: &Run) -> Result<Vec<Row>, String> {
 /// The same over mutual TLS.
 pub async fn tls(run: &Run) -> Result<Vec<Row>, String> {
     let tls = certificates(&run.dir)?;
-    let region = Region::new(&run.dir, "standalone-tls", 2)?;
-    let process = region.start(&[], &[], &tls.config)?;
+    let mut region = Region::new(&run.dir, "standalone-tls", 2)?;
+    region.tls = true;
+    let process = region.start(&[], &[])?;
     let patient = data::patient(1);
     region.fill(&process.http(), &patient, 1, ENTRIES, DOCUMENT).await?;
     let mut rows = vec![
@@ -70,7 +76,12 @@ pub async fn tls(run: &Run) -> Result<Vec<Row>, String> {
         retrieve(run, &process, &tls, ITI43, "/services/iti-43", None, &region, 1, 0.075).await?,
     ];
     if let Some(row) = rows.get(1).cloned() {
-        rows.push(Row::share("row 3: ITI-43, 100 kB, beside a bare server over the same TLS", row.ours, row.limit, 0.5));
+        rows.push(Row::share(
+            "row 3: ITI-43, 100 kB, beside a bare server over the same TLS",
+            row.ours,
+            row.limit,
+            0.5,
+        ));
     }
     drop(process);
     rows.extend(through(run, &tls, 1.5).await?);
@@ -79,46 +90,37 @@ pub async fn tls(run: &Run) -> Result<Vec<Row>, String> {
 
 async fn through(run: &Run, tls: &Tls, allowance: f64) -> Result<Vec<Row>, String> {
     let patient = data::patient(1);
-    let suffix = if tls.client.is_some() { "-tls" } else { "" };
+    let suffix = if tls.is_on() { "-tls" } else { "" };
     // Each remote region needs a neighbour to be a gateway at all.
-    let nowhere = [Neighbour { home: "urn:oid:1.2.392.200270.4.99.999".into(), base: "http://127.0.0.1:9".into() }];
+    let nowhere =
+        [Neighbour { home: "urn:oid:1.2.392.200270.4.99.999".into(), base: "http://127.0.0.1:9".into() }];
     let mut remote = Vec::new();
     for number in [REMOTE, REMOTE + 1] {
-        let region = Region::new(&run.dir, &format!("remote-{number}{suffix}"), number as usize)?;
-        let process = region.start(&nowhere, &[], &tls.config)?;
+        let mut region = Region::new(&run.dir, &format!("remote-{number}{suffix}"), number as usize)?;
+        region.tls = tls.is_on();
+        let process = region.start(&nowhere, &[])?;
         region.fill(&process.http(), &patient, number, ENTRIES / 2, DOCUMENT).await?;
         remote.push((region, process));
     }
-    let neighbours: Vec<_> =
-        remote.iter().map(|(region, process)| Neighbour { home: region.home.clone(), base: tls.base(process) }).collect();
-    let gateway = Region::new(&run.dir, &format!("gateway{suffix}"), 6)?;
-    let process = gateway.start_with_tls(&neighbours, std::slice::from_ref(&patient), tls)?;
+    let neighbours: Vec<_> = remote
+        .iter()
+        .map(|(region, process)| Neighbour { home: region.home.clone(), base: tls.base(process) })
+        .collect();
+    let mut gateway = Region::new(&run.dir, &format!("gateway{suffix}"), 6)?;
+    gateway.tls = tls.is_on();
+    let process = gateway.start(&neighbours, std::slice::from_ref(&patient))?;
     let (first, server) = &remote[0];
     let home = Some(first.home.as_str());
     Ok(vec![
         query(run, server, tls, ITI38, "/services/iti-38", home, &patient, 0.5 * allowance).await?,
         retrieve(run, server, tls, ITI39, "/services/iti-39", home, first, REMOTE, 0.05 * allowance).await?,
-        query(run, &process, tls, ITI18, "/services/iti-18", None, &patient, allowance).await.map(federated_row)?,
-        retrieve(run, &process, tls, ITI43, "/services/iti-43", home, first, REMOTE, 0.15 * allowance).await.map(federated_row)?,
+        query(run, &process, tls, ITI18, "/services/iti-18", None, &patient, allowance)
+            .await
+            .map(federated_row)?,
+        retrieve(run, &process, tls, ITI43, "/services/iti-43", home, first, REMOTE, 0.15 * allowance)
+            .await
+            .map(federated_row)?,
     ])
-}
-
-impl Region {
-    fn start_with_tls(&self, neighbours: &[Neighbour], patients: &[String], tls: &Tls) -> Result<Process, String> {
-        if tls.client.is_some() {
-            // The community files take the same trust and identity.
-            let dir = self.dir.join("communities");
-            let process = self.start(neighbours, patients, &tls.config)?;
-            drop(process);
-            for entry in std::fs::read_dir(&dir).map_err(|error| error.to_string())?.flatten() {
-                let text = std::fs::read_to_string(entry.path()).unwrap_or_default();
-                let text = format!("{text}[tls]\nca = \"../../tls/ca.pem\"\ncertificate = \"../../tls/client.pem\"\nkey = \"../../tls/client.key\"\n");
-                std::fs::write(entry.path(), text).map_err(|error| error.to_string())?;
-            }
-            return Process::serve(&self.dir.join("sekisho.toml")).map_err(|error| error.to_string());
-        }
-        self.start(neighbours, patients, &tls.config)
-    }
 }
 
 fn federated_row(mut row: Row) -> Row {
@@ -128,7 +130,14 @@ fn federated_row(mut row: Row) -> Row {
 
 #[allow(clippy::too_many_arguments)]
 async fn query(
-    run: &Run, server: &Process, tls: &Tls, transaction: Transaction, path: &str, home: Option<&str>, patient: &str, reach: f64,
+    run: &Run,
+    server: &Process,
+    tls: &Tls,
+    transaction: Transaction,
+    path: &str,
+    home: Option<&str>,
+    patient: &str,
+    reach: f64,
 ) -> Result<Row, String> {
     let mut query = data::find_documents(patient, ReturnType::LeafClass);
     query.home = home.map(str::to_owned);
@@ -141,8 +150,15 @@ async fn query(
 
 #[allow(clippy::too_many_arguments)]
 async fn retrieve(
-    run: &Run, server: &Process, tls: &Tls, transaction: Transaction, path: &str, home: Option<&str>, region: &Region,
-    documents: u64, reach: f64,
+    run: &Run,
+    server: &Process,
+    tls: &Tls,
+    transaction: Transaction,
+    path: &str,
+    home: Option<&str>,
+    region: &Region,
+    documents: u64,
+    reach: f64,
 ) -> Result<Row, String> {
     let wanted = DocumentRequest {
         home: home.map(str::to_owned),
@@ -165,7 +181,8 @@ async fn provide(run: &Run, server: &Process, patient: &str) -> Result<Vec<Row>,
     for object in &mut submission.objects {
         for identifier in &mut object.external_identifiers {
             if let Some(stem) = identifier.value.strip_prefix(&data::unique_id(41, 1)) {
-                identifier.value = format!("{}{stem}", data::unique_id(41, 0).trim_end_matches('0').to_owned() + MARK);
+                identifier.value =
+                    format!("{}{stem}", data::unique_id(41, 0).trim_end_matches('0').to_owned() + MARK);
             }
         }
     }
@@ -173,7 +190,8 @@ async fn provide(run: &Run, server: &Process, patient: &str) -> Result<Vec<Row>,
     let mut template = body.to_vec();
     for (number, id) in ids.iter().enumerate() {
         // As long as what it replaces, so that nothing else of the message moves.
-        let symbolic = format!("{:<width$}", format!("Object{number:02}"), width = id.len()).replace(' ', "x");
+        let symbolic =
+            format!("{:<width$}", format!("Object{number:02}"), width = id.len()).replace(' ', "x");
         replace_all(&mut template, id.as_bytes(), symbolic.as_bytes());
     }
     let places: Vec<usize> = memchr::memmem::find_iter(&template, MARK.as_bytes()).collect();
@@ -226,11 +244,16 @@ fn shot(base: &str, path: &str, content_type: String, body: Bytes) -> Result<Sho
 }
 
 fn over(tls: &Tls) -> &'static str {
-    if tls.client.is_some() { ", mutual TLS" } else { "" }
+    if tls.is_on() { ", mutual TLS" } else { "" }
 }
 
 /// Our figures, and those of a bare server that gives the same answer.
-async fn beside_the_limit(run: &Run, server: &Process, tls: &Tls, shot: &Shot) -> Result<(Figures, Figures), String> {
+async fn beside_the_limit(
+    run: &Run,
+    server: &Process,
+    tls: &Tls,
+    shot: &Shot,
+) -> Result<(Figures, Figures), String> {
     let answer = run.dir.join("answer");
     keep_answer(&answer, shot, tls.client.clone()).await?;
     let ours = measured(run, server, tls.client.clone(), shot, run.connections).await?;
@@ -242,7 +265,8 @@ async fn beside_the_limit(run: &Run, server: &Process, tls: &Tls, shot: &Shot) -
     }
     let bare = Process::start(&arguments).map_err(|error| error.to_string())?;
     let path = shot.url.path();
-    let shot = Shot { url: format!("{}{path}", tls.base(&bare)).parse().map_err(|_| "address")?, ..shot.clone() };
+    let shot =
+        Shot { url: format!("{}{path}", tls.base(&bare)).parse().map_err(|_| "address")?, ..shot.clone() };
     let limit = measured(run, &bare, tls.client.clone(), &shot, run.connections).await?;
     Ok((ours, limit))
 }
@@ -259,7 +283,11 @@ async fn keep_answer(file: &Path, shot: &Shot, tls: Option<TlsClient>) -> Result
 }
 
 async fn measured(
-    run: &Run, server: &Process, tls: Option<TlsClient>, shot: &Shot, connections: usize,
+    run: &Run,
+    server: &Process,
+    tls: Option<TlsClient>,
+    shot: &Shot,
+    connections: usize,
 ) -> Result<Figures, String> {
     // Warm: connections' code paths, caches, prepared statements.
     load::run(shot, tls.clone(), connections, Duration::from_millis(500)).await?;
@@ -273,12 +301,21 @@ async fn measured(
 
 fn refuse_failures(outcome: &Outcome) -> Result<(), String> {
     match &outcome.first_bad {
-        Some(bad) => Err(format!("{} of {} answers were wrong; the first: {bad}", outcome.bad, outcome.bad + outcome.good)),
+        Some(bad) => Err(format!(
+            "{} of {} answers were wrong; the first: {bad}",
+            outcome.bad,
+            outcome.bad + outcome.good
+        )),
         None => Ok(()),
     }
 }
 
-/// Certificates for everybody, in `tls/` under the run's folder.
-fn certificates(_dir: &Path) -> Result<Tls, String> {
-    todo!("the demo's certificates")
+/// Certificates for everybody: `ca.pem` and `tls/` in the run's folder.
+fn certificates(dir: &Path) -> Result<Tls, String> {
+    let folder = dir.join("tls");
+    certificates::provide(dir, &[&folder]).map_err(|error| error.to_string())?;
+    let identity = (folder.join("client.pem"), folder.join("client.key"));
+    let client = TlsClient::new(&dir.join("ca.pem"), Some((&identity.0, &identity.1)))
+        .map_err(|error| error.to_string())?;
+    Ok(Tls { client: Some(client), limit: vec![folder.join("server.pem"), folder.join("server.key")] })
 }

@@ -1,7 +1,7 @@
 //! `sekisho demo`: three regions on loopback in one process, each a gateway with its own registry, repository, listeners and
 //! certificates, started from configuration files by the same code as `serve`. Then the main job, told as tables.
 
-mod certificates;
+pub(in crate::cli) mod certificates;
 mod documents;
 mod files;
 mod people;
