@@ -172,6 +172,30 @@ pub const MAX_EAGER_BYTES: u64 = 16 * 1024 * 1024;
 pub const MAX_SETTLED_BYTES: u64 = 2 * MAX_STAGED_MEMORY as u64;
 /// Large files without rows that are taken for what a crash left behind.
 pub const MAX_SETTLED_FILES: usize = 2 * MAX_CONCURRENT_REQUESTS;
+/// Requests to one community that are under way at once; further ones wait within their deadline.
+pub const MAX_CONCURRENT_PER_PEER: usize = 64;
+/// Attempts at one question, the first included.
+pub const MAX_PEER_ATTEMPTS: u32 = 3;
+/// Pause before the first retry; it doubles, and varies by half, so that retries of many do not meet.
+pub const PEER_RETRY_PAUSE: Duration = Duration::from_millis(50);
+/// Retries that may be spent at once over all communities, in thousandths.
+pub const RETRY_BUDGET_MILLIS: i64 = 100_000;
+/// What a first attempt earns of a retry, in thousandths.
+pub const RETRY_EARNED_MILLIS: i64 = 100;
+/// Consecutive failures that open a community's circuit breaker.
+pub const BREAKER_FAILURES: u32 = 5;
+/// How long a breaker stays open before it probes.
+pub const BREAKER_PAUSE: Duration = Duration::from_secs(10);
+/// How much later than its own deadline a fan-out looks for answers that came at the last moment.
+pub const FAN_OUT_GRACE: Duration = Duration::from_millis(10);
+/// What may follow the last document of a peer's answer, before its connection is given up instead of used again.
+pub const PEER_DRAIN_WAIT: Duration = Duration::from_millis(100);
+/// How often the directory of communities is looked at for changes.
+pub const DIRECTORY_POLL: Duration = Duration::from_secs(1);
+/// One file of the directory of communities, or one set of quirks.
+pub const MAX_COMMUNITY_FILE_BYTES: u64 = 256 * 1024;
+/// Communities of one directory.
+pub const MAX_COMMUNITIES: usize = 10_000;
 
 /// The bounds that an operator may move, with the constants above as defaults.
 #[derive(Debug, Clone, serde::Deserialize)]

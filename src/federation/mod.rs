@@ -1,14 +1,78 @@
 //! Communities: who they are, who is known where, asking them at once, and one answer from many
-//! (ITI TF-1: 18; ITI TF-2: 3.38, 3.39).
+//! (ITI TF-1: 18; ITI TF-2: 3.38, 3.39). The gateways in [`crate::actors`] call it; it knows none of them.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | [`directory`], [`quirks`] | the files that describe communities, read again when they change |
+//! | [`correlate`] | which patient is which elsewhere, from configuration |
+//! | [`member`] | who a community is, and what was noticed about it |
+//! | [`line`], [`breaker`] | calling one remote service: pool, deadline, retries, circuit breaker |
+//! | [`peer`], [`bridge`] | a community's Responding Gateway; a region's own registry and repositories |
+//! | [`fanout`] | asking all at once under one deadline |
+//! | [`consolidate`] | one QueryResponse from many |
+//! | [`retrieve`], [`parts`], [`fingerprints`] | documents from many communities, streamed and compared |
 
+pub mod breaker;
+pub mod bridge;
+pub mod consolidate;
+pub mod correlate;
 pub mod directory;
+pub mod fanout;
+pub mod fingerprints;
+pub mod line;
+pub mod member;
+pub mod parts;
+pub mod peer;
+pub mod quirks;
+pub mod retrieve;
+mod unavailable;
+
+use std::time::Instant;
 
 use futures_util::future::BoxFuture;
 
 use crate::ids::{HomeCommunityId, PatientId};
+use crate::transactions::iti18::{QueryRequest, QueryResponse};
+use crate::transactions::iti43::{RetrieveRequest, RetrieveResponse};
+
+pub use unavailable::Unavailable;
 
 /// Who a patient is elsewhere. Rooms that know implement it; the actor joins them.
 pub trait Correlate: Send + Sync {
     /// The patient's identities in other communities; several per community are possible.
     fn identities<'a>(&'a self, patient: &'a PatientId) -> BoxFuture<'a, Vec<(HomeCommunityId, PatientId)>>;
+}
+
+/// Whoever holds registry objects and documents and answers for them: a peer's Responding Gateway, a region's existing
+/// registry and repositories behind a bridge, or the hosted ones.
+pub trait Source: Send + Sync {
+    /// Answers a stored query. Patient ids are the source's own already.
+    fn query(
+        &self,
+        request: QueryRequest,
+        deadline: Instant,
+    ) -> BoxFuture<'_, Result<QueryResponse, Unavailable>>;
+
+    /// Answers a retrieve. `deadline` holds for the head of the answer; the documents follow as they are read, which must
+    /// be done in their order.
+    fn retrieve(
+        &self,
+        request: RetrieveRequest,
+        deadline: Instant,
+    ) -> BoxFuture<'_, Result<RetrieveResponse, Unavailable>>;
+
+    /// How many documents it takes in one retrieve request.
+    fn max_documents(&self) -> usize {
+        crate::limits::MAX_DOCUMENTS_PER_RETRIEVE
+    }
+
+    /// It refused a request for more than `most` documents.
+    fn learn_max_documents(&self, most: usize) {
+        let _ = most;
+    }
+
+    /// An answer of it broke off after its head.
+    fn broke_off(&self, why: Unavailable) {
+        let _ = why;
+    }
 }

@@ -1,0 +1,131 @@
+//! A community as its Responding Gateway shows it: ITI-38 and ITI-39 (ITI TF-2: 3.38, 3.39).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use futures_util::future::BoxFuture;
+
+use crate::federation::line::{Line, Question};
+use crate::federation::member::Member;
+use crate::federation::quirks::{NeedsDateRange, RequestForm};
+use crate::federation::{Source, Unavailable, parts};
+use crate::limits;
+use crate::metadata::codes::FIND_DOCUMENTS;
+use crate::transactions::Malformed;
+use crate::transactions::iti18::{Parameter, QueryRequest, QueryResponse};
+use crate::transactions::iti38::{self, ITI38};
+use crate::transactions::iti39::{self, ITI39};
+use crate::transactions::iti43::{RetrieveRequest, RetrieveResponse};
+use crate::wire::soap::{Form, Message};
+
+/// A remote community.
+#[derive(Debug)]
+pub struct Peer {
+    /// Who it is.
+    pub member: Arc<Member>,
+    /// Its ITI-38 endpoint.
+    pub query_line: Option<Line>,
+    /// Its ITI-39 endpoint.
+    pub retrieve_line: Option<Line>,
+    max_documents: AtomicUsize,
+}
+
+impl Peer {
+    /// A community with those lines.
+    pub fn new(member: Arc<Member>, query_line: Option<Line>, retrieve_line: Option<Line>) -> Self {
+        let most = member.quirks.max_documents_per_retrieve.unwrap_or(limits::MAX_DOCUMENTS_PER_RETRIEVE);
+        Self { member, query_line, retrieve_line, max_documents: AtomicUsize::new(most.max(1)) }
+    }
+}
+
+impl Source for Peer {
+    fn query(
+        &self,
+        request: QueryRequest,
+        deadline: Instant,
+    ) -> BoxFuture<'_, Result<QueryResponse, Unavailable>> {
+        Box::pin(async move {
+            let line = self.query_line.as_ref().ok_or(Unavailable::NoEndpoint)?;
+            let request = with_date_range(request, self.member.quirks.needs_date_range);
+            let body = iti38::write_request(&request);
+            let question = Question { transaction: &ITI38, form: Form::Simple, body, deadline };
+            line.ask(question, |message| match message.envelope.body() {
+                Some(body) => iti38::read_response(body),
+                None => Err(no_body()),
+            })
+            .await
+        })
+    }
+
+    fn retrieve(
+        &self,
+        request: RetrieveRequest,
+        deadline: Instant,
+    ) -> BoxFuture<'_, Result<RetrieveResponse, Unavailable>> {
+        Box::pin(async move {
+            let line = self.retrieve_line.as_ref().ok_or(Unavailable::NoEndpoint)?;
+            let form = match self.member.quirks.request_form {
+                RequestForm::Mtom => Form::Mtom,
+                RequestForm::Simple => Form::Simple,
+            };
+            let body = iti39::write_request(&request);
+            line.ask(Question { transaction: &ITI39, form, body, deadline }, read_documents).await
+        })
+    }
+
+    fn max_documents(&self) -> usize {
+        self.max_documents.load(Ordering::Relaxed)
+    }
+
+    fn learn_max_documents(&self, most: usize) {
+        let before = self.max_documents.fetch_min(most.max(1), Ordering::Relaxed);
+        if most < before {
+            tracing::info!(community = %self.member.home(), most, "learned how many documents it takes per request");
+        }
+    }
+
+    fn broke_off(&self, why: Unavailable) {
+        self.member.failed(why);
+        if let Some(line) = &self.retrieve_line {
+            line.prudence.broke_off(why);
+        }
+    }
+}
+
+/// Reads the head of an answer with documents (ITI-39 and ITI-43 alike) and joins it with its parts.
+pub(super) fn read_documents(message: Message) -> Result<RetrieveResponse, Malformed> {
+    let head = match message.envelope.body() {
+        Some(body) => iti39::read_response(body)?,
+        None => return Err(no_body()),
+    };
+    Ok(parts::join(head, message.attachments))
+}
+
+pub(super) fn no_body() -> Malformed {
+    Malformed {
+        rule: "soap.body",
+        section: "ITI TF-2: V.3",
+        problem: "the answer's soap:Body is empty".into(),
+    }
+}
+
+/// Some national hubs refuse FindDocuments without a range of times: one that excludes nothing is added.
+fn with_date_range(mut request: QueryRequest, needs: NeedsDateRange) -> QueryRequest {
+    let (from, to) = match needs {
+        NeedsDateRange::None => return request,
+        NeedsDateRange::CreationTime => {
+            ("$XDSDocumentEntryCreationTimeFrom", "$XDSDocumentEntryCreationTimeTo")
+        }
+        NeedsDateRange::ServiceStartTime => {
+            ("$XDSDocumentEntryServiceStartTimeFrom", "$XDSDocumentEntryServiceStartTimeTo")
+        }
+    };
+    let ranged = request.parameters.iter().any(|p| p.name == from || p.name == to);
+    if request.query == FIND_DOCUMENTS && !ranged {
+        for (name, value) in [(from, "19000101000000"), (to, "99991231235959")] {
+            request.parameters.push(Parameter { name: name.to_owned(), values: vec![value.to_owned()] });
+        }
+    }
+    request
+}
