@@ -174,6 +174,8 @@ pub const MAX_SETTLED_BYTES: u64 = 2 * MAX_STAGED_MEMORY as u64;
 pub const MAX_SETTLED_FILES: usize = 2 * MAX_CONCURRENT_REQUESTS;
 /// Requests to one community that are under way at once; further ones wait within their deadline.
 pub const MAX_CONCURRENT_PER_PEER: usize = 64;
+/// Identities of one patient in one community that are asked for; beyond it the correlation is wrong.
+pub const MAX_IDENTITIES_PER_COMMUNITY: usize = 16;
 /// Attempts at one question, the first included.
 pub const MAX_PEER_ATTEMPTS: u32 = 3;
 /// Pause before the first retry; it doubles, and varies by half, so that retries of many do not meet.

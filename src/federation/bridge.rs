@@ -36,7 +36,8 @@ impl Bridge {
             RetrieveResponse::new(documents.iter().map(error).collect(), Vec::new())
         };
         let Some(line) = self.repositories.get(repository) else {
-            let problem = format!("repository {repository:?} is not one of this community (ITI TF-2: 3.43.5)");
+            let problem =
+                format!("repository {repository:?} is not one of this community (ITI TF-2: 3.43.5)");
             return refuse(code::UNKNOWN_REPOSITORY_ID, problem);
         };
         let body = iti43::write_request(&RetrieveRequest { documents: documents.clone() });
@@ -82,9 +83,9 @@ impl Source for Bridge {
                     None => by_repository.push((wanted.repository.clone(), vec![wanted])),
                 }
             }
-            let questions = by_repository
-                .into_iter()
-                .map(|(repository, wanted)| async move { self.ask_repository(&repository, wanted, deadline).await });
+            let questions = by_repository.into_iter().map(|(repository, wanted)| async move {
+                self.ask_repository(&repository, wanted, deadline).await
+            });
             let (mut errors, mut documents) = (Vec::new(), Vec::new());
             for answer in join_all(questions).await {
                 errors.extend(answer.errors);

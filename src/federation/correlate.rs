@@ -5,22 +5,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use futures_util::future::BoxFuture;
-use serde::Deserialize;
 
 use crate::federation::Correlate;
 use crate::ids::{HomeCommunityId, PatientId};
 
-/// A row of the table, as it is configured.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CorrelationRow {
-    /// The patient here, as CX.
-    pub local: String,
-    /// The community there.
-    pub home: String,
-    /// The patient there, as CX.
-    pub patient: String,
-}
+/// A row of the table: a patient of ours, a community, and the same person there.
+pub type CorrelationRow = (PatientId, HomeCommunityId, PatientId);
 
 type Identities = Vec<(HomeCommunityId, PatientId)>;
 
@@ -29,40 +19,23 @@ type Identities = Vec<(HomeCommunityId, PatientId)>;
 pub struct CorrelationTable(RwLock<Arc<HashMap<PatientId, Identities>>>);
 
 impl CorrelationTable {
-    /// A table of those rows, or one sentence for each row that is wrong.
-    pub fn new(rows: &[CorrelationRow]) -> Result<Self, Vec<String>> {
+    /// A table of those rows.
+    pub fn new(rows: impl IntoIterator<Item = CorrelationRow>) -> Self {
         let table = Self::default();
-        table.replace(rows)?;
-        Ok(table)
+        table.replace(rows);
+        table
     }
 
-    /// Puts other rows in force; if any of them is wrong, the present ones stay.
-    pub fn replace(&self, rows: &[CorrelationRow]) -> Result<(), Vec<String>> {
-        let mut wrong = Vec::new();
+    /// Puts other rows in force.
+    pub fn replace(&self, rows: impl IntoIterator<Item = CorrelationRow>) {
         let mut identities = HashMap::<PatientId, Identities>::new();
-        for (number, row) in (1..).zip(rows) {
-            // Identifiers of patients are not repeated in messages that may reach a log.
-            let mut cx = |text: &str, key: &str| {
-                PatientId::parse(text)
-                    .map_err(|_| wrong.push(format!("row {number}: {key} must read id^^^&OID&ISO")))
-                    .ok()
-            };
-            let (local, patient) = (cx(&row.local, "local"), cx(&row.patient, "patient"));
-            let home = HomeCommunityId::parse(&row.home)
-                .map_err(|error| wrong.push(format!("row {number}: home: {error}")))
-                .ok();
-            if let (Some(local), Some(home), Some(patient)) = (local, home, patient) {
-                let known = identities.entry(local).or_default();
-                if !known.contains(&(home.clone(), patient.clone())) {
-                    known.push((home, patient));
-                }
+        for (local, home, remote) in rows {
+            let known = identities.entry(local).or_default();
+            if !known.contains(&(home.clone(), remote.clone())) {
+                known.push((home, remote));
             }
         }
-        if !wrong.is_empty() {
-            return Err(wrong);
-        }
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(identities);
-        Ok(())
     }
 }
 
@@ -77,28 +50,22 @@ impl Correlate for CorrelationTable {
 mod tests {
     use super::*;
 
-    fn row(local: &str, home: &str, patient: &str) -> CorrelationRow {
-        CorrelationRow { local: local.into(), home: home.into(), patient: patient.into() }
+    fn row(local: &str, home: &str, remote: &str) -> CorrelationRow {
+        let patient = |text| PatientId::parse(text).unwrap();
+        (patient(local), HomeCommunityId::parse(home).unwrap(), patient(remote))
     }
 
     #[tokio::test]
     async fn several_identities_per_community_and_none_for_strangers() {
-        let table = CorrelationTable::new(&[
+        let table = CorrelationTable::new([
             row("1^^^&1.2&ISO", "urn:oid:1.5", "A^^^&1.3&ISO"),
             row("1^^^&1.2&ISO", "1.5", "B^^^&1.3&ISO"),
             row("1^^^&1.2&ISO", "urn:oid:1.5", "A^^^&1.3&ISO"),
-        ])
-        .unwrap();
+        ]);
         let patient = PatientId::parse("1^^^&1.2&ISO^^").unwrap();
         assert_eq!(table.identities(&patient).await.len(), 2);
         assert!(table.identities(&PatientId::parse("2^^^&1.2&ISO").unwrap()).await.is_empty());
-    }
-
-    #[test]
-    fn every_wrong_row_is_named_without_naming_the_patient() {
-        let rows = [row("secret", "urn:oid:1.5", "A^^^&1.3&ISO"), row("1^^^&1.2&ISO", "x", "secret")];
-        let wrong = CorrelationTable::new(&rows).unwrap_err();
-        assert_eq!(wrong.len(), 3);
-        assert!(wrong[0].starts_with("row 1") && wrong.iter().all(|w| !w.contains("secret")));
+        table.replace([]);
+        assert!(table.identities(&patient).await.is_empty());
     }
 }

@@ -136,13 +136,8 @@ impl Line {
         for attempt in 1.. {
             let Some(admission) = self.prudence.breaker.admit(Instant::now()) else { break };
             let started = Instant::now();
-            let call = soap::call(
-                &self.client,
-                &self.endpoint,
-                self.outgoing(&question),
-                &self.limits,
-                deadline,
-            );
+            let call =
+                soap::call(&self.client, &self.endpoint, self.outgoing(&question), &self.limits, deadline);
             let error = match tokio::time::timeout_at(deadline.into(), call).await {
                 Ok(Ok(message)) => {
                     admission.succeeded();

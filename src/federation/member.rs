@@ -92,9 +92,20 @@ pub struct ObservedCounts {
     pub last_failure: Option<(&'static str, String)>,
 }
 
+/// Which side of the gateway a community is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Our own: its registry knows nothing of `home`, which is added.
+    Own,
+    /// Another one: its gateway must put `home` on everything.
+    Peer,
+}
+
 /// A community, as consolidation and errors need to know it.
 #[derive(Debug)]
 pub struct Member {
+    /// Which side it is on.
+    pub role: Role,
     /// For people.
     pub name: String,
     /// Its homeCommunityIds; the first is the one that we name. Never empty.
@@ -109,10 +120,16 @@ pub struct Member {
 
 impl Member {
     /// A community with one homeCommunityId and, perhaps, more.
-    pub fn new(name: impl Into<String>, home: HomeCommunityId, more: Vec<HomeCommunityId>) -> Self {
+    pub fn new(
+        role: Role,
+        name: impl Into<String>,
+        home: HomeCommunityId,
+        more: Vec<HomeCommunityId>,
+    ) -> Self {
         let mut homes = vec![home];
         homes.extend(more);
         Self {
+            role,
             name: name.into(),
             homes,
             authorities: Vec::new(),
@@ -208,7 +225,7 @@ mod tests {
     #[test]
     fn a_community_is_known_by_each_of_its_homes_and_counts_what_it_does() {
         let home = |text| HomeCommunityId::parse(text).unwrap();
-        let member = Member::new("東部", home("urn:oid:1.2.3"), vec![home("urn:oid:1.2.4")]);
+        let member = Member::new(Role::Peer, "東部", home("urn:oid:1.2.3"), vec![home("urn:oid:1.2.4")]);
         assert!(member.is_named("1.2.4") && member.is_named("urn:oid:1.2.3") && !member.is_named("1.2.5"));
         assert_eq!(member.title(), "community 東部 (urn:oid:1.2.3)");
         member.noticed(Oddity::MissingHome, 2);

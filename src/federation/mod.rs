@@ -4,7 +4,7 @@
 //! | file | what it knows |
 //! |---|---|
 //! | [`directory`], [`quirks`] | the files that describe communities, read again when they change |
-//! | [`correlate`] | which patient is which elsewhere, from configuration |
+//! | [`correlate`], [`patients`] | which patient is which elsewhere; which patient a query is about |
 //! | [`member`] | who a community is, and what was noticed about it |
 //! | [`line`], [`breaker`] | calling one remote service: pool, deadline, retries, circuit breaker |
 //! | [`peer`], [`bridge`] | a community's Responding Gateway; a region's own registry and repositories |
@@ -14,6 +14,7 @@
 
 pub mod breaker;
 pub mod bridge;
+mod community_file;
 pub mod consolidate;
 pub mod correlate;
 pub mod directory;
@@ -22,10 +23,12 @@ pub mod fingerprints;
 pub mod line;
 pub mod member;
 pub mod parts;
+pub mod patients;
 pub mod peer;
 pub mod quirks;
 pub mod retrieve;
 mod unavailable;
+mod watch;
 
 use std::time::Instant;
 

@@ -128,7 +128,9 @@ impl Reading {
                     let parts = desk.lock().unwrap_or_else(PoisonError::into_inner).take();
                     let mut turn = Turn { desk: Arc::clone(desk), parts };
                     let Some(parts) = &mut turn.parts else {
-                        return Err(StreamError::Malformed("documents of one answer are read in order".into()));
+                        return Err(StreamError::Malformed(
+                            "documents of one answer are read in order".into(),
+                        ));
                     };
                     let found = parts.find(id).await.inspect_err(|e| parts.broken = Some(e.clone()))?;
                     *self = match found {
@@ -136,7 +138,7 @@ impl Reading {
                         Found::Next => Self::Live(turn),
                     };
                 }
-                Self::Ahead(chunks, turn) => match chunks.next() {
+                Self::Ahead(chunks, _) => match chunks.next() {
                     Some(chunk) if chunk.is_empty() => {}
                     Some(chunk) => return Ok(Some(chunk)),
                     None => return self.end().await,

@@ -8,10 +8,10 @@ use futures_util::future::BoxFuture;
 
 use crate::federation::line::{Line, Question};
 use crate::federation::member::Member;
+use crate::federation::patients::FIND_DOCUMENTS;
 use crate::federation::quirks::{NeedsDateRange, RequestForm};
 use crate::federation::{Source, Unavailable, parts};
 use crate::limits;
-use crate::metadata::codes::FIND_DOCUMENTS;
 use crate::transactions::Malformed;
 use crate::transactions::iti18::{Parameter, QueryRequest, QueryResponse};
 use crate::transactions::iti38::{self, ITI38};

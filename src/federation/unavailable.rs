@@ -1,6 +1,7 @@
 //! Why a community gave nothing, as consumers and metrics are told it.
 
 use crate::wire::soap::CallError;
+use crate::wire::stream::StreamError;
 
 /// Why there is no usable answer from a community. It says a category only: what a socket or a peer's fault said is for
 /// the operator's log, never for a consumer.
@@ -86,33 +87,36 @@ impl Unavailable {
     /// Whether it shows that the service is dead or drowning, which is what a circuit breaker is for. A service that
     /// faults or answers nonsense answers at least, and one consumer's odd request must not take it from the others.
     pub fn is_outage(self) -> bool {
-        matches!(
-            self,
-            Self::NoConnection | Self::TimedOut | Self::Interrupted | Self::Empty | Self::NotSoap
-        )
+        matches!(self, Self::NoConnection | Self::TimedOut | Self::Interrupted | Self::Empty | Self::NotSoap)
     }
 }
 
 impl From<&CallError> for Unavailable {
     fn from(error: &CallError) -> Self {
         use crate::wire::soap::SoapError;
-        use crate::wire::stream::StreamError;
         match error {
             CallError::Connect(_) => Self::NoConnection,
             CallError::Deadline(_) => Self::TimedOut,
             CallError::Interrupted(_) => Self::Interrupted,
             CallError::NotSoap { .. } => Self::NotSoap,
             CallError::Empty(_) => Self::Empty,
-            CallError::Malformed(SoapError::Stream(stream)) => match stream {
-                StreamError::Interrupted(_) => Self::Interrupted,
-                StreamError::Idle(_) => Self::TimedOut,
-                _ => Self::Malformed,
-            },
+            CallError::Malformed(SoapError::Stream(error)) => Self::from(error),
             CallError::Malformed(SoapError::ContentType(_)) => Self::NotSoap,
             CallError::Malformed(SoapError::Empty) => Self::Empty,
             CallError::Malformed(_) => Self::Malformed,
             CallError::WrongRelatesTo(_) => Self::WrongRelatesTo,
             CallError::Fault(_) => Self::Fault,
+        }
+    }
+}
+
+impl From<&StreamError> for Unavailable {
+    fn from(error: &StreamError) -> Self {
+        match error {
+            StreamError::Interrupted(_) => Self::Interrupted,
+            StreamError::Idle(_) => Self::TimedOut,
+            StreamError::TooLarge { .. } | StreamError::Malformed(_) => Self::Malformed,
+            StreamError::Store(_) => Self::Internal,
         }
     }
 }
