@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 
+use crate::actors::own_community::OwnCommunity;
 use crate::federation::consolidate::{Judged, Outcome, bounded, judge, merge, unavailable};
 use crate::federation::directory::{Communities, Community, Directory};
 use crate::federation::fanout::ask_all;
@@ -20,15 +21,6 @@ use crate::transactions::Caller;
 use crate::transactions::errors::{RegistryError, code};
 use crate::transactions::iti18::{QueryRequest, QueryResponse};
 use crate::transactions::iti43::{DocumentRequest, RetrieveRequest, RetrieveResponse};
-
-/// Our own community: who it is, and what holds its documents.
-#[derive(Clone)]
-pub struct OwnCommunity {
-    /// Who it is ([`crate::federation::member::Role::Own`]).
-    pub member: Arc<Member>,
-    /// Its registry and repositories, hosted or behind a bridge.
-    pub source: Arc<dyn Source>,
-}
 
 /// The Initiating Gateway.
 #[derive(Clone)]
@@ -70,7 +62,9 @@ impl InitiatingGateway {
         };
         tracing::debug!(trace = &*caller.trace, communities = targets.len(), "a stored query is asked");
         let members: Vec<_> = targets.iter().map(|target| Arc::clone(&target.member)).collect();
-        let questions = targets.into_iter().map(|target| target.question(deadline)).collect();
+        let asking = Arc::new(caller.clone());
+        let question = |target: Target| target.question(Arc::clone(&asking), deadline);
+        let questions = targets.into_iter().map(question).collect();
         let mut answers: Vec<Judged> = Vec::with_capacity(members.len() + refused.len());
         for (answer, member) in ask_all(questions, deadline).await.into_iter().zip(members) {
             answers.push(answer.unwrap_or_else(|why| {
@@ -90,7 +84,7 @@ impl InitiatingGateway {
         let communities = self.directory.communities();
         let (shares, mut errors) = self.shares(&communities, request.documents);
         tracing::debug!(trace = &*caller.trace, communities = shares.len(), "documents are fetched");
-        let gathered = gather(shares, deadline, &self.fingerprints).await;
+        let gathered = gather(shares, caller, deadline, &self.fingerprints).await;
         errors.extend(gathered.errors);
         RetrieveResponse::new(bounded(errors), gathered.documents)
     }
@@ -213,10 +207,10 @@ impl InitiatingGateway {
 
 impl Target {
     /// All questions to one community, judged where the answers arrive.
-    fn question(self, deadline: Instant) -> BoxFuture<'static, Judged> {
+    fn question(self, caller: Arc<Caller>, deadline: Instant) -> BoxFuture<'static, Judged> {
         Box::pin(async move {
             let Target { member, source, requests } = self;
-            let asked = requests.into_iter().map(|request| source.query(request, deadline));
+            let asked = requests.into_iter().map(|request| source.query(request, &caller, deadline));
             let answers = futures_util::future::join_all(asked).await;
             let mut judged: Vec<_> = answers.into_iter().map(|answer| judge(&member, answer)).collect();
             match (judged.pop(), judged.is_empty()) {

@@ -4,4 +4,5 @@
 pub mod document_registry;
 pub mod document_repository;
 pub mod initiating_gateway;
+pub mod own_community;
 pub mod responding_gateway;

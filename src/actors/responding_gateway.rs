@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::actors::initiating_gateway::OwnCommunity;
+use crate::actors::own_community::OwnCommunity;
 use crate::federation::consolidate::{at_home, bounded};
 use crate::federation::fingerprints::Fingerprints;
 use crate::federation::patients;
@@ -47,7 +47,7 @@ impl RespondingGateway {
             _ => {}
         }
         let deadline = Instant::now() + self.deadline;
-        let asked = self.own.source.query(QueryRequest { home: None, ..request }, deadline);
+        let asked = self.own.source.query(QueryRequest { home: None, ..request }, caller, deadline);
         let answer = match tokio::time::timeout_at(deadline.into(), asked).await {
             Ok(answer) => answer,
             Err(_) => Err(crate::federation::Unavailable::TimedOut),
@@ -98,7 +98,8 @@ impl RespondingGateway {
         if !wanted.is_empty() {
             let own = self.own.clone();
             let share = Share { member: own.member, source: own.source, wanted };
-            let gathered = gather(vec![share], Instant::now() + self.deadline, &self.fingerprints).await;
+            let deadline = Instant::now() + self.deadline;
+            let gathered = gather(vec![share], caller, deadline, &self.fingerprints).await;
             errors.extend(gathered.errors);
             documents = gathered.documents;
         }

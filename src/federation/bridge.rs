@@ -8,6 +8,7 @@ use futures_util::future::{BoxFuture, join_all};
 use crate::federation::line::{Line, Question};
 use crate::federation::peer::{no_body, read_documents};
 use crate::federation::{Source, Unavailable};
+use crate::transactions::Caller;
 use crate::transactions::errors::{RegistryError, code};
 use crate::transactions::iti18::{self, ITI18, QueryRequest, QueryResponse};
 use crate::transactions::iti43::{self, DocumentRequest, ITI43, RetrieveRequest, RetrieveResponse};
@@ -27,6 +28,7 @@ impl Bridge {
         &self,
         repository: &str,
         documents: Vec<DocumentRequest>,
+        caller: &Caller,
         deadline: Instant,
     ) -> RetrieveResponse {
         let refuse = |code, problem: String| {
@@ -41,7 +43,7 @@ impl Bridge {
             return refuse(code::UNKNOWN_REPOSITORY_ID, problem);
         };
         let body = iti43::write_request(&RetrieveRequest { documents: documents.clone() });
-        let question = Question { transaction: &ITI43, form: Form::Mtom, body, deadline };
+        let question = Question { transaction: &ITI43, form: Form::Mtom, body, caller, deadline };
         match line.ask(question, read_documents).await {
             Ok(response) => response,
             Err(why) => refuse(
@@ -53,14 +55,15 @@ impl Bridge {
 }
 
 impl Source for Bridge {
-    fn query(
-        &self,
+    fn query<'a>(
+        &'a self,
         request: QueryRequest,
+        caller: &'a Caller,
         deadline: Instant,
-    ) -> BoxFuture<'_, Result<QueryResponse, Unavailable>> {
+    ) -> BoxFuture<'a, Result<QueryResponse, Unavailable>> {
         Box::pin(async move {
             let body = iti18::write_request(&request);
-            let question = Question { transaction: &ITI18, form: Form::Simple, body, deadline };
+            let question = Question { transaction: &ITI18, form: Form::Simple, body, caller, deadline };
             self.registry
                 .ask(question, |message| match message.envelope.body() {
                     Some(body) => iti18::read_response(body),
@@ -70,11 +73,12 @@ impl Source for Bridge {
         })
     }
 
-    fn retrieve(
-        &self,
+    fn retrieve<'a>(
+        &'a self,
         request: RetrieveRequest,
+        caller: &'a Caller,
         deadline: Instant,
-    ) -> BoxFuture<'_, Result<RetrieveResponse, Unavailable>> {
+    ) -> BoxFuture<'a, Result<RetrieveResponse, Unavailable>> {
         Box::pin(async move {
             let mut by_repository: Vec<(String, Vec<DocumentRequest>)> = Vec::new();
             for wanted in request.documents {
@@ -84,7 +88,7 @@ impl Source for Bridge {
                 }
             }
             let questions = by_repository.into_iter().map(|(repository, wanted)| async move {
-                self.ask_repository(&repository, wanted, deadline).await
+                self.ask_repository(&repository, wanted, caller, deadline).await
             });
             let (mut errors, mut documents) = (Vec::new(), Vec::new());
             for answer in join_all(questions).await {

@@ -79,10 +79,12 @@ mod tests {
             Box::pin(async { panic!("a defect") }),
             Box::pin(async { 4 }),
         ];
-        let answers = ask_all(questions, Instant::now() + Duration::from_millis(100)).await;
+        let answers = ask_all(questions, Instant::now() + Duration::from_millis(500)).await;
         assert_eq!(answers, [Ok(1), Err(Unavailable::TimedOut), Err(Unavailable::Internal), Ok(4)]);
-        tokio::task::yield_now().await;
-        assert_eq!(Arc::strong_count(&alive), 1, "the silent question was dropped");
+        while Arc::strong_count(&alive) > 1 {
+            // Ends only because the silent question is dropped.
+            tokio::task::yield_now().await;
+        }
     }
 
     #[tokio::test]

@@ -10,7 +10,7 @@ use crate::federation::Unavailable;
 use crate::federation::breaker::{Breaker, BreakerState, RetryBudget};
 use crate::federation::member::Member;
 use crate::limits::{self, Limits};
-use crate::transactions::{Malformed, Transaction};
+use crate::transactions::{Caller, Malformed, Transaction};
 use crate::wire::http::Client;
 use crate::wire::soap::{self, CallError, Endpoint, Form, Message, Outgoing};
 
@@ -100,6 +100,8 @@ pub struct Question<'a> {
     pub form: Form,
     /// The body's child element.
     pub body: Bytes,
+    /// On whose behalf.
+    pub caller: &'a Caller,
     /// When the answer's envelope must be here.
     pub deadline: Instant,
 }
@@ -112,9 +114,10 @@ impl Line {
         question: Question<'_>,
         read: impl FnOnce(Message) -> Result<T, Malformed>,
     ) -> Result<T, Unavailable> {
+        let caller = question.caller;
         let answer = match self.message(question).await {
             Ok(message) => read(message).map_err(|malformed| {
-                self.log(&malformed);
+                self.log(caller, &malformed);
                 Unavailable::Malformed
             }),
             Err(why) => Err(why),
@@ -147,7 +150,7 @@ impl Line {
                 Err(_) => CallError::Deadline(started.elapsed().as_millis() as u64),
             };
             failed = Unavailable::from(&error);
-            self.log(&redacted(&error));
+            self.log(question.caller, &redacted(&error));
             if failed.is_outage() {
                 admission.failed(Instant::now());
             } else {
@@ -181,8 +184,9 @@ impl Line {
         }
     }
 
-    fn log(&self, problem: &dyn std::fmt::Display) {
-        tracing::warn!(community = %self.member.home(), endpoint = %self.endpoint.url, %problem, "a community failed");
+    fn log(&self, caller: &Caller, problem: &dyn std::fmt::Display) {
+        let (community, endpoint) = (self.member.home(), &self.endpoint.url);
+        tracing::warn!(trace = &*caller.trace, %community, %endpoint, %problem, "a community failed");
     }
 }
 

@@ -35,6 +35,7 @@ use std::time::Instant;
 use futures_util::future::BoxFuture;
 
 use crate::ids::{HomeCommunityId, PatientId};
+use crate::transactions::Caller;
 use crate::transactions::iti18::{QueryRequest, QueryResponse};
 use crate::transactions::iti43::{RetrieveRequest, RetrieveResponse};
 
@@ -50,19 +51,21 @@ pub trait Correlate: Send + Sync {
 /// registry and repositories behind a bridge, or the hosted ones.
 pub trait Source: Send + Sync {
     /// Answers a stored query. Patient ids are the source's own already.
-    fn query(
-        &self,
+    fn query<'a>(
+        &'a self,
         request: QueryRequest,
+        caller: &'a Caller,
         deadline: Instant,
-    ) -> BoxFuture<'_, Result<QueryResponse, Unavailable>>;
+    ) -> BoxFuture<'a, Result<QueryResponse, Unavailable>>;
 
     /// Answers a retrieve. `deadline` holds for the head of the answer; the documents follow as they are read, which must
     /// be done in their order.
-    fn retrieve(
-        &self,
+    fn retrieve<'a>(
+        &'a self,
         request: RetrieveRequest,
+        caller: &'a Caller,
         deadline: Instant,
-    ) -> BoxFuture<'_, Result<RetrieveResponse, Unavailable>>;
+    ) -> BoxFuture<'a, Result<RetrieveResponse, Unavailable>>;
 
     /// How many documents it takes in one retrieve request.
     fn max_documents(&self) -> usize {

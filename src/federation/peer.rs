@@ -12,11 +12,11 @@ use crate::federation::patients::FIND_DOCUMENTS;
 use crate::federation::quirks::{NeedsDateRange, RequestForm};
 use crate::federation::{Source, Unavailable, parts};
 use crate::limits;
-use crate::transactions::Malformed;
 use crate::transactions::iti18::{Parameter, QueryRequest, QueryResponse};
 use crate::transactions::iti38::{self, ITI38};
 use crate::transactions::iti39::{self, ITI39};
 use crate::transactions::iti43::{RetrieveRequest, RetrieveResponse};
+use crate::transactions::{Caller, Malformed};
 use crate::wire::soap::{Form, Message};
 
 /// A remote community.
@@ -40,16 +40,17 @@ impl Peer {
 }
 
 impl Source for Peer {
-    fn query(
-        &self,
+    fn query<'a>(
+        &'a self,
         request: QueryRequest,
+        caller: &'a Caller,
         deadline: Instant,
-    ) -> BoxFuture<'_, Result<QueryResponse, Unavailable>> {
+    ) -> BoxFuture<'a, Result<QueryResponse, Unavailable>> {
         Box::pin(async move {
             let line = self.query_line.as_ref().ok_or(Unavailable::NoEndpoint)?;
             let request = with_date_range(request, self.member.quirks.needs_date_range);
             let body = iti38::write_request(&request);
-            let question = Question { transaction: &ITI38, form: Form::Simple, body, deadline };
+            let question = Question { transaction: &ITI38, form: Form::Simple, body, caller, deadline };
             line.ask(question, |message| match message.envelope.body() {
                 Some(body) => iti38::read_response(body),
                 None => Err(no_body()),
@@ -58,11 +59,12 @@ impl Source for Peer {
         })
     }
 
-    fn retrieve(
-        &self,
+    fn retrieve<'a>(
+        &'a self,
         request: RetrieveRequest,
+        caller: &'a Caller,
         deadline: Instant,
-    ) -> BoxFuture<'_, Result<RetrieveResponse, Unavailable>> {
+    ) -> BoxFuture<'a, Result<RetrieveResponse, Unavailable>> {
         Box::pin(async move {
             let line = self.retrieve_line.as_ref().ok_or(Unavailable::NoEndpoint)?;
             let form = match self.member.quirks.request_form {
@@ -70,7 +72,7 @@ impl Source for Peer {
                 RequestForm::Simple => Form::Simple,
             };
             let body = iti39::write_request(&request);
-            line.ask(Question { transaction: &ITI39, form, body, deadline }, read_documents).await
+            line.ask(Question { transaction: &ITI39, form, body, caller, deadline }, read_documents).await
         })
     }
 

@@ -19,6 +19,7 @@ use crate::federation::quirks::Verification;
 use crate::federation::{Source, Unavailable, watch};
 use crate::ids::HomeCommunityId;
 use crate::limits;
+use crate::transactions::Caller;
 use crate::transactions::errors::{RegistryError, Severity, Status, code};
 use crate::transactions::iti43::{DocumentRequest, RetrieveRequest, RetrieveResponse, RetrievedDocument};
 use crate::wire::stream::Content;
@@ -46,6 +47,7 @@ pub struct Gathered {
 
 #[derive(Clone)]
 struct Terms {
+    caller: Arc<Caller>,
     deadline: Instant,
     fingerprints: Arc<Fingerprints>,
     /// Bytes that may still be received ahead.
@@ -53,8 +55,14 @@ struct Terms {
 }
 
 /// Fetches all shares' documents. `deadline` holds for everything that is received before the answer begins.
-pub async fn gather(shares: Vec<Share>, deadline: Instant, fingerprints: &Arc<Fingerprints>) -> Gathered {
+pub async fn gather(
+    shares: Vec<Share>,
+    caller: &Caller,
+    deadline: Instant,
+    fingerprints: &Arc<Fingerprints>,
+) -> Gathered {
     let terms = Terms {
+        caller: Arc::new(caller.clone()),
         deadline,
         fingerprints: Arc::clone(fingerprints),
         ahead: Arc::new(AtomicUsize::new(limits::PREFETCH_TOTAL_BYTES)),
@@ -102,7 +110,8 @@ impl Share {
     ) -> BoxFuture<'a, Vec<Gathered>> {
         Box::pin(async move {
             let documents = wanted.iter().map(|wanted| self.as_the_source_knows_it(wanted)).collect();
-            match self.source.retrieve(RetrieveRequest { documents }, terms.deadline).await {
+            let request = RetrieveRequest { documents };
+            match self.source.retrieve(request, &terms.caller, terms.deadline).await {
                 Err(why) => vec![Gathered::unavailable(&self.member, wanted, why)],
                 Ok(response) if refuses_the_number(wanted, &response) => {
                     let half = wanted.len().div_ceil(2);
