@@ -85,6 +85,12 @@ fn quoted_printable(undecided: &mut Vec<u8>, chunk: &[u8]) -> Result<Bytes, Stre
     let mut rest = input.as_slice();
     while let Some(&first) = rest.first() {
         let blanks = rest.iter().skip(1).take_while(|b| is_blank(**b)).count();
+        if blanks > MAX_MIME_PADDING_BYTES {
+            return Err(StreamError::TooLarge {
+                what: "a run of blanks in a quoted-printable part (bytes)",
+                limit: MAX_MIME_PADDING_BYTES as u64,
+            });
+        }
         let line_end = line_end(&rest[1 + blanks..]);
         match (first, line_end, rest) {
             (b'=' | b' ' | b'\t', None, _)
@@ -113,12 +119,6 @@ fn quoted_printable(undecided: &mut Vec<u8>, chunk: &[u8]) -> Result<Bytes, Stre
                 rest = &rest[plain..];
             }
         }
-    }
-    if rest.len() > MAX_MIME_PADDING_BYTES {
-        return Err(StreamError::TooLarge {
-            what: "a run of blanks in a quoted-printable part (bytes)",
-            limit: MAX_MIME_PADDING_BYTES as u64,
-        });
     }
     *undecided = rest.to_vec();
     Ok(decoded.into())
