@@ -112,6 +112,10 @@ pub const MAX_QUEUED_REQUESTS: usize = 1_024;
 pub const MAX_QUEUE_WAIT: Duration = Duration::from_secs(5);
 /// The whole of one request, first byte to last of the answer's envelope.
 pub const REQUEST_DEADLINE: Duration = Duration::from_secs(60);
+/// A submission with its documents: 4 GiB at 20 Mbit/s.
+pub const SUBMISSION_DEADLINE: Duration = Duration::from_secs(30 * 60);
+/// When a client that was shed may ask again.
+pub const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// How long a shutdown waits for what is in flight.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
 

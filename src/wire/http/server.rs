@@ -33,6 +33,8 @@ use crate::wire::stream::{Body, StreamError};
 pub struct Peer {
     /// Its address.
     pub address: SocketAddr,
+    /// `https` or `http`: how it came.
+    pub scheme: &'static str,
     /// Its verified certificate, under mutual TLS.
     pub certificate: Option<Arc<PeerCertificate>>,
 }
@@ -176,12 +178,16 @@ impl Serving {
         let mut finishing = state.clone();
         let whole = async {
             match &self.tls {
-                None => self.exchange(stream, Peer { address, certificate: None }, &mut finishing).await,
+                None => {
+                    let peer = Peer { address, scheme: "http", certificate: None };
+                    self.exchange(stream, peer, &mut finishing).await;
+                }
                 Some(tls) => {
                     if let Some(stream) = handshake(tls.context(), stream, address).await {
                         let certificate = stream.ssl().peer_certificate();
                         let certificate = certificate.map(|shown| Arc::new(PeerCertificate::of(&shown)));
-                        self.exchange(stream, Peer { address, certificate }, &mut finishing).await;
+                        let peer = Peer { address, scheme: "https", certificate };
+                        self.exchange(stream, peer, &mut finishing).await;
                     }
                 }
             }

@@ -1,0 +1,185 @@
+//! The front: takes HTTP requests, leads each to its service and back, and turns whatever goes wrong into a fault.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use hyper::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use hyper::{HeaderMap, Method, Request, Response};
+use uuid::Uuid;
+
+use super::admission::Admission;
+use super::faults::Refusal;
+use super::observe::{self, InFlight, Intake, Outcome, Outflow};
+use super::service::Service;
+use super::services::{self, Services};
+use super::wsdl;
+use crate::limits::Limits;
+use crate::transactions::errors::Status;
+use crate::transactions::{Caller, Transaction};
+use crate::wire::http::{Handler, Peer};
+use crate::wire::soap::{self, Form, Message, Outgoing};
+use crate::wire::stream::Body;
+
+/// What an answer to a message without wsa:MessageID relates to (WS-Addressing 1.0 Core, 3.1).
+const UNSPECIFIED_MESSAGE: &str = "http://www.w3.org/2005/08/addressing/unspecified";
+
+/// The SOAP front of a gateway: cheap to clone; several listeners may share it, and then they share its admission.
+#[derive(Clone)]
+pub struct Front {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    services: Services,
+    admission: Admission,
+    limits: Limits,
+}
+
+/// What is known of a request so far: what its fault needs.
+#[derive(Default)]
+struct Seen {
+    transaction: Option<&'static Transaction>,
+    message_id: Option<Arc<str>>,
+}
+
+impl Front {
+    /// A front for services.
+    pub fn new(services: Services, limits: &Limits) -> Self {
+        let admission = Admission::new(limits);
+        Self { inner: Arc::new(Inner { services, admission, limits: limits.clone() }) }
+    }
+}
+
+impl Handler for Front {
+    fn handle(&self, peer: Peer, request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
+        Box::pin(Arc::clone(&self.inner).handle(peer, request))
+    }
+}
+
+impl Inner {
+    async fn handle(self: Arc<Self>, peer: Peer, request: Request<Body>) -> Response<Body> {
+        let started = Instant::now();
+        let in_flight = InFlight::begin();
+        let trace: Arc<str> = Uuid::new_v4().simple().to_string().into();
+        let form = soap::form_of(request.headers());
+        let intake = Arc::new(Intake::default());
+        let request = request.map(|body| intake.watch(body));
+
+        let mut seen = Seen::default();
+        let exchange = self.exchange(&peer, &trace, request, &mut seen);
+        let ended = AssertUnwindSafe(exchange).catch_unwind().await;
+        let ended = ended.unwrap_or_else(|_| Err(Refusal::panicked()));
+
+        let outcome = match &ended {
+            Ok((Some(status), _)) => Outcome::Answered(*status),
+            Ok((None, _)) => Outcome::Described,
+            Err(refusal) => Outcome::Refused(refusal),
+        };
+        observe::ended(&outcome, seen.transaction, &peer, &trace, started);
+        let label = observe::label(seen.transaction);
+        metrics::counter!("sekisho_request_bytes_total", "transaction" => label).increment(intake.bytes());
+
+        let mut response = match ended {
+            Ok((_, response)) => response,
+            Err(refusal) => {
+                let relates_to = seen.message_id.as_deref().unwrap_or(UNSPECIFIED_MESSAGE);
+                refusal.response(form, relates_to, &trace)
+            }
+        };
+        if !intake.is_whole() {
+            // What is left of the request would be taken for the next one.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response.map(|body| Outflow::new(body, label, trace, in_flight))
+    }
+
+    /// One request; a status for what was answered, None for a description.
+    async fn exchange(
+        &self,
+        peer: &Peer,
+        trace: &Arc<str>,
+        request: Request<Body>,
+        seen: &mut Seen,
+    ) -> Result<(Option<Status>, Response<Body>), Refusal> {
+        let there = self.services.at(request.uri().path()).ok_or_else(Refusal::unknown_path)?;
+        match (request.method(), request.uri().query()) {
+            (&Method::POST, _) => {}
+            (&Method::GET, Some(query)) => {
+                return wsdl::describe(there, peer.scheme, &request, query).map(|response| (None, response));
+            }
+            (method, _) => return Err(Refusal::method(method)),
+        }
+        let Ok(_place) = self.admission.enter().await else {
+            metrics::counter!("sekisho_requests_shed_total").increment(1);
+            return Err(Refusal::shed());
+        };
+        let message = self.receive(request).await?;
+        seen.message_id = message.envelope.addressing.message_id.as_deref().map(Arc::from);
+        let service = services::dispatch(there, &message.envelope)?;
+        seen.transaction = Some(service.transaction);
+        let caller = Caller {
+            address: Some(peer.address),
+            certificate: peer.certificate.as_ref().map(|certificate| certificate.subject.as_str().into()),
+            trace: Arc::clone(trace),
+            message_id: seen.message_id.clone(),
+        };
+        let (status, response) = self.answer(&service, message, caller).await?;
+        Ok((Some(status), response))
+    }
+
+    /// The request's message, up to the end of its envelope.
+    async fn receive(&self, request: Request<Body>) -> Result<Message, Refusal> {
+        let (head, body) = request.into_parts();
+        self.refuse_large(&head.headers)?;
+        let patience = Duration::from_millis(self.limits.request_deadline_ms);
+        let receiving = soap::receive(&head.headers, body, &self.limits);
+        match tokio::time::timeout(patience, receiving).await {
+            Ok(message) => Ok(message?),
+            Err(_) => Err(Refusal::request_late(patience)),
+        }
+    }
+
+    /// Refuses by its declared length a message that would be refused when its last bytes arrive.
+    fn refuse_large(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let limit = self.limits.max_envelope_bytes as u64;
+        let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        match (soap::form_of(headers), declared) {
+            (Form::Simple, Some(declared)) if declared > limit => Err(Refusal::too_large(declared, limit)),
+            _ => Ok(()),
+        }
+    }
+
+    async fn answer(
+        &self,
+        service: &Service,
+        message: Message,
+        caller: Caller,
+    ) -> Result<(Status, Response<Body>), Refusal> {
+        let form = message.form;
+        let relates_to = caller.message_id.as_deref().map(str::to_owned);
+        let patience = service.deadline(&self.limits);
+        let answered = tokio::time::timeout(patience, service.answer(message, caller))
+            .await
+            .map_err(|_| Refusal::answer_late(patience))??;
+        let reply = soap::send(Outgoing {
+            form,
+            action: service.transaction.response_action.to_owned(),
+            to: None,
+            message_id: None,
+            relates_to: Some(relates_to.unwrap_or_else(|| UNSPECIFIED_MESSAGE.to_owned())),
+            body: answered.body,
+            attachments: answered.attachments,
+        });
+        let mut response = Response::new(reply.body);
+        if let Ok(content_type) = HeaderValue::try_from(reply.content_type) {
+            response.headers_mut().insert(CONTENT_TYPE, content_type);
+        }
+        if let Some(length) = reply.length {
+            response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        Ok((answered.status, response))
+    }
+}

@@ -1,0 +1,169 @@
+//! Listeners: opened from typed settings, told apart by name, reloaded and shut down together.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use tracing::{error, info, warn};
+
+use crate::limits::Limits;
+use crate::wire::http::{self, Handler, Listener, ServerHandle, TlsError, TlsServer};
+
+/// PEM files of a server.
+#[derive(Debug, Clone)]
+pub struct TlsFiles {
+    /// Our certificate, and the chain that is sent with it.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// Whose clients are let in; None asks nobody for a certificate.
+    pub client_ca: Option<PathBuf>,
+}
+
+impl TlsFiles {
+    /// Reads the files off the runtime's threads.
+    async fn load(&self) -> Result<TlsServer, TlsError> {
+        let files = self.clone();
+        let loading = tokio::task::spawn_blocking(move || {
+            TlsServer::new(&files.certificate, &files.key, files.client_ca.as_deref())
+        });
+        loading.await.unwrap_or_else(|ended| Err(TlsError(format!("reading TLS files failed: {ended}"))))
+    }
+}
+
+/// Where a listener without TLS may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exposure {
+    /// On loopback only.
+    Loopback,
+    /// Anywhere, knowingly: `insecure = true`.
+    Insecure,
+}
+
+/// A listener to open.
+#[derive(Debug, Clone)]
+pub struct ListenerSettings {
+    /// Where; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// TLS, or plain.
+    pub tls: Option<TlsFiles>,
+    /// Where it may be without TLS.
+    pub exposure: Exposure,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+/// Why a listener cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// Plain HTTP beyond loopback.
+    #[error("{0}: plain HTTP is for loopback only; give it TLS, or say insecure = true")]
+    NotLoopback(SocketAddr),
+    /// A certificate, key, or trust list.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The address.
+    #[error("cannot listen on {0}: {1}")]
+    Address(SocketAddr, std::io::Error),
+}
+
+/// A listener as others see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Listening {
+    /// `soap`, `http`, `operator`.
+    pub name: &'static str,
+    /// Where.
+    pub address: SocketAddr,
+    /// Whether it speaks TLS.
+    pub tls: bool,
+    /// Whether clients must show certificates.
+    pub mutual: bool,
+}
+
+impl Listening {
+    /// Whether what it carries can be read on the way, or anybody may ask: neither TLS with client certificates, nor
+    /// loopback.
+    pub fn is_insecure(&self) -> bool {
+        !self.mutual && !self.address.ip().is_loopback()
+    }
+}
+
+struct Open {
+    listening: Listening,
+    tls: Option<(TlsFiles, TlsServer)>,
+    handle: ServerHandle,
+}
+
+/// The open listeners of a process.
+#[derive(Default)]
+pub struct Listeners {
+    open: Vec<Open>,
+}
+
+impl Listeners {
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+    /// Opens one more; returns where it is.
+    pub async fn open(
+        &mut self,
+        name: &'static str,
+        settings: ListenerSettings,
+        handler: Arc<dyn Handler>,
+    ) -> Result<SocketAddr, ListenError> {
+        let ListenerSettings { address, tls, exposure, limits } = settings;
+        let tls = match tls {
+            Some(files) => {
+                let server = files.load().await?;
+                Some((files, server))
+            }
+            None if address.ip().is_loopback() => None,
+            None if exposure == Exposure::Insecure => {
+                warn!(%address, name, "plain HTTP beyond loopback: everything can be read on the way");
+                None
+            }
+            None => return Err(ListenError::NotLoopback(address)),
+        };
+        let server = tls.as_ref().map(|(_, server)| server.clone());
+        let handle = http::serve(Listener { address, tls: server, limits, handler })
+            .await
+            .map_err(|error| ListenError::Address(address, error))?;
+        let mutual = tls.as_ref().is_some_and(|(files, _)| files.client_ca.is_some());
+        let listening = Listening { name, address: handle.address, tls: tls.is_some(), mutual };
+        info!(address = %listening.address, name, tls = listening.tls, "listening");
+        self.open.push(Open { listening, tls, handle });
+        Ok(self.open.last().map_or(address, |open| open.listening.address))
+    }
+    /// Where everything listens, by name: what `ready` prints.
+    pub fn addresses(&self) -> BTreeMap<&'static str, SocketAddr> {
+        self.open.iter().map(|open| (open.listening.name, open.listening.address)).collect()
+    }
+    /// The listeners, for the status page.
+    pub fn listening(&self) -> Vec<Listening> {
+        self.open.iter().map(|open| open.listening.clone()).collect()
+    }
+    /// Reads certificates, keys and trust again. A listener whose files cannot be used keeps what it has; all such are
+    /// returned.
+    pub async fn reload(&self) -> Result<(), Vec<TlsError>> {
+        let mut problems = Vec::new();
+        for (files, serving) in self.open.iter().filter_map(|open| open.tls.as_ref()) {
+            match files.load().await {
+                Ok(fresh) => serving.replace(&fresh),
+                Err(problem) => {
+                    error!(%problem, "TLS files not taken over; the old ones stay in force");
+                    problems.push(problem);
+                }
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+    /// Stops accepting everywhere, finishes what is in flight, and cuts off what is left after `grace`.
+    pub async fn shutdown(self, grace: Duration) {
+        let closing = self.open.into_iter().map(|open| open.handle.shutdown(grace));
+        futures_util::future::join_all(closing).await;
+    }
+}

@@ -1,0 +1,149 @@
+//! What answers a transaction: the glue between a message and an actor's method, the same for every actor.
+
+use std::future::Future;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use super::faults::Refusal;
+use crate::limits::{self, Limits};
+use crate::metadata::Submission;
+use crate::transactions::errors::{RegistryResponse, Status};
+use crate::transactions::iti18::{self, QueryRequest, QueryResponse};
+use crate::transactions::iti41::{self, ITI41, ProvideRequest};
+use crate::transactions::iti42::{self, ITI42};
+use crate::transactions::iti43::{self, RetrieveRequest, RetrieveResponse};
+use crate::transactions::{Caller, Malformed, Transaction};
+use crate::wire::soap::{Attachment, Attachments, Message};
+use crate::wire::stream::StreamError;
+use crate::wire::xml::Element;
+
+/// A transaction and the actor's method that answers it.
+pub struct Service {
+    /// The transaction.
+    pub transaction: &'static Transaction,
+    shape: Shape,
+}
+
+type Ask<Request, Response> = Box<dyn Fn(Request, Caller) -> BoxFuture<'static, Response> + Send + Sync>;
+type AskWithParts<Request, Response> =
+    Box<dyn Fn(Request, Attachments, Caller) -> BoxFuture<'static, Response> + Send + Sync>;
+
+/// Transactions share bodies: ITI-38 has those of ITI-18, ITI-39 those of ITI-43.
+enum Shape {
+    Query(Ask<QueryRequest, QueryResponse>),
+    Retrieve(Ask<RetrieveRequest, RetrieveResponse>),
+    Register(Ask<Submission, RegistryResponse>),
+    Provide(AskWithParts<ProvideRequest, Result<RegistryResponse, StreamError>>),
+}
+
+/// An actor's response, written.
+pub(super) struct Answered {
+    pub(super) status: Status,
+    pub(super) body: Vec<Bytes>,
+    pub(super) attachments: Vec<Attachment>,
+}
+
+impl Service {
+    /// ITI-18 or ITI-38.
+    pub fn query<F>(
+        transaction: &'static Transaction,
+        ask: impl Fn(QueryRequest, Caller) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = QueryResponse> + Send + 'static,
+    {
+        let ask = Box::new(move |request, caller| ask(request, caller).boxed());
+        Self { transaction, shape: Shape::Query(ask) }
+    }
+    /// ITI-43 or ITI-39.
+    pub fn retrieve<F>(
+        transaction: &'static Transaction,
+        ask: impl Fn(RetrieveRequest, Caller) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = RetrieveResponse> + Send + 'static,
+    {
+        let ask = Box::new(move |request, caller| ask(request, caller).boxed());
+        Self { transaction, shape: Shape::Retrieve(ask) }
+    }
+    /// ITI-42.
+    pub fn register<F>(ask: impl Fn(Submission, Caller) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = RegistryResponse> + Send + 'static,
+    {
+        let ask = Box::new(move |request, caller| ask(request, caller).boxed());
+        Self { transaction: &ITI42, shape: Shape::Register(ask) }
+    }
+    /// ITI-41. The documents may still be arriving; an error means that they did not arrive whole.
+    pub fn provide<F>(ask: impl Fn(ProvideRequest, Attachments, Caller) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<RegistryResponse, StreamError>> + Send + 'static,
+    {
+        let ask = Box::new(move |request, parts, caller| ask(request, parts, caller).boxed());
+        Self { transaction: &ITI41, shape: Shape::Provide(ask) }
+    }
+
+    /// How long the actor may take. Where documents arrive meanwhile, that is up to the sender's line.
+    pub(super) fn deadline(&self, limits: &Limits) -> Duration {
+        match self.shape {
+            Shape::Provide(_) => limits::SUBMISSION_DEADLINE,
+            _ => Duration::from_millis(limits.request_deadline_ms),
+        }
+    }
+
+    /// Reads the request, asks the actor, writes its response.
+    pub(super) async fn answer(&self, message: Message, caller: Caller) -> Result<Answered, Refusal> {
+        let Message { form, envelope, mut attachments } = message;
+        if !matches!(self.shape, Shape::Provide(_)) {
+            // Nothing in them is wanted, but behind them comes the next request.
+            attachments.drain().await?;
+        }
+        match &self.shape {
+            Shape::Query(ask) => {
+                let request = read(envelope.body(), iti18::read_request)?;
+                drop(envelope);
+                let response = ask(request, caller).await;
+                Ok(Answered::plain(response.status, iti18::write_response(&response)))
+            }
+            Shape::Retrieve(ask) => {
+                let request = read(envelope.body(), iti43::read_request)?;
+                drop(envelope);
+                let response = ask(request, caller).await;
+                let status = response.status;
+                let written = iti43::write_response(response, form).await;
+                let (body, attachments) = written.map_err(Refusal::answer_failed)?;
+                Ok(Answered { status, body, attachments })
+            }
+            Shape::Register(ask) => {
+                let request = read(envelope.body(), iti42::read_request)?;
+                drop(envelope);
+                Ok(Answered::registry(&ask(request, caller).await))
+            }
+            Shape::Provide(ask) => {
+                let request = read(envelope.body(), iti41::read_request)?;
+                drop(envelope);
+                Ok(Answered::registry(&ask(request, attachments, caller).await?))
+            }
+        }
+    }
+}
+
+impl Answered {
+    fn plain(status: Status, body: Vec<Bytes>) -> Self {
+        Self { status, body, attachments: Vec::new() }
+    }
+    fn registry(response: &RegistryResponse) -> Self {
+        Self::plain(response.status, vec![iti42::write_response(response)])
+    }
+}
+
+/// The body was matched with the transaction before, so it is there.
+fn read<'t, T>(
+    body: Option<Element<'t>>,
+    reader: impl Fn(Element<'t>) -> Result<T, Malformed>,
+) -> Result<T, Refusal> {
+    Ok(reader(body.ok_or_else(Refusal::empty_body)?)?)
+}

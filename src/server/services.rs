@@ -1,0 +1,101 @@
+//! The table of paths: which services answer where, and which of them a message is for.
+//!
+//! A path per transaction, `/services/iti-18`, and `/services` for all of them (user pain 39). What is meant follows from the
+//! body's element; where two transactions share it, from wsa:Action, which must fit in any case (attack 15).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::faults::Refusal;
+use super::service::Service;
+use crate::transactions::Transaction;
+use crate::wire::soap::{Envelope, Fault};
+use crate::wire::xml::Element;
+
+/// Where a service is offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// `/services/iti-NN`, and `/services`.
+    Services,
+    /// `/hosted/iti-NN`: what the region hosts itself, without federation.
+    Hosted,
+}
+
+impl Place {
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Services => "/services",
+            Self::Hosted => "/hosted",
+        }
+    }
+    /// The path of a transaction here.
+    pub fn path(self, transaction: &Transaction) -> String {
+        format!("{}/{}", self.prefix(), transaction.id.to_ascii_lowercase())
+    }
+}
+
+/// Paths and what answers there.
+#[derive(Default)]
+pub struct Services {
+    endpoints: BTreeMap<String, Vec<Arc<Service>>>,
+}
+
+impl Services {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+    /// Offers a service. Another one for the same transaction at the same place is replaced.
+    pub fn offer(&mut self, place: Place, service: Service) -> &mut Self {
+        let service = Arc::new(service);
+        let mut paths = vec![place.path(service.transaction)];
+        if place == Place::Services {
+            paths.push(place.prefix().to_owned());
+        }
+        for path in paths {
+            let there = self.endpoints.entry(path).or_default();
+            there.retain(|other| other.transaction != service.transaction);
+            there.push(Arc::clone(&service));
+        }
+        self
+    }
+    /// The paths of single transactions, for those who ask where everything is.
+    pub fn paths(&self) -> impl Iterator<Item = (&'static Transaction, &str)> {
+        let single = self.endpoints.iter().filter(|(path, _)| path.as_str() != Place::Services.prefix());
+        single.flat_map(|(path, there)| there.iter().map(move |service| (service.transaction, path.as_str())))
+    }
+    /// What answers at a path, with or without a slash at its end.
+    pub(super) fn at(&self, path: &str) -> Option<&[Arc<Service>]> {
+        self.endpoints.get(path.strip_suffix('/').unwrap_or(path)).map(Vec::as_slice)
+    }
+}
+
+/// The service among those of a path that a message is for; its headers are checked by then.
+pub(super) fn dispatch(there: &[Arc<Service>], envelope: &Envelope) -> Result<Arc<Service>, Refusal> {
+    let body = envelope.body().ok_or_else(Refusal::empty_body)?;
+    let fitting: Vec<_> = there.iter().filter(|service| is_of(body, service.transaction)).collect();
+    let action = envelope.addressing.action.as_deref();
+    if fitting.is_empty() {
+        return Err(not_offered(there, action).into());
+    }
+    let actions: Vec<_> = fitting.iter().map(|service| service.transaction.action).collect();
+    envelope.check(&actions, &[])?;
+    let meant = fitting.into_iter().find(|service| Some(service.transaction.action) == action);
+    meant.cloned().ok_or_else(|| not_offered(there, action).into())
+}
+
+fn is_of(body: Element<'_>, transaction: &Transaction) -> bool {
+    body.is(transaction.body.0, transaction.body.1)
+}
+
+fn not_offered(there: &[Arc<Service>], action: Option<&str>) -> Box<Fault> {
+    let offered = there.iter().map(|service| {
+        let Transaction { id, name, body: (_, element), .. } = service.transaction;
+        format!("{id} {name} ({element})")
+    });
+    let offered = offered.collect::<Vec<_>>().join(", ");
+    Box::new(Fault::action_not_supported(
+        action,
+        format!("the message's body is of no transaction of this endpoint, which offers {offered}"),
+    ))
+}
