@@ -5,7 +5,9 @@
 //!
 //! The limited metadata of other profiles has no place in XDS; Metadata Update has its own transactions.
 
+mod associations;
 mod engine;
+mod objects;
 mod settings;
 pub mod table;
 pub mod values;
