@@ -1,7 +1,12 @@
 //! The one integration-test binary: whole messages over real sockets, files and databases.
 
+// Helpers of tests panic as tests do; clippy only knows the functions that are marked #[test].
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod http_tls;
+mod metadata;
 mod soap_call;
 mod soap_forms;
 mod support;
 mod transactions;
+mod validation;

@@ -3,5 +3,6 @@
 #![allow(dead_code)]
 
 pub mod certs;
+pub mod example;
 pub mod golden;
 pub mod messages;
