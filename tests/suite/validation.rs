@@ -454,9 +454,7 @@ const CASES: &[Case] = &[
             let documentation = s.objects[REPLACES].classifications.remove(0);
             let member = &mut s.objects[SET_TO_ENTRY];
             let classified_object = Some(member.id.clone());
-            member
-                .classifications
-                .push(Classification { classified_object, ..documentation });
+            member.classifications.push(Classification { classified_object, ..documentation });
         },
         &["assoc.documentation.prohibited"],
     ),
