@@ -163,6 +163,8 @@ pub const MAX_PREPARED_STATEMENTS: usize = 128;
 pub const SMALL_DOCUMENT_BYTES: u64 = 1024 * 1024;
 /// A segment that has reached this is closed and the next one begun.
 pub const SEGMENT_BYTES: u64 = 256 * 1024 * 1024;
+/// Bytes of small documents that are gathered before they are written: what a group of submissions brings, usually.
+pub const SEGMENT_BUFFER_BYTES: usize = 2 * 1024 * 1024;
 /// Segments that are held open for reading.
 pub const MAX_OPEN_SEGMENTS: usize = 64;
 /// Documents that wait in memory for their commit, over all submissions; beyond it, small ones get a file too.

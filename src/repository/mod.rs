@@ -9,8 +9,8 @@
 //! | tables of the store | which document is where ([`index`]) |
 //!
 //! The rule that everything here keeps: **a document's bytes are durable before its row is**. Small documents wait in
-//! memory, are appended in the store's writer once their submission is accepted, and are synced by a hook before the
-//! group commits: one sync for all who wait. Large ones are written and synced while they arrive. So whatever a crash
+//! memory, are appended in the store's writer once their submission is accepted, and are written and synced by a hook
+//! before the group commits: one sync for all who wait. Large ones are written and synced while they arrive. So whatever a crash
 //! leaves behind is bytes without a row, which [`Repository::open`] settles.
 //!
 //! No file is named after an identifier that came from outside.
@@ -18,6 +18,7 @@
 mod files;
 mod index;
 mod reading;
+mod record;
 mod segments;
 mod settling;
 mod staging;

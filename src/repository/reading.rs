@@ -11,7 +11,7 @@ use futures_util::stream;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::index::{Place, Row};
-use super::segments::HEADER_BYTES;
+use super::record::HEADER_BYTES;
 use super::{Retrieved, Rooms};
 use crate::limits;
 use crate::wire::stream::{ByteStream, Content, StreamError};

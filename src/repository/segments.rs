@@ -1,31 +1,19 @@
 //! Segments: append-only files in which small documents lie one behind the other, so that any number of them share one
-//! sync. Written by the store's writer alone; read by anyone.
-//!
-//! A record is a header of [`HEADER_BYTES`] and the document. Numbers are little-endian:
-//!
-//! | bytes | what |
-//! |---|---|
-//! | 0 to 8 | [`MAGIC`], whose last byte is the format's version |
-//! | 8 to 16 | length of the document |
-//! | 16 to 20 | CRC-32 of the document |
-//! | 20 to 36 | fingerprint of tenant, repository and uniqueId |
-//! | 36 to 40 | CRC-32 of the bytes 0 to 36 |
+//! sync. Written by the store's writer alone, a group at a time; read by anyone. What a record looks like is in
+//! [`super::record`].
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, IoSlice, Write};
-use std::os::unix::fs::FileExt;
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
 use super::index::{Place, Position};
+use super::record::{self, BLOCK_BYTES};
 use crate::limits;
-
-const MAGIC: [u8; 8] = *b"SEKISHO\x01";
-/// Bytes before each document.
-pub(super) const HEADER_BYTES: u64 = 40;
 
 pub(super) struct Segments {
     folder: PathBuf,
@@ -34,28 +22,37 @@ pub(super) struct Segments {
     open: Mutex<HashMap<u32, Arc<File>>>,
 }
 
-/// Where the next record goes.
+/// Where the next record goes. A group's records are gathered and written past the page cache: to let fresh pages be
+/// filled only to be written once costs several times what the rest of a commit does (docs/storage.md).
 struct Tail {
-    end: Position,
-    /// None until something is appended, and after a failure that makes the file unfit.
-    file: Option<File>,
-    /// Something was appended since the last sync.
+    /// Where the gathered bytes go: on a block.
+    at: Position,
+    gathered: Gathered,
+    file: Option<TailFile>,
+    /// Something was written since the last sync.
     dirty: bool,
+    /// Something of this group could not be written: the group must fail.
+    failed: bool,
 }
 
-/// A record that a walk came across.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Record {
-    pub(super) offset: u64,
-    pub(super) length: u64,
-    pub(super) fingerprint: [u8; 16],
+struct TailFile {
+    file: File,
+    path: PathBuf,
+    caching: Caching,
+}
+
+/// Whether writes go past the page cache. Not every file system can do that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Caching {
+    Bypassed,
+    Used,
 }
 
 impl Segments {
-    /// Appends go to `end` from now on; what is before it is never written again.
-    pub(super) fn new(folder: PathBuf, end: Position) -> Self {
-        let tail = Mutex::new(Tail { end, file: None, dirty: false });
-        Self { folder, tail, open: Mutex::default() }
+    /// Appends go to the block `at` or behind from now on; what is before it is never written again.
+    pub(super) fn new(folder: PathBuf, at: Position) -> Self {
+        let tail = Tail { at, gathered: Gathered::new(), file: None, dirty: false, failed: false };
+        Self { folder, tail: Mutex::new(tail), open: Mutex::default() }
     }
 
     /// The file of a segment.
@@ -77,10 +74,10 @@ impl Segments {
 
     /// Where the next record goes.
     pub(super) fn mark(&self) -> Position {
-        lock(&self.tail).end
+        lock(&self.tail).end()
     }
 
-    /// Appends a record. It is durable after [`Segments::sync`].
+    /// Appends a record. It is on the disk after [`Segments::sync`].
     pub(super) fn append(
         &self,
         fingerprint: [u8; 16],
@@ -89,53 +86,51 @@ impl Segments {
         crc: u32,
     ) -> io::Result<Place> {
         let mut tail = lock(&self.tail);
-        if tail.end.offset >= limits::SEGMENT_BYTES {
-            self.rotate(&mut tail)?;
-        }
-        let position = tail.end;
-        let header = header(fingerprint, length, crc);
-        let file = match &mut tail.file {
-            Some(file) => file,
-            none => none.insert(self.open_tail(position)?),
-        };
-        let mut slices = Vec::with_capacity(chunks.len() + 1);
-        slices.push(IoSlice::new(&header));
-        slices.extend(chunks.iter().map(|chunk| IoSlice::new(chunk)));
-        let written = write_all(file, &mut slices);
-        tail.dirty = true;
-        match written {
-            Ok(()) => {
-                tail.end.offset += HEADER_BYTES + length;
-                Ok(Place::Segment(position))
-            }
-            Err(error) => {
-                tail.cut(position);
-                Err(error)
-            }
-        }
+        let appended = self.append_to(&mut tail, &record::header(fingerprint, length, crc), chunks);
+        tail.failed |= appended.is_err();
+        Ok(Place::Segment(appended?))
     }
 
-    /// Takes back what was appended since `mark`, where it is still in the same segment.
+    fn append_to(&self, tail: &mut Tail, header: &[u8], chunks: &[Bytes]) -> io::Result<Position> {
+        if tail.end().offset >= limits::SEGMENT_BYTES {
+            self.write(tail, Blocks::All)?;
+            tail.sync()?;
+            tail.go_to_next_segment();
+        }
+        let position = tail.end();
+        for mut bytes in [header].into_iter().chain(chunks.iter().map(|chunk| &chunk[..])) {
+            while !bytes.is_empty() {
+                bytes = tail.gathered.push(bytes);
+                if !bytes.is_empty() {
+                    self.write(tail, Blocks::Whole)?;
+                }
+            }
+        }
+        Ok(position)
+    }
+
+    /// Takes back what was appended since `mark`, as far as it is not written yet.
     pub(super) fn rewind(&self, mark: Position) {
         let mut tail = lock(&self.tail);
-        if tail.end.segment == mark.segment && tail.end.offset > mark.offset {
-            tail.cut(mark);
+        if tail.at.segment == mark.segment && tail.at.offset <= mark.offset {
+            let kept = (mark.offset - tail.at.offset) as usize;
+            tail.gathered.truncate(kept);
         }
     }
 
     /// Makes durable what was appended: the hook before each commit.
     pub(super) fn sync(&self) -> io::Result<()> {
         let mut tail = lock(&self.tail);
-        if !tail.dirty {
-            return Ok(());
-        }
-        let synced = tail.file.as_ref().map_or(Ok(()), File::sync_data);
+        let synced = if std::mem::take(&mut tail.failed) {
+            Err(io::Error::other("a document of this group could not be written"))
+        } else {
+            self.write(&mut tail, Blocks::All).and_then(|()| tail.sync())
+        };
         if synced.is_err() {
-            // After a failed sync the kernel may have dropped the pages and call the next one a success: this segment
-            // is not to be trusted with more. Nothing of the group that failed refers to it.
-            self.abandon(&mut tail);
+            // After a failed sync the kernel may have dropped the pages and call the next one a success: this segment is
+            // not to be trusted with more. Nothing of the group that fails refers to it.
+            tail.go_to_next_segment();
         }
-        tail.dirty = false;
         synced
     }
 
@@ -155,104 +150,137 @@ impl Segments {
         Ok(file)
     }
 
-    /// Closes the full segment, synced, and goes on in the next.
-    fn rotate(&self, tail: &mut Tail) -> io::Result<()> {
-        if let Some(full) = tail.file.take() {
-            full.sync_data()?;
+    /// Writes what is gathered: its whole blocks, or all of it.
+    fn write(&self, tail: &mut Tail, which: Blocks) -> io::Result<()> {
+        let blocks = tail.gathered.blocks(which);
+        if blocks.is_empty() {
+            return Ok(());
         }
-        tail.end = Position { segment: tail.end.segment + 1, offset: 0 };
+        let file = match &mut tail.file {
+            Some(file) => file,
+            none => none.insert(self.open_tail(tail.at)?),
+        };
+        file.write(blocks, tail.at.offset)?;
+        tail.dirty = true;
+        tail.at.offset += blocks.len() as u64;
+        tail.gathered.written(which);
         Ok(())
     }
 
-    fn abandon(&self, tail: &mut Tail) {
-        tail.file = None;
-        tail.end = Position { segment: tail.end.segment + 1, offset: 0 };
-    }
-
     /// Opens the segment that is appended to; a new one is entered in the folder durably.
-    fn open_tail(&self, end: Position) -> io::Result<File> {
-        let file =
-            OpenOptions::new().create(true).append(true).open(Self::path(&self.folder, end.segment))?;
-        // A rewind that failed, or another hand, left more there than is ours: records must lie where rows say.
-        if file.metadata()?.len() != end.offset {
-            file.set_len(end.offset)?;
-        }
-        if end.offset == 0 {
-            File::open(&self.folder)?.sync_all()?;
+    fn open_tail(&self, at: Position) -> io::Result<TailFile> {
+        let file = TailFile::open(Self::path(&self.folder, at.segment), Caching::Bypassed)?;
+        if at.offset == 0 {
+            super::files::sync_folder(&self.folder)?;
         }
         Ok(file)
     }
 }
 
 impl Tail {
-    /// Ends the segment at `end`. If even that fails, the file is opened and cut anew before the next record.
-    fn cut(&mut self, end: Position) {
-        self.end = end;
-        if let Some(file) = &self.file
-            && file.set_len(end.offset).is_err()
-        {
-            self.file = None;
+    fn end(&self) -> Position {
+        Position { offset: self.at.offset + self.gathered.length as u64, ..self.at }
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        match &self.file {
+            Some(tail) if std::mem::take(&mut self.dirty) => tail.file.sync_data(),
+            _ => Ok(()),
+        }
+    }
+
+    fn go_to_next_segment(&mut self) {
+        self.at = Position { segment: self.at.segment + 1, offset: 0 };
+        self.gathered.truncate(0);
+        self.file = None;
+        self.dirty = false;
+    }
+}
+
+impl TailFile {
+    fn open(path: PathBuf, caching: Caching) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false);
+        if caching == Caching::Bypassed {
+            options.custom_flags(libc::O_DIRECT);
+        }
+        match options.open(&path) {
+            Err(error) if caching == Caching::Bypassed && error.kind() == io::ErrorKind::InvalidInput => {
+                Self::open(path, Caching::Used)
+            }
+            opened => Ok(Self { file: opened?, path, caching }),
+        }
+    }
+
+    fn write(&mut self, blocks: &[u8], at: u64) -> io::Result<()> {
+        match self.file.write_all_at(blocks, at) {
+            // Some file systems accept the flag and refuse the write.
+            Err(error)
+                if self.caching == Caching::Bypassed && error.kind() == io::ErrorKind::InvalidInput =>
+            {
+                *self = Self::open(self.path.clone(), Caching::Used)?;
+                self.file.write_all_at(blocks, at)
+            }
+            written => written,
         }
     }
 }
 
-/// The whole records of a segment from `offset` on, up to the first that is not whole.
-pub(super) fn walk(file: &File, mut offset: u64) -> io::Result<Vec<Record>> {
-    let mut records = Vec::new();
-    let end = file.metadata()?.len();
-    let mut header = [0; HEADER_BYTES as usize];
-    while offset + HEADER_BYTES <= end {
-        file.read_exact_at(&mut header, offset)?;
-        let Some((length, crc, fingerprint)) = read_header(&header) else { break };
-        let whole = length <= limits::SMALL_DOCUMENT_BYTES && offset + HEADER_BYTES + length <= end;
-        if !whole {
-            break;
-        }
-        let mut document = vec![0; length as usize];
-        file.read_exact_at(&mut document, offset + HEADER_BYTES)?;
-        if crc32fast::hash(&document) != crc {
-            break;
-        }
-        records.push(Record { offset, length, fingerprint });
-        offset += HEADER_BYTES + length;
-    }
-    Ok(records)
+/// Which of the gathered blocks: those that are full, or the last one too, filled up with zeros.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Blocks {
+    Whole,
+    All,
 }
 
-fn header(fingerprint: [u8; 16], length: u64, crc: u32) -> [u8; HEADER_BYTES as usize] {
-    let mut header = [0; HEADER_BYTES as usize];
-    header[..8].copy_from_slice(&MAGIC);
-    header[8..16].copy_from_slice(&length.to_le_bytes());
-    header[16..20].copy_from_slice(&crc.to_le_bytes());
-    header[20..36].copy_from_slice(&fingerprint);
-    let own = crc32fast::hash(&header[..36]);
-    header[36..].copy_from_slice(&own.to_le_bytes());
-    header
+/// Bytes that wait to be written, in memory that begins on a block, as writing past the page cache demands.
+struct Gathered {
+    memory: Vec<u8>,
+    start: usize,
+    length: usize,
 }
 
-/// Length, CRC and fingerprint of a header that is whole.
-fn read_header(header: &[u8; HEADER_BYTES as usize]) -> Option<(u64, u32, [u8; 16])> {
-    let (said, own) = header.split_last_chunk::<4>()?;
-    if !said.starts_with(&MAGIC) || crc32fast::hash(said) != u32::from_le_bytes(*own) {
-        return None;
+impl Gathered {
+    fn new() -> Self {
+        let memory = vec![0; limits::SEGMENT_BUFFER_BYTES + BLOCK_BYTES as usize];
+        let start = memory.as_ptr().align_offset(BLOCK_BYTES as usize);
+        Self { memory, start, length: 0 }
     }
-    let length = u64::from_le_bytes(said[8..16].try_into().ok()?);
-    let crc = u32::from_le_bytes(said[16..20].try_into().ok()?);
-    Some((length, crc, said[20..36].try_into().ok()?))
-}
 
-/// Writes all slices, in as few calls as the kernel makes possible.
-pub(super) fn write_all(file: &mut File, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
-    IoSlice::advance_slices(&mut slices, 0);
-    while !slices.is_empty() {
-        match file.write_vectored(slices) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => IoSlice::advance_slices(&mut slices, written),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+    /// Takes what there is room for; gives the rest back.
+    fn push<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let room = limits::SEGMENT_BUFFER_BYTES - self.length;
+        let (taken, rest) = bytes.split_at(bytes.len().min(room));
+        let end = self.start + self.length;
+        self.memory[end..end + taken.len()].copy_from_slice(taken);
+        self.length += taken.len();
+        rest
+    }
+
+    fn truncate(&mut self, length: usize) {
+        self.length = self.length.min(length);
+    }
+
+    fn blocks(&mut self, which: Blocks) -> &[u8] {
+        let block = BLOCK_BYTES as usize;
+        let length = match which {
+            Blocks::Whole => self.length - self.length % block,
+            Blocks::All => self.length.next_multiple_of(block),
+        };
+        let end = self.start + length;
+        if which == Blocks::All {
+            self.memory[self.start + self.length..end].fill(0);
         }
+        &self.memory[self.start..end]
     }
-    Ok(())
+
+    /// Forgets the blocks that were written.
+    fn written(&mut self, which: Blocks) {
+        let left = if which == Blocks::All { 0 } else { self.length % BLOCK_BYTES as usize };
+        let end = self.start + self.length;
+        self.memory.copy_within(end - left..end, self.start);
+        self.length = left;
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -9,7 +9,8 @@ use std::path::Path;
 
 use super::files::LargeFiles;
 use super::index::{Index, Position};
-use super::segments::{Segments, walk};
+use super::record::{BLOCK_BYTES, walk};
+use super::segments::Segments;
 use crate::limits;
 use crate::store::{Store, StoreError};
 
@@ -105,6 +106,7 @@ fn settle_large(
 /// Takes off what lies behind the last record that a row refers to. Where that is not safe, the next segment is begun.
 fn settle_segments(folder: &Path, end: Option<Position>, settled: &mut Settled) -> io::Result<Position> {
     let end = end.unwrap_or(Position { segment: 1, offset: 0 });
+    let end_of_block = end.offset.next_multiple_of(BLOCK_BYTES);
     let segments = Segments::list(folder)?;
     let last = segments.last().copied().unwrap_or(end.segment).max(end.segment);
     let fresh = Position { segment: last + 1, offset: 0 };
@@ -112,17 +114,17 @@ fn settle_segments(folder: &Path, end: Option<Position>, settled: &mut Settled) 
     let mut tails = Vec::new();
     for &segment in segments.iter().filter(|segment| **segment >= end.segment) {
         let file = OpenOptions::new().read(true).write(true).open(Segments::path(folder, segment))?;
-        let keep = if segment == end.segment { end.offset } else { 0 };
+        let (used, keep) = if segment == end.segment { (end.offset, end_of_block) } else { (0, 0) };
         let length = file.metadata()?.len();
-        if length < keep {
+        if length < used {
             settled.alarms.push(format!(
-                "segment {segment} has {length} bytes, but rows refer to {keep}: documents are missing from it"
+                "segment {segment} has {length} bytes, but rows refer to {used}: documents are missing from it"
             ));
             return Ok(fresh);
         }
-        tails.push((file, keep, length - keep));
+        tails.push((file, keep, length.saturating_sub(keep)));
     }
-    if tails.is_empty() && end.offset > 0 {
+    if end.offset > 0 && !segments.contains(&end.segment) {
         settled.alarms.push(format!("segment {} is not there: its documents are missing", end.segment));
         return Ok(fresh);
     }
@@ -140,5 +142,5 @@ fn settle_segments(folder: &Path, end: Option<Position>, settled: &mut Settled) 
         file.sync_all()?;
         settled.truncated += tail;
     }
-    Ok(end)
+    Ok(Position { offset: end_of_block, ..end })
 }

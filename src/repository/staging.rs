@@ -10,8 +10,7 @@ use bytes::Bytes;
 use openssl::sha::Sha1;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::files::{LargeFiles, Unkept};
-use super::segments::write_all;
+use super::files::{LargeFiles, Unkept, write_all};
 use crate::limits;
 use crate::store::StoreError;
 use crate::wire::stream::StreamError;

@@ -253,7 +253,7 @@ async fn wrong_bytes_are_never_given_out() {
         file.read_exact_at(&mut byte, at).unwrap();
         file.write_all_at(&[byte[0] ^ 1], at).unwrap();
     };
-    flip(&place.files("segments")[0], segments::HEADER_BYTES + 1_000 + segments::HEADER_BYTES + 500);
+    flip(&place.files("segments")[0], record::BLOCK_BYTES + record::HEADER_BYTES + 500);
     flip(&place.files("large")[0], 5);
 
     let ids = ["good", "small", "large"].map(str::to_owned).to_vec();
@@ -301,6 +301,7 @@ async fn attack_65_what_a_crash_leaves_without_a_row_is_settled() {
     place.submit("kept", &document(1_000)).await.unwrap();
     place.submit("kept-large", &document(2 * MIB)).await.unwrap();
     let end = place.repository.rooms.segments.mark();
+    assert_eq!(end.offset, record::BLOCK_BYTES);
 
     // One is still arriving, one has arrived, and two were appended but not committed.
     let mut arriving = place.repository.receive(u64::MAX);
@@ -313,6 +314,7 @@ async fn attack_65_what_a_crash_leaves_without_a_row_is_settled() {
         let crc = crc32fast::hash(&bytes);
         place.repository.rooms.segments.append([fill as u8; 16], &[bytes], fill as u64 * 100, crc).unwrap();
     }
+    place.repository.rooms.segments.sync().unwrap();
     let crashed = place.crashed();
     drop((arriving, arrived));
 
@@ -331,7 +333,12 @@ async fn what_settling_finds_is_counted() {
     let place = Place::new();
     place.submit("kept", &document(1_000)).await.unwrap();
     let crc = crc32fast::hash(&document(100));
+    for _ in 0..2 {
+        place.repository.rooms.segments.append([7; 16], &[document(100)], 100, crc).unwrap();
+    }
+    place.repository.rooms.segments.sync().unwrap();
     place.repository.rooms.segments.append([7; 16], &[document(100)], 100, crc).unwrap();
+    place.repository.rooms.segments.sync().unwrap();
     let arrived = place.stage(&document(2 * MIB)).await;
     fs::write(place.directory.join("incoming/0123"), "half").unwrap();
 
@@ -340,8 +347,8 @@ async fn what_settling_finds_is_counted() {
     let expected = Settled {
         unfinished: 1,
         unaccepted: 1,
-        unaccepted_small: 1,
-        truncated: segments::HEADER_BYTES + 100,
+        unaccepted_small: 3,
+        truncated: 2 * record::BLOCK_BYTES,
         alarms: Vec::new(),
     };
     assert_eq!(settled, expected);
@@ -383,9 +390,44 @@ async fn a_full_segment_is_followed_by_the_next() {
     let appended = full.append([1; 16], std::slice::from_ref(&bytes), 100, crc32fast::hash(&bytes)).unwrap();
     full.sync().unwrap();
     assert_eq!(appended, super::Place::Segment(Position { segment: 2, offset: 0 }));
-    assert_eq!(full.mark(), Position { segment: 2, offset: segments::HEADER_BYTES + 100 });
-    let records = segments::walk(&full.read(2).unwrap(), 0).unwrap();
-    assert_eq!(records, [segments::Record { offset: 0, length: 100, fingerprint: [1; 16] }]);
+    assert_eq!(full.mark(), Position { segment: 2, offset: record::BLOCK_BYTES });
+    let records = record::walk(&full.read(2).unwrap(), 0).unwrap();
+    assert_eq!(records, [record::Record { offset: 0, length: 100, fingerprint: [1; 16] }]);
+}
+
+#[tokio::test]
+async fn a_group_larger_than_the_buffer_is_written_in_pieces() {
+    let place = Place::new();
+    let sizes: Vec<usize> = (0..40).map(|n| 200_000 + n * 1_001).collect();
+    let mut documents = Vec::new();
+    for size in &sizes {
+        documents.push(submitted(&size.to_string(), place.stage(&document(*size)).await));
+    }
+    place.store.write(place.repository.commit(documents)).await.unwrap();
+    for size in sizes {
+        assert!(place.bytes(&size.to_string()).await == document(size), "{size}");
+    }
+    let records = record::walk(&place.repository.rooms.segments.read(1).unwrap(), 0).unwrap();
+    assert_eq!(records.len(), 40);
+}
+
+#[tokio::test]
+async fn attack_64_when_documents_cannot_be_written_the_submission_fails_and_the_next_does_not() {
+    let place = Place::new();
+    let folder = place.directory.join("segments");
+    fs::remove_dir(&folder).unwrap();
+    for size in [100, limits::SEGMENT_BUFFER_BYTES] {
+        let mut documents = Vec::new();
+        for n in 0..3 {
+            documents.push(submitted(&format!("{size}-{n}"), place.stage(&document(size / 2)).await));
+        }
+        let error = place.store.write(place.repository.commit(documents)).await.unwrap_err();
+        assert!(matches!(error, StoreError::Group(_) | StoreError::Io(_)), "{error}");
+        assert!(matches!(place.repository.retrieve("100-0").await.unwrap(), Retrieved::Unknown));
+    }
+    fs::create_dir(&folder).unwrap();
+    place.submit("later", &document(100)).await.unwrap();
+    assert!(place.bytes("later").await == document(100));
 }
 
 #[tokio::test]
