@@ -38,7 +38,7 @@ enum Command {
     /// Retrieve documents into files (ITI-43, ITI-39)
     Retrieve(retrieve::Retrieve),
     /// Submit files as documents (ITI-41)
-    Submit(submit::Submit),
+    Submit(Box<submit::Submit>),
     /// Find out which side is wrong: DNS, TCP, TLS, certificates, SOAP, clock
     Doctor(doctor::Doctor),
     /// Measure what this machine does, beside its own limits

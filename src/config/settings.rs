@@ -2,7 +2,7 @@
 //! that every problem has its place in the file.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hyper::Uri;
@@ -11,6 +11,7 @@ use super::probe::{self, Validity};
 use super::section::{Report, Section};
 use crate::ids::{HomeCommunityId, Oid, PatientId};
 use crate::limits::{self, Limits};
+use crate::metadata::validate;
 
 /// A whole configuration.
 #[derive(Debug, Clone)]
@@ -93,6 +94,8 @@ pub struct Hosted {
     pub repository: Oid,
     /// Whose patients are accepted.
     pub patients: Patients,
+    /// How strictly metadata rules are taken, where it is otherwise than built in.
+    pub rules: Option<validate::Settings>,
 }
 
 /// Whose patients a hosted registry accepts.
@@ -133,6 +136,8 @@ pub struct ClientTls {
 pub struct Federation {
     /// The folder of the community files.
     pub communities: PathBuf,
+    /// A folder of quirk sets besides those compiled in.
+    pub quirks: Option<PathBuf>,
     /// For one question over all communities.
     pub deadline: Duration,
     /// Who is who elsewhere.
@@ -387,8 +392,21 @@ fn hosted(section: Section<'_>) -> Option<Hosted> {
     let repository = section.required("repository");
     let patients =
         section.word("patients", &[("own", Patients::Own), ("any", Patients::Any)]).unwrap_or(Patients::Own);
+    let rules = section.optional("validation").and_then(|file: PathBuf| rules(&section, &file));
     section.close();
-    Some(Hosted { repository: repository?, patients })
+    Some(Hosted { repository: repository?, patients, rules })
+}
+
+/// Changes to the built-in levels of the metadata rules.
+fn rules(section: &Section<'_>, file: &Path) -> Option<validate::Settings> {
+    let wrong = |problem: &dyn std::fmt::Display| {
+        let help = "write rules as in profiles/validation.toml; only those that change";
+        section.error("validation", format!("{}: {problem}", file.display()), help);
+    };
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(&error)).ok()?;
+    let changes: validate::RuleSettings = toml::from_str(&text).map_err(|error| wrong(&error)).ok()?;
+    let settings = validate::Settings::built_in().with(&changes);
+    settings.map_err(|problems| problems.iter().for_each(|problem| wrong(problem))).ok()
 }
 
 fn bridge(section: Section<'_>) -> Option<Bridge> {
@@ -470,16 +488,21 @@ fn federation(top: &Section<'_>, mode: Option<&Mode>) -> Option<Federation> {
     }
     let communities = top.report().directory().join("communities");
     let Some(section) = section else {
-        return Some(Federation { communities, deadline: limits::FAN_OUT_DEADLINE, correlation: Vec::new() });
+        let deadline = limits::FAN_OUT_DEADLINE;
+        return Some(Federation { communities, quirks: None, deadline, correlation: Vec::new() });
     };
     let federation = Federation {
         communities: section.optional("communities").unwrap_or(communities),
+        quirks: section.optional("quirks"),
         deadline: section.optional("deadline_ms").map_or(limits::FAN_OUT_DEADLINE, Duration::from_millis),
         correlation: correlation(&section),
     };
-    if section.has("communities") && !federation.communities.is_dir() {
-        let message = format!("{} is no folder", federation.communities.display());
-        section.error("communities", message, "make it, and put one file per community into it");
+    let folders = [("communities", Some(&federation.communities)), ("quirks", federation.quirks.as_ref())];
+    for (key, folder) in folders {
+        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+            let message = format!("{} is no folder", folder.display());
+            section.error(key, message, "make it, and put one file for each into it");
+        }
     }
     section.close();
     Some(federation)

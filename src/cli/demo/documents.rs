@@ -356,6 +356,9 @@ fn element(out: &mut Vec<u8>, (group, number): (u16, u16), representation: [u8; 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::submit::Batch;
+    use crate::ids::PatientId;
+    use crate::metadata::validate::{Context, validate};
 
     async fn bytes_of(region: usize, mime_type: &str) -> Vec<(String, Vec<u8>)> {
         let mut found = Vec::new();
@@ -396,6 +399,18 @@ mod tests {
         let start: usize =
             text.rsplit_once("startxref\n").unwrap().1.split('\n').next().unwrap().parse().unwrap();
         assert!(letter[start..].starts_with(b"xref\n0 8\n"));
+    }
+
+    #[test]
+    fn every_submission_keeps_every_rule() {
+        for region in 0..REGIONS.len() {
+            for chart in charts(region) {
+                let mut batch = Batch::new(PatientId::parse(&chart.patient).unwrap(), "2.25.1", "ja-JP");
+                chart.documents.into_iter().for_each(|document| batch.add(document));
+                let (submission, _) = batch.finish();
+                assert_eq!(validate(&submission, Context::ProvideAndRegister), []);
+            }
+        }
     }
 
     #[test]

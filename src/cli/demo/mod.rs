@@ -50,7 +50,8 @@ impl Demo {
     pub async fn run(self) -> Outcome {
         let output = Output::new(self.json);
         let directory = self.directory().await?;
-        serve::log_to_stderr(tracing::Level::WARN, crate::config::LogFormat::Text);
+        // The story itself tells who is away.
+        serve::log_to_stderr(tracing::Level::ERROR, crate::config::LogFormat::Text);
         output.line(&format!("The demo's folder is {}", directory.display()));
         prepare(&directory).await?;
         let mut regions = Vec::new();

@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::files::DemoRegion;
-use super::people::REGIONS;
-use crate::cli::Stop;
+use super::people::{REGIONS, Region};
 use crate::cli::output::Output;
 use crate::cli::peer::Peer;
 use crate::cli::query::{FoundDocument, errors_json, find_documents, status};
 use crate::cli::retrieve::{Files, Saved, check_mark, document_request};
+use crate::cli::{Exit, Stop};
 use crate::ids::{HomeCommunityId, PatientId};
 use crate::transactions::errors::{RegistryError, Status};
-use crate::transactions::iti18::ITI18;
+use crate::transactions::iti18::{ITI18, QueryRequest};
 use crate::transactions::iti43::{ITI43, RetrieveRequest};
 
 /// How long one step of the story may take.
@@ -47,6 +47,8 @@ pub struct Share {
     pub name: &'static str,
     /// Documents found.
     pub documents: usize,
+    /// Milliseconds for the same question to this community alone.
+    pub alone_milliseconds: u64,
     /// `ok`, or the code of its error.
     pub status: String,
 }
@@ -89,37 +91,45 @@ pub fn portal(region: &DemoRegion) -> Result<Peer, Stop> {
     Peer::new(&region.ca, Some((&region.client_certificate, &region.client_key)), STEP_DEADLINE)
 }
 
-/// Asks a region's gateway for everything about its patient of the story (ITI-18).
+/// Asks a region's gateway for everything about its patient of the story (ITI-18): all communities together, then
+/// each alone to see how long it takes.
 pub async fn ask(region: &DemoRegion) -> Result<Asked, Stop> {
-    let patient = PatientId::parse(&region.patient)
-        .map_err(|error| Stop::new(crate::cli::Exit::Usage, error.to_string()))?;
+    let patient =
+        PatientId::parse(&region.patient).map_err(|error| Stop::new(Exit::Usage, error.to_string()))?;
+    let (portal, url) = (portal(region)?, region.endpoint("iti18")?);
+    let request = find_documents(&patient);
     let started = Instant::now();
-    let response =
-        portal(region)?.query(&ITI18, &region.endpoint("iti18")?, &find_documents(&patient)).await?;
-    let milliseconds = started.elapsed().as_millis() as u64;
+    let response = portal.query(&ITI18, &url, &request).await?;
+    let milliseconds = since(started);
     let documents: Vec<_> = response.objects.iter().map(FoundDocument::of).collect();
-    let communities =
-        REGIONS.iter().map(|region| share(region.name, &region.home(), &documents, &response.errors));
-    Ok(Asked {
-        status: status(response.status),
-        milliseconds,
-        communities: communities.collect(),
-        errors: errors_json(&response.errors),
-        documents,
-    })
+    let mut communities = Vec::new();
+    for region in &REGIONS {
+        let home = Some(format!("urn:oid:{}", region.home()));
+        let started = Instant::now();
+        portal.query(&ITI18, &url, &QueryRequest { home, ..request.clone() }).await?;
+        communities.push(share(region, since(started), &documents, &response.errors));
+    }
+    let errors = errors_json(&response.errors);
+    Ok(Asked { status: status(response.status), milliseconds, communities, errors, documents })
 }
 
-fn share(name: &'static str, oid: &str, documents: &[FoundDocument], errors: &[RegistryError]) -> Share {
+fn since(started: Instant) -> u64 {
+    u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+fn share(region: &Region, alone: u64, documents: &[FoundDocument], errors: &[RegistryError]) -> Share {
+    let oid = region.home();
     let home = format!("urn:oid:{oid}");
     let is_this = |text: &str| HomeCommunityId::parse(text).is_ok_and(|id| id.oid().as_str() == oid);
-    let error = errors
-        .iter()
-        .find(|error| error.location.as_deref().is_some_and(is_this) || error.context.contains(&home));
+    let names_it = |error: &&RegistryError| {
+        error.location.as_deref().is_some_and(is_this) || error.context.contains(&home)
+    };
     Share {
         documents: documents.iter().filter(|d| d.home.as_deref().is_some_and(is_this)).count(),
-        status: error.map_or(OK.to_owned(), |error| error.code.to_string()),
+        alone_milliseconds: alone,
+        status: errors.iter().find(names_it).map_or(OK.to_owned(), |error| error.code.to_string()),
         home,
-        name,
+        name: region.name,
     }
 }
 
@@ -137,22 +147,24 @@ pub async fn retrieve(
         RetrieveRequest { documents: asked.documents.iter().filter_map(document_request).collect() };
     let head = portal(region)?.retrieve(&ITI43, &region.endpoint("iti43")?, &request, &mut files).await;
     files.finish();
-    Ok(Retrieved {
-        status: status(head?.status),
-        milliseconds: started.elapsed().as_millis() as u64,
-        documents: files.saved,
-    })
+    Ok(Retrieved { status: status(head?.status), milliseconds: since(started), documents: files.saved })
 }
 
 /// Shows a question's answer as a table.
 pub fn show_asked(output: Output, asked: &Asked) {
     let row = |share: &Share| {
-        [share.name.to_owned(), share.home.clone(), share.documents.to_string(), share.status.clone()]
+        [
+            share.name.to_owned(),
+            share.home.clone(),
+            share.documents.to_string(),
+            format!("{} ms", share.alone_milliseconds),
+            share.status.clone(),
+        ]
     };
     let rows: Vec<_> = asked.communities.iter().map(row).collect();
-    output.table(["community", "homeCommunityId", "documents", "status"], &rows);
+    output.table(["community", "homeCommunityId", "documents", "time, asked alone", "status"], &rows);
     output.line(&format!(
-        "{} after {} ms: {} documents\n",
+        "{} after {} ms for all together: {} documents\n",
         asked.status,
         asked.milliseconds,
         asked.documents.len()

@@ -12,11 +12,13 @@ use hyper::Uri;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::assemble::directory;
 use super::check::load;
 use super::output::Output;
 use super::peer::Peer;
 use super::{Exit, Outcome, Stop};
 use crate::config::{ClientTls, Mode, Settings};
+use crate::federation::directory::Community;
 use crate::wire::http::{Client, ClientSettings};
 
 /// Find out which side is wrong.
@@ -154,28 +156,55 @@ impl Doctor {
         if let Some(file) = &self.config {
             let loaded = load(file.clone(), self.set.clone()).await?;
             let (settings, _) = loaded.map_err(|problems| Stop::new(Exit::Usage, problems.to_string()))?;
-            patients.extend(configured(&settings).await?);
+            let named = tokio::task::spawn_blocking(move || configured(&settings)).await;
+            patients.extend(named.map_err(|error| Stop::new(Exit::Unavailable, error.to_string()))??);
         }
         Ok(patients)
     }
 }
 
-/// Every peer that a configuration names.
-async fn configured(settings: &Settings) -> Result<Vec<Patient>, Stop> {
+/// Every peer that a configuration names. Touches the disk.
+fn configured(settings: &Settings) -> Result<Vec<Patient>, Stop> {
     let mut patients = Vec::new();
     if let Mode::Bridge(bridge) = &settings.mode {
-        let one = |name: &str, url: &Uri| Patient {
-            name: name.to_owned(),
-            url: url.clone(),
-            tls: bridge.tls.clone(),
-            home: None,
-        };
-        patients.push(one("the registry behind the bridge", &bridge.iti18));
+        let one =
+            |name: String, url: &Uri| Patient { name, url: url.clone(), tls: bridge.tls.clone(), home: None };
+        patients.push(one("the registry behind the bridge".to_owned(), &bridge.iti18));
     }
     if let Some(federation) = &settings.federation {
-        patients.extend(super::assemble::neighbours(federation).await?);
+        let own = settings.listen.soap.as_ref().map(|soap| (soap.certificate.clone(), soap.key.clone()));
+        let directory = directory(settings, federation)?;
+        let communities = directory.communities();
+        patients.extend(communities.all().iter().filter_map(|community| neighbour(community, own.clone())));
     }
     Ok(patients)
+}
+
+/// What the doctor reads of a community's file, which the directory has found to be right.
+#[derive(serde::Deserialize)]
+struct TrustOfCommunity {
+    tls: Option<TlsOfCommunity>,
+}
+
+#[derive(serde::Deserialize)]
+struct TlsOfCommunity {
+    ca: PathBuf,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+}
+
+/// None where the community has no ITI-38, or is not asked anyway.
+fn neighbour(community: &Community, own: Option<(PathBuf, PathBuf)>) -> Option<Patient> {
+    let url = community.peer.query_line.as_ref().filter(|_| community.enabled)?.endpoint.url.clone();
+    let text = std::fs::read_to_string(&community.file).ok()?;
+    let beside = community.file.parent()?;
+    let tls = toml::from_str::<TrustOfCommunity>(&text).ok()?.tls.map(|tls| {
+        let named = tls.certificate.zip(tls.key);
+        let identity = named.map(|(certificate, key)| (beside.join(certificate), beside.join(key))).or(own);
+        ClientTls { ca: beside.join(tls.ca), identity }
+    });
+    let member = &community.peer.member;
+    Some(Patient { name: member.name.clone(), url, tls, home: Some(member.home().to_urn()) })
 }
 
 fn worse(exit: Exit, findings: &[Finding]) -> Exit {

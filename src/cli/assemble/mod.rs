@@ -1,0 +1,220 @@
+//! From settings to a running region: actors, services, listeners. `serve`, the demo and tests start regions through this and
+//! nothing else.
+
+mod region;
+mod status;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+
+use self::region::Region;
+use self::status::{Alarms, Seen, sentences};
+use self::watch::Files;
+use super::check::load;
+use super::{Exit, Stop};
+use crate::admin::{Operator, install_metrics};
+use crate::config::{HttpListener, Settings, SoapListener};
+use crate::federation::directory::Directory;
+use crate::server::{Exposure, Front, ListenError, ListenerSettings, Listeners, Services, TlsFiles};
+
+pub use self::region::directory;
+
+/// Where a region listens: what `ready` tells.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Bound {
+    /// SOAP over HTTPS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub soap: Option<String>,
+    /// SOAP over HTTP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http: Option<String>,
+    /// Health, metrics, status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
+    /// URLs by transaction: `iti18`, and `hosted-iti18` for what answers without federation.
+    pub endpoints: BTreeMap<String, String>,
+}
+
+/// A running region.
+pub struct Running {
+    file: PathBuf,
+    overrides: Vec<String>,
+    settings: Settings,
+    bound: Bound,
+    region: Region,
+    listeners: Listeners,
+    /// What the operator should know.
+    alarms: Arc<Alarms>,
+    /// What the files were like when they were last read.
+    seen: Mutex<Files>,
+    /// Looks after the directory of communities.
+    watch: Option<JoinHandle<()>>,
+}
+
+impl Running {
+    /// Starts what a configuration says; returns when everything listens.
+    pub async fn start(file: &Path, overrides: &[String]) -> Result<Self, Stop> {
+        let loaded = load(file.to_owned(), overrides.to_vec()).await?;
+        let (settings, warnings) = loaded.map_err(|problems| {
+            Stop::new(Exit::Usage, format!("{} cannot be used:\n\n{problems}", file.display()))
+        })?;
+        if !warnings.0.is_empty() {
+            eprintln!("{warnings}");
+        }
+        let seen = Mutex::new(Files::look(watch::files(file, &settings)).await);
+        let region = Region::open(&settings).await?;
+        let services = region.services();
+        let paths = paths(&services);
+        let alarms = Arc::new(Alarms::default());
+        alarms.set(sentences(&warnings));
+        let mut listeners = Listeners::new();
+        open_listeners(&mut listeners, &settings, services, &region, &alarms).await?;
+        let bound = bound(&listeners, paths);
+        let watch = region.directory().map(|directory| tokio::spawn(Arc::clone(directory).watch()));
+        let (file, overrides) = (file.to_owned(), overrides.to_vec());
+        Ok(Self { file, overrides, settings, bound, region, listeners, alarms, seen, watch })
+    }
+
+    /// The configuration that it was started with.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Where it listens.
+    pub fn bound(&self) -> &Bound {
+        &self.bound
+    }
+
+    /// Its directory of communities; None with federation off.
+    pub fn directory(&self) -> Option<&Arc<Directory>> {
+        self.region.directory()
+    }
+
+    /// Takes up certificates, communities and correlation anew. What is wrong is logged, and the old stays in force.
+    pub async fn reload(&self) {
+        let loaded = load(self.file.clone(), self.overrides.clone()).await;
+        match loaded {
+            Ok(Ok((settings, warnings))) => {
+                self.alarms.set(sentences(&warnings));
+                let files = Files::look(watch::files(&self.file, &settings)).await;
+                *self.seen.lock().await = files;
+                self.region.reload(&settings).await;
+                tracing::info!("the configuration was read again");
+            }
+            Ok(Err(problems)) => {
+                self.alarms.set(sentences(&problems));
+                tracing::error!(%problems, "the configuration has problems; the old one stays in force");
+            }
+            Err(stop) => tracing::error!(problem = stop.message, "the configuration cannot be read"),
+        }
+        // Certificates are taken up even if something else is wrong: they end on their day. Their own problems are logged
+        // where they are read.
+        let _ = self.listeners.reload().await;
+    }
+
+    /// The same, if a file has changed since it was last read.
+    pub async fn reload_if_changed(&self) {
+        let changed = {
+            let mut seen = self.seen.lock().await;
+            let now = seen.look_again().await;
+            let changed = now != *seen;
+            *seen = now;
+            changed
+        };
+        if changed {
+            self.reload().await;
+        }
+    }
+
+    /// Finishes what is in flight and closes the store.
+    pub async fn shutdown(self) {
+        if let Some(watch) = self.watch {
+            watch.abort();
+        }
+        self.listeners.shutdown(Duration::from_millis(self.settings.limits.shutdown_grace_ms)).await;
+        self.region.close().await;
+    }
+}
+
+/// Name in `ready` and `demo.json`, and path, of every service.
+fn paths(services: &Services) -> Vec<(String, String)> {
+    let name = |id: &str, path: &str| {
+        let id = id.to_ascii_lowercase().replace('-', "");
+        if path.starts_with("/hosted/") { format!("hosted-{id}") } else { id }
+    };
+    services.paths().map(|(transaction, path)| (name(transaction.id, path), path.to_owned())).collect()
+}
+
+async fn open_listeners(
+    listeners: &mut Listeners,
+    settings: &Settings,
+    services: Services,
+    region: &Region,
+    alarms: &Arc<Alarms>,
+) -> Result<(), Stop> {
+    let limits = &settings.limits;
+    let front = Arc::new(Front::new(services, limits));
+    let listener =
+        |address, tls, exposure| ListenerSettings { address, tls, exposure, limits: limits.clone() };
+    if let Some(SoapListener { address, certificate, key, client_ca }) = settings.listen.soap.clone() {
+        let tls = Some(TlsFiles { certificate, key, client_ca });
+        listeners.open("soap", listener(address, tls, Exposure::Loopback), front.clone()).await?;
+    }
+    if let Some(HttpListener { address, insecure }) = settings.listen.http {
+        let exposure = if insecure { Exposure::Insecure } else { Exposure::Loopback };
+        listeners.open("http", listener(address, None, exposure), front.clone()).await?;
+    }
+    if let Some(address) = settings.listen.operator {
+        let seen =
+            Seen::new(settings, listeners.listening(), region.directory().cloned(), Arc::clone(alarms));
+        let metrics = install_metrics().map_err(|error| Stop::new(Exit::Unavailable, error.to_string()))?;
+        let pages = Arc::new(Operator::new(Arc::new(seen), metrics));
+        // It shows no patient data, and changes nothing: beyond loopback is the operator's decision.
+        listeners.open("operator", listener(address, None, Exposure::Insecure), pages).await?;
+    }
+    Ok(())
+}
+
+impl From<ListenError> for Stop {
+    fn from(error: ListenError) -> Self {
+        match &error {
+            ListenError::Address(..) => Self::new(
+                Exit::Unavailable,
+                format!("{error}; is another process there? port 0 takes a free one"),
+            ),
+            ListenError::NotLoopback(_) | ListenError::Tls(_) => Self::new(Exit::Usage, error.to_string()),
+        }
+    }
+}
+
+fn bound(listeners: &Listeners, paths: Vec<(String, String)>) -> Bound {
+    let base = |name: &str| {
+        let listening = listeners.listening().into_iter().find(|listening| listening.name == name)?;
+        let scheme = if listening.tls { "https" } else { "http" };
+        Some(format!("{scheme}://{}", reachable(listening.address)))
+    };
+    let (soap, http, operator) = (base("soap"), base("http"), base("operator"));
+    let endpoints = match soap.as_ref().or(http.as_ref()) {
+        Some(base) => paths.into_iter().map(|(name, path)| (name, format!("{base}{path}"))).collect(),
+        None => BTreeMap::new(),
+    };
+    Bound { soap, http, operator, endpoints }
+}
+
+/// An address that can be connected to from here, where a listener takes all of them.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}

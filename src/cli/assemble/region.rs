@@ -1,0 +1,258 @@
+//! The actors of a region, joined as its mode says (design: floors 3 and 4 meet here, and nowhere else).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::Uri;
+
+use super::super::{Exit, Stop};
+use crate::actors::document_registry::DocumentRegistry;
+use crate::actors::document_repository::DocumentRepository;
+use crate::actors::initiating_gateway::InitiatingGateway;
+use crate::actors::own_community::{Hosted, OwnCommunity};
+use crate::actors::responding_gateway::RespondingGateway;
+use crate::config::{self, ClientTls, Federation, Mode, Patients, Settings};
+use crate::federation::breaker::RetryBudget;
+use crate::federation::bridge::Bridge;
+use crate::federation::correlate::{CorrelationRow, CorrelationTable};
+use crate::federation::directory::{Directory, DirectorySettings};
+use crate::federation::line::{Line, Prudence, PrudenceSettings};
+use crate::federation::member::{Member, Role};
+use crate::federation::{Correlate, Source};
+use crate::registry::{self, Registry, RegistrySettings, Tenant};
+use crate::repository::{self, Repository};
+use crate::server::{Place, Service, Services};
+use crate::store::{Store, StoreError};
+use crate::transactions::iti18::ITI18;
+use crate::transactions::iti38::ITI38;
+use crate::transactions::iti39::ITI39;
+use crate::transactions::iti43::ITI43;
+use crate::wire::http::{Client, ClientSettings, TlsClient};
+use crate::wire::soap::Endpoint;
+
+/// A region's actors.
+pub struct Region {
+    store: Option<Store>,
+    hosted: Option<Hosted>,
+    federated: Option<Federated>,
+}
+
+/// What a region with federation has.
+struct Federated {
+    own: OwnCommunity,
+    directory: Arc<Directory>,
+    correlation: Arc<CorrelationTable>,
+    deadline: Duration,
+}
+
+impl Region {
+    /// Opens the store and reads the directory.
+    pub async fn open(settings: &Settings) -> Result<Self, Stop> {
+        let settings = settings.clone();
+        let opened = tokio::task::spawn_blocking(move || Self::open_blocking(&settings)).await;
+        opened.map_err(|error| Stop::new(Exit::Unavailable, format!("starting failed: {error}")))?
+    }
+
+    fn open_blocking(settings: &Settings) -> Result<Self, Stop> {
+        let community = &settings.community;
+        let member = Arc::new(Member::new(Role::Own, &community.name, community.home.clone(), Vec::new()));
+        let mut region = Self { store: None, hosted: None, federated: None };
+        let source: Arc<dyn Source> = match &settings.mode {
+            Mode::Standalone(mode) | Mode::Hosted(mode) => {
+                let (store, hosted) = host(settings, mode).map_err(|error| unusable(settings, &error))?;
+                region.store = Some(store);
+                region.hosted = Some(hosted.clone());
+                Arc::new(hosted)
+            }
+            Mode::Bridge(bridge) => Arc::new(bridged(settings, bridge, &member)?),
+        };
+        if let Some(federation) = &settings.federation {
+            region.federated = Some(Federated {
+                own: OwnCommunity { member, source },
+                directory: directory(settings, federation)?,
+                correlation: Arc::new(CorrelationTable::new(rows(federation))),
+                deadline: federation.deadline,
+            });
+        }
+        Ok(region)
+    }
+
+    /// The directory of communities; None with federation off.
+    pub fn directory(&self) -> Option<&Arc<Directory>> {
+        self.federated.as_ref().map(|federated| &federated.directory)
+    }
+
+    /// What answers where (design: listeners). With federation, `/services` asks everybody and `/hosted` only what is hosted
+    /// here; submissions are the same on both.
+    pub fn services(&self) -> Services {
+        let mut services = Services::new();
+        if let Some(hosted) = &self.hosted {
+            offer_hosted(&mut services, Place::Services, hosted);
+        }
+        if let Some(federated) = &self.federated {
+            if let Some(hosted) = &self.hosted {
+                offer_hosted(&mut services, Place::Hosted, hosted);
+            }
+            federated.offer(&mut services);
+        }
+        services
+    }
+
+    /// Takes up what can change while it runs.
+    pub async fn reload(&self, settings: &Settings) {
+        let (Some(federated), Some(federation)) = (&self.federated, &settings.federation) else { return };
+        federated.correlation.replace(rows(federation));
+        let directory = Arc::clone(&federated.directory);
+        // The directory logs its problems itself, and its status shows them.
+        let _ = tokio::task::spawn_blocking(move || directory.reload()).await;
+    }
+
+    /// Closes the store, when nothing is in flight any more.
+    pub async fn close(self) {
+        if let Some(store) = self.store {
+            let _ = tokio::task::spawn_blocking(move || store.close()).await;
+        }
+    }
+}
+
+impl Federated {
+    fn offer(&self, services: &mut Services) {
+        let initiating = InitiatingGateway::new(
+            self.own.clone(),
+            Arc::clone(&self.directory),
+            Arc::clone(&self.correlation) as Arc<dyn Correlate>,
+            self.deadline,
+        );
+        let responding = RespondingGateway::new(self.own.clone(), self.deadline);
+        let (gateway, place) = (initiating.clone(), Place::Services);
+        services.offer(
+            place,
+            Service::query(&ITI18, move |request, caller| {
+                let gateway = gateway.clone();
+                async move { gateway.registry_stored_query(request, &caller).await }
+            }),
+        );
+        services.offer(
+            place,
+            Service::retrieve(&ITI43, move |request, caller| {
+                let gateway = initiating.clone();
+                async move { gateway.retrieve_document_set(request, &caller).await }
+            }),
+        );
+        let gateway = responding.clone();
+        services.offer(
+            place,
+            Service::query(&ITI38, move |request, caller| {
+                let gateway = gateway.clone();
+                async move { gateway.cross_gateway_query(request, &caller).await }
+            }),
+        );
+        services.offer(
+            place,
+            Service::retrieve(&ITI39, move |request, caller| {
+                let gateway = responding.clone();
+                async move { gateway.cross_gateway_retrieve(request, &caller).await }
+            }),
+        );
+    }
+}
+
+fn offer_hosted(services: &mut Services, place: Place, hosted: &Hosted) {
+    let Hosted { registry, repository } = hosted.clone();
+    let actor = registry.clone();
+    services.offer(
+        place,
+        Service::query(&ITI18, move |request, caller| {
+            let registry = actor.clone();
+            async move { registry.registry_stored_query(request, &caller).await }
+        }),
+    );
+    services.offer(
+        place,
+        Service::register(move |submission, caller| {
+            let registry = registry.clone();
+            async move { registry.register_document_set(submission, &caller).await }
+        }),
+    );
+    let actor = repository.clone();
+    services.offer(
+        place,
+        Service::provide(move |request, parts, caller| {
+            let repository = actor.clone();
+            async move { repository.provide_and_register(request, parts, &caller).await }
+        }),
+    );
+    services.offer(
+        place,
+        Service::retrieve(&ITI43, move |request, caller| {
+            let repository = repository.clone();
+            async move { repository.retrieve_document_set(request, &caller).await }
+        }),
+    );
+}
+
+fn host(settings: &Settings, mode: &config::Hosted) -> Result<(Store, Hosted), StoreError> {
+    std::fs::create_dir_all(&settings.data)?;
+    let store = Store::open(&settings.data, &[registry::MIGRATION, repository::MIGRATION])?;
+    let tenant: Arc<str> = settings.community.home.to_urn().into();
+    let authorities = match mode.patients {
+        Patients::Any => Vec::new(),
+        Patients::Own => settings.community.authorities.clone(),
+    };
+    let max_results = settings.limits.max_query_results;
+    let demands = RegistrySettings { authorities, max_results, rules: mode.rules.clone() };
+    let registry = Registry::new(store.clone(), Tenant(Arc::clone(&tenant)), demands);
+    let repository = Repository::open(&settings.data, store.clone(), tenant, mode.repository.clone())?;
+    let repository = DocumentRepository::new(repository, registry.clone(), settings.limits.clone());
+    Ok((store, Hosted { registry: DocumentRegistry::new(registry), repository }))
+}
+
+fn unusable(settings: &Settings, error: &StoreError) -> Stop {
+    Stop::new(
+        Exit::Unavailable,
+        format!("the data directory {} cannot be used: {error}", settings.data.display()),
+    )
+}
+
+/// Lines to the registry and the repositories that are there already.
+fn bridged(settings: &Settings, bridge: &config::Bridge, member: &Arc<Member>) -> Result<Bridge, Stop> {
+    let tls = match &bridge.tls {
+        Some(ClientTls { ca, identity }) => {
+            let identity = identity.as_ref().map(|(certificate, key)| (certificate.as_path(), key.as_path()));
+            Some(TlsClient::new(ca, identity)?)
+        }
+        None => None,
+    };
+    let client = Client::new(&ClientSettings { tls, ..ClientSettings::default() })?;
+    let retries = RetryBudget::new();
+    let line = |url: &Uri| Line {
+        member: Arc::clone(member),
+        // A line of its own for each: a repository that is down takes nobody along.
+        prudence: Prudence::new(&PrudenceSettings::default(), Arc::clone(&retries)),
+        client: client.clone(),
+        endpoint: Endpoint { url: url.clone(), relates_to_optional: false },
+        limits: settings.limits.clone(),
+    };
+    let repositories = bridge.iti43.iter().map(|(oid, url)| (oid.to_string(), line(url)));
+    Ok(Bridge { registry: line(&bridge.iti18), repositories: repositories.collect() })
+}
+
+/// Reads the directory of communities; all of its problems stop the start. Touches the disk.
+pub fn directory(settings: &Settings, federation: &Federation) -> Result<Arc<Directory>, Stop> {
+    let identity = settings.listen.soap.as_ref().map(|soap| (soap.certificate.clone(), soap.key.clone()));
+    let described = DirectorySettings {
+        folder: federation.communities.clone(),
+        quirks: federation.quirks.clone(),
+        identity,
+        own: vec![settings.community.home.clone()],
+        limits: settings.limits.clone(),
+    };
+    Directory::load(described).map_err(|problems| {
+        let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        Stop::new(Exit::Usage, format!("the communities cannot be used:\n\n{}", problems.join("\n")))
+    })
+}
+
+fn rows(federation: &Federation) -> impl Iterator<Item = CorrelationRow> {
+    federation.correlation.iter().map(|row| (row.local.clone(), row.home.clone(), row.remote.clone()))
+}
