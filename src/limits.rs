@@ -57,10 +57,13 @@ pub const MAX_DOCUMENTS_PER_RETRIEVE: usize = 1_000;
 pub const MAX_DOCUMENTS_PER_SUBMISSION: usize = 1_000;
 /// Registry objects of one submission, associations included.
 pub const MAX_OBJECTS_PER_SUBMISSION: usize = 10_000;
-/// Violations that the validation of one message lists: enough to mend it by, and no way to fill memory.
+/// Violations that the validation of one message lists, enforced and reported ones each: enough to mend it by, and no way
+/// to fill memory.
 pub const MAX_VIOLATIONS_PER_MESSAGE: usize = 1_000;
-/// Characters of an object's id in a violation; a UUID URN has 45.
-pub const MAX_VIOLATION_ID_CHARS: usize = 100;
+/// Characters of the object's id and of the value in a violation. A UUID URN has 45.
+pub const MAX_VIOLATION_VALUE_CHARS: usize = 100;
+/// Characters of a violation's sentence, which may name what a peer wrote.
+pub const MAX_VIOLATION_MESSAGE_CHARS: usize = 500;
 /// Objects of a query's answer; beyond it, XDSTooManyResults.
 pub const MAX_QUERY_RESULTS: usize = 10_000;
 /// Values of one stored-query parameter.

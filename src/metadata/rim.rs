@@ -1,10 +1,12 @@
 //! ebRIM objects as they travel (ITI TF-3: 4.2.1, 4.2.2), lossless: slots, classifications, external identifiers and
-//! attributes are kept and written again in their order, known or not. Reading and writing are one pass each, since every
+//! attributes are kept and written again in their order, known or not. (Not kept: what XDS gives no meaning to, which is
+//! ContentVersionInfo, a version's comment, and what a classification or external identifier carries as a registry object
+//! of its own: lid, status, version.) Reading and writing are one pass each, since every
 //! submission goes through them; what the objects mean is said by [`super::views`], what is wrong with them by
 //! [`super::validate`]. Called by transactions (which hold such objects in their bodies) and by the registry.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::codes::{self, object_type};
 use crate::ids::EntryUuid;
@@ -227,7 +229,7 @@ impl Object {
     /// Reads one rim:ExtrinsicObject, rim:RegistryPackage or rim:Association; None for any other element. A package must
     /// carry its node classification: where that may stand beside it, read the list with [`Submission::read`].
     pub fn read(element: Element<'_>) -> Result<Option<Object>, RimError> {
-        let Some((mut object, is_package)) = Self::read_unsettled(element) else { return Ok(None) };
+        let Some((mut object, is_package)) = Self::read_unsettled(element)? else { return Ok(None) };
         if is_package {
             object.kind = package_kind(&object, element)?;
         }
@@ -235,17 +237,17 @@ impl Object {
     }
 
     /// Reads an object, and says whether it is a package whose kind is still open.
-    fn read_unsettled(element: Element<'_>) -> Option<(Object, bool)> {
+    fn read_unsettled(element: Element<'_>) -> Result<Option<(Object, bool)>, RimError> {
         let kind = match (element.ns(), element.local()) {
             (Ns::RIM, "ExtrinsicObject") => Kind::DocumentEntry,
             (Ns::RIM, "RegistryPackage") => Kind::Folder,
             (Ns::RIM, "Association") => Kind::Association,
-            _ => return None,
+            _ => return Ok(None),
         };
         let mut object = Object::new(kind, "");
         object.read_attributes(element);
-        object.read_children(element);
-        Some((object, kind == Kind::Folder))
+        object.read_children(element)?;
+        Ok(Some((object, kind == Kind::Folder)))
     }
 
     fn read_attributes(&mut self, element: Element<'_>) {
@@ -270,7 +272,7 @@ impl Object {
         }
     }
 
-    fn read_children(&mut self, element: Element<'_>) {
+    fn read_children(&mut self, element: Element<'_>) -> Result<(), RimError> {
         for child in element.children().filter(|child| child.ns() == Ns::RIM) {
             match child.local() {
                 "Slot" => self.slots.push(Slot::read(child)),
@@ -282,9 +284,18 @@ impl Object {
                 }
                 "Classification" => self.classifications.push(Classification::read(child)),
                 "ExternalIdentifier" => self.external_identifiers.push(ExternalIdentifier::read(child)),
+                // Members belong beside their package, joined to it by associations; here they would be lost.
+                "RegistryObjectList" if child.children().next().is_some() => {
+                    return Err(RimError::at(
+                        child,
+                        "rim.nested",
+                        "objects stand inside of a RegistryPackage",
+                    ));
+                }
                 _ => {}
             }
         }
+        Ok(())
     }
 
     /// Writes the object in schema order, with the prefix `rim` (declared by the caller), classifications and external
@@ -377,7 +388,7 @@ fn read_list(list: Element<'_>) -> Result<Submission, RimError> {
             let problem = format!("more than {} registry objects", limits::MAX_OBJECTS_PER_SUBMISSION);
             return Err(RimError::at(child, "rim.objects", problem));
         }
-        if let Some((object, is_package)) = Object::read_unsettled(child) {
+        if let Some((object, is_package)) = Object::read_unsettled(child)? {
             if is_package {
                 packages.push((read.objects.len(), child));
             }
@@ -406,14 +417,17 @@ fn read_list(list: Element<'_>) -> Result<Submission, RimError> {
 
 fn move_into_objects(objects: &mut [Object], beside: &[Element<'_>]) -> Result<(), RimError> {
     let mut places = HashMap::with_capacity(objects.len());
+    let mut nodes = HashSet::new();
     for (place, object) in objects.iter().enumerate() {
         places.entry(object.id.clone()).or_insert(place);
+        nodes.extend(object.classifications.iter().filter_map(|c| Some((place, c.node.clone()?))));
     }
     for &element in beside {
         let is_classification = element.local() == "Classification";
         let reference = if is_classification { "classifiedObject" } else { "registryObject" };
         let id = element.attr(reference).unwrap_or_default();
-        let Some(object) = places.get(&*id).and_then(|&place| objects.get_mut(place)) else {
+        let found = places.get(&*id).and_then(|&place| Some((place, objects.get_mut(place)?)));
+        let Some((place, object)) = found else {
             let problem = format!("{}/@{reference} {id:?} names no object of the list", element.local());
             return Err(RimError::at(element, "rim.reference", problem));
         };
@@ -423,7 +437,8 @@ fn move_into_objects(objects: &mut [Object], beside: &[Element<'_>]) -> Result<(
         }
         let classification = Classification::read(element);
         // Some sources say it twice, in the package and beside it.
-        if !classification.node.as_deref().is_some_and(|node| object.has_node(node)) {
+        let node = classification.node.clone();
+        if node.is_none_or(|node| nodes.insert((place, node))) {
             object.classifications.push(classification);
         }
     }

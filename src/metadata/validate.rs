@@ -78,8 +78,8 @@ pub enum Level {
     Enforce,
 }
 
-/// What is wrong with a message, in the order of the rules; at most
-/// [`MAX_VIOLATIONS_PER_MESSAGE`](crate::limits::MAX_VIOLATIONS_PER_MESSAGE) altogether.
+/// What is wrong with a message; at most
+/// [`MAX_VIOLATIONS_PER_MESSAGE`](crate::limits::MAX_VIOLATIONS_PER_MESSAGE) in each list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
     /// Why the message is refused; empty where it is not.

@@ -117,6 +117,8 @@ fn what_cannot_be_read_is_refused_by_rule_and_place() {
     assert_eq!(rule_of(&both), "rim.package");
     assert_eq!(rule_of(r#"<rim:Classification classifiedObject="nobody"/>"#), "rim.reference");
     assert_eq!(rule_of("<rim:Organization id='o'/>"), "rim.object");
+    let nested = "<rim:RegistryObjectList><rim:ExtrinsicObject id='D'/></rim:RegistryObjectList>";
+    assert_eq!(rule_of(&format!("<rim:RegistryPackage id='P'>{nested}</rim:RegistryPackage>")), "rim.nested");
     let many = "<rim:ObjectRef id='a'/>".repeat(limits::MAX_OBJECTS_PER_SUBMISSION + 1);
     assert_eq!(rule_of(&many), "rim.objects");
     let old = format!("{HEAD}<rim:LeafRegistryObjectList/></lcm:SubmitObjectsRequest>");

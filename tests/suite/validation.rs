@@ -574,9 +574,10 @@ fn levels_decide_what_is_refused() {
 #[test]
 fn a_message_full_of_violations_cannot_fill_memory() {
     let mut submission = example::stable();
-    entry(&mut submission).slots = vec![Slot::default(); 100_000];
-    let report = check(&submission, Context::Register, &Settings::strict());
+    entry(&mut submission).slots = vec![Slot { name: "colour".into(), ..Slot::default() }; 100_000];
+    let report = check(&submission, Context::Register, Settings::built_in());
     assert_eq!(report.enforced.len(), limits::MAX_VIOLATIONS_PER_MESSAGE);
+    assert_eq!(report.reported.len(), limits::MAX_VIOLATIONS_PER_MESSAGE);
 }
 
 #[test]

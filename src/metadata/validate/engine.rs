@@ -88,24 +88,25 @@ impl<'s> Findings<'s> {
         Self { settings, today: Timestamp::now().to_zoned(TimeZone::UTC).date(), report: Report::default() }
     }
 
-    pub(super) fn add(&mut self, rule: &'static Rule, object: &str, value: &str, message: impl Into<String>) {
-        const VALUE_CHARS: usize = 100;
-        let Report { enforced, reported } = &mut self.report;
-        if enforced.len() + reported.len() >= limits::MAX_VIOLATIONS_PER_MESSAGE {
-            return;
-        }
+    /// Takes a violation in. Whatever of it a peer wrote is cut: what it sent too long would come back many times.
+    pub(super) fn add(&mut self, rule: &'static Rule, object: &str, value: &str, message: impl AsRef<str>) {
+        let cut = |text: &str, chars| text.chars().take(chars).collect();
         let list = match self.settings.level(rule.id, self.today) {
             Level::Off => return,
-            Level::Report => reported,
-            Level::Enforce => enforced,
+            Level::Report => &mut self.report.reported,
+            Level::Enforce => &mut self.report.enforced,
         };
+        // Each list for itself: no flood of what is only reported may hide what is enforced.
+        if list.len() >= limits::MAX_VIOLATIONS_PER_MESSAGE {
+            return;
+        }
         list.push(Violation {
             rule: rule.id,
             section: rule.section,
             class: rule.class,
-            object: object.chars().take(limits::MAX_VIOLATION_ID_CHARS).collect(),
-            value: value.chars().take(VALUE_CHARS).collect(),
-            message: message.into(),
+            object: cut(object, limits::MAX_VIOLATION_VALUE_CHARS),
+            value: cut(value, limits::MAX_VIOLATION_VALUE_CHARS),
+            message: cut(message.as_ref(), limits::MAX_VIOLATION_MESSAGE_CHARS),
         });
     }
 }
