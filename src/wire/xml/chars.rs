@@ -6,8 +6,6 @@ pub(super) const NAME_START: u8 = 1;
 pub(super) const NAME: u8 = 2;
 /// White space.
 pub(super) const SPACE: u8 = 4;
-/// Ends a run of plain bytes in an attribute value: quotes, `&`, `<` and what normalisation replaces.
-pub(super) const VALUE_STOP: u8 = 8;
 
 /// What each ASCII byte may be; bytes of longer characters are looked up as characters.
 static CLASS: [u8; 256] = {
@@ -25,9 +23,6 @@ static CLASS: [u8; 256] = {
         if matches!(c, b' ' | b'\t' | b'\r' | b'\n') {
             class |= SPACE;
         }
-        if matches!(c, b'"' | b'\'' | b'&' | b'<' | b'\t' | b'\r' | b'\n') {
-            class |= VALUE_STOP;
-        }
         table[byte] = class;
         byte += 1;
     }
@@ -44,6 +39,12 @@ pub(super) fn blank(bytes: &[u8]) -> bool {
     bytes.iter().all(|&byte| is(byte, SPACE))
 }
 
+/// Whether an attribute's value has no references and nothing to normalise. Without a branch: the compiler makes vector
+/// instructions of it.
+pub(super) fn stands_for_itself(value: &[u8]) -> bool {
+    !value.iter().fold(false, |special, &byte| special | (byte < b' ') | (byte == b'&') | (byte == b'<'))
+}
+
 /// Where the white space that begins at `at` ends.
 pub(super) fn skip_space(bytes: &[u8], at: usize) -> usize {
     bytes.iter().skip(at).position(|&byte| !is(byte, SPACE)).map_or(bytes.len(), |run| at + run)
@@ -51,23 +52,24 @@ pub(super) fn skip_space(bytes: &[u8], at: usize) -> usize {
 
 /// Where the NCName that begins at `at` ends; `at` itself if none does.
 pub(super) fn ncname_end(text: &str, at: usize) -> usize {
-    let bytes = text.as_bytes();
-    let mut end = at;
-    while let Some(&byte) = bytes.get(end) {
-        if byte < 128 {
-            if !is(byte, if end == at { NAME_START } else { NAME }) {
-                break;
-            }
-            end += 1;
-        } else {
-            let Some(c) = text.get(end..).and_then(|rest| rest.chars().next()) else { break };
-            if !(name_start_beyond_ascii(c) || end > at && name_beyond_ascii(c)) {
-                break;
-            }
-            end += c.len_utf8();
-        }
+    let rest = text.as_bytes().get(at..).unwrap_or_default();
+    let plain = rest.iter().position(|&byte| !is(byte, NAME)).unwrap_or(rest.len());
+    match rest.first() {
+        Some(&first) if first < 128 && !is(first, NAME_START) => at,
+        _ if rest.get(plain).is_none_or(|&byte| byte < 128) => at + plain,
+        _ => name_end_beyond_ascii(text, at, at + plain),
     }
-    end
+}
+
+/// Goes on at a character beyond ASCII at `from`, in a name that begins at `start`.
+#[cold]
+fn name_end_beyond_ascii(text: &str, start: usize, from: usize) -> usize {
+    let rest = text.get(from..).unwrap_or_default();
+    let in_name = |at: usize, c: char| match u8::try_from(c) {
+        Ok(byte) if byte < 128 => is(byte, NAME),
+        _ => name_start_beyond_ascii(c) || at > start && name_beyond_ascii(c),
+    };
+    rest.char_indices().find(|&(at, c)| !in_name(from + at, c)).map_or(text.len(), |(at, _)| from + at)
 }
 
 /// `NameStartChar` beyond ASCII.

@@ -2,6 +2,17 @@
 //!
 //! One parser serves everything. It refuses every DTD, every encoding but UTF-8, and whatever exceeds a bound of
 //! [`crate::limits`]. Names are pairs of an interned namespace ([`Ns`]) and a local name; prefixes never matter.
+//!
+//! | rule of an [`XmlError`] | what is refused |
+//! |---|---|
+//! | `xml.encoding`, `xml.utf8` | another encoding, declared or actual; bytes that are not UTF-8 |
+//! | `xml.version` | a version other than 1.0 |
+//! | `xml.character` | characters that XML 1.0 forbids |
+//! | `xml.dtd` | any document type declaration |
+//! | `xml.entity` | references to anything but the five entities and allowed characters |
+//! | `xml.well-formed` | whatever else breaks XML 1.0, fifth edition |
+//! | `xml.namespace` | undeclared prefixes, and what else breaks Namespaces in XML 1.0 |
+//! | `xml.depth`, `xml.nodes`, `xml.attributes`, `xml.attribute-length`, `xml.name-length`, `xml.namespaces`, `xml.size` | what exceeds a bound |
 
 mod arena;
 mod chars;

@@ -7,7 +7,7 @@ use quick_xml::events::Event;
 
 use super::Ns;
 use super::arena::{Arena, Attr, Binding, NO_BINDING, Node, Prefix};
-use super::chars::{self, SPACE, VALUE_STOP};
+use super::chars::{self, SPACE};
 use crate::limits::{
     MAX_XML_ATTRIBUTE_BYTES, MAX_XML_ATTRIBUTES, MAX_XML_BINDINGS, MAX_XML_DEPTH, MAX_XML_NAME_BYTES,
     MAX_XML_NAMESPACES, MAX_XML_NODES,
@@ -434,34 +434,34 @@ impl<'s> Pass<'s> {
             return ill_formed(open, "an attribute's value must stand in quotes");
         };
         let start = open + 1;
-        let (mut at, mut plain) = (start, true);
-        while let Some(&byte) = self.bytes.get(at).filter(|_| at < stop) {
-            if byte == quote {
-                if at - start > MAX_XML_ATTRIBUTE_BYTES {
-                    let problem =
-                        format!("an attribute's value is longer than {MAX_XML_ATTRIBUTE_BYTES} bytes");
-                    return fail(open, "xml.attribute-length", problem);
-                }
-                return Ok(Value { start, end: at, plain });
+        let rest = self.bytes.get(start..stop).unwrap_or_default();
+        let Some(value) = memchr::memchr(quote, rest).and_then(|end| rest.get(..end)) else {
+            return ill_formed(open, "an attribute's value does not end");
+        };
+        if value.len() > MAX_XML_ATTRIBUTE_BYTES {
+            let problem = format!("an attribute's value is longer than {MAX_XML_ATTRIBUTE_BYTES} bytes");
+            return fail(open, "xml.attribute-length", problem);
+        }
+        let plain = chars::stands_for_itself(value);
+        if !plain {
+            self.check_references(value, start)?;
+        }
+        Ok(Value { start, end: start + value.len(), plain })
+    }
+
+    /// Checks a value that begins at `start` and does not stand for itself.
+    fn check_references(&self, value: &[u8], start: usize) -> Outcome<()> {
+        for at in memchr::memchr2_iter(b'<', b'&', value) {
+            let here = start + at;
+            if value.get(at) == Some(&b'<') {
+                return ill_formed(here, "< in an attribute's value");
             }
-            at += 1;
-            if !chars::is(byte, VALUE_STOP) {
-                continue;
-            }
-            match byte {
-                b'<' => return ill_formed(at - 1, "< in an attribute's value"),
-                b'&' => match self.text.get(at - 1..).and_then(chars::reference) {
-                    Some((_, length)) => {
-                        plain = false;
-                        at += length - 1;
-                    }
-                    None => return bad_reference(at - 1),
-                },
-                b'\t' | b'\r' | b'\n' => plain = false,
-                _ => {}
+            match self.text.get(here..start + value.len()).and_then(chars::reference) {
+                Some(_) => {}
+                None => return bad_reference(here),
             }
         }
-        ill_formed(open, "an attribute's value does not end")
+        Ok(())
     }
 
     /// Takes a namespace declaration into force; `before` is how many there were before this tag.
