@@ -129,7 +129,12 @@ impl From<SoapError> for Refusal {
             SoapError::Stream(error) => stream_rule(error),
         };
         let internal = matches!(error, SoapError::Stream(StreamError::Store(_))).then(|| error.to_string());
-        Self { internal, ..Self::new(rule, error.fault()) }
+        let mut fault = error.fault();
+        if let SoapError::Xml(_) = error {
+            // The other texts name their rule themselves.
+            fault.reason.push_str(&format!(" ({rule})"));
+        }
+        Self { internal, ..Self::new(rule, fault) }
     }
 }
 

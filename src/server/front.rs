@@ -63,7 +63,7 @@ impl Inner {
     async fn handle(self: Arc<Self>, peer: Peer, request: Request<Body>) -> Response<Body> {
         let started = Instant::now();
         let in_flight = InFlight::begin();
-        let trace: Arc<str> = Uuid::new_v4().simple().to_string().into();
+        let trace: Arc<str> = Uuid::new_v4().to_string().into();
         let form = soap::form_of(request.headers());
         let intake = Arc::new(Intake::default());
         let request = request.map(|body| intake.watch(body));

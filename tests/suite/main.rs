@@ -3,8 +3,14 @@
 // Helpers of tests panic as tests do; clippy only knows the functions that are marked #[test].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod http_client;
+mod http_limits;
+mod http_smuggling;
 mod http_tls;
 mod metadata;
+mod operator;
+mod server_faults;
+mod server_front;
 mod soap_call;
 mod soap_forms;
 mod support;

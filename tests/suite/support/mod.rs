@@ -4,5 +4,7 @@
 
 pub mod certs;
 pub mod example;
+pub mod front;
 pub mod golden;
+pub mod http;
 pub mod messages;
