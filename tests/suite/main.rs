@@ -1,8 +1,6 @@
 //! The one integration-test binary: whole messages over real sockets, files and databases.
 
-// Helpers of tests panic as tests do; clippy only knows the functions that are marked #[test].
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
+mod federation_faults;
 mod http_client;
 mod http_limits;
 mod http_smuggling;

@@ -5,6 +5,7 @@
 pub mod certs;
 pub mod example;
 pub mod front;
+pub mod community;
 pub mod golden;
 pub mod http;
 pub mod messages;
