@@ -1,6 +1,7 @@
 //! The one integration-test binary: whole messages over real sockets, files and databases.
 
 mod federation_faults;
+mod federation_rules;
 mod http_client;
 mod http_limits;
 mod http_smuggling;

@@ -385,6 +385,7 @@ fn texts(xml: &str, name: &str) -> Vec<String> {
         if let Some((attributes, rest)) = piece.split_once('>')
             && !attributes.contains('<')
             && let Some((text, _)) = rest.split_once("</")
+            && !text.is_empty()
         {
             found.push(text.to_owned());
         }

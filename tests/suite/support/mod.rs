@@ -6,6 +6,8 @@ pub mod certs;
 pub mod example;
 pub mod front;
 pub mod community;
+pub mod community;
+pub mod example;
 pub mod golden;
 pub mod http;
 pub mod messages;
