@@ -3,11 +3,11 @@
 #![allow(dead_code)]
 
 pub mod certs;
+pub mod community;
+pub mod community;
+pub mod example;
 pub mod example;
 pub mod front;
-pub mod community;
-pub mod community;
-pub mod example;
 pub mod golden;
 pub mod http;
 pub mod messages;
