@@ -4,8 +4,6 @@
 
 pub mod certs;
 pub mod community;
-pub mod community;
-pub mod example;
 pub mod example;
 pub mod front;
 pub mod golden;
