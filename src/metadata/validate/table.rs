@@ -459,16 +459,19 @@ impl Attribute {
 
 impl Counts {
     fn describe(&self, label: &str) -> String {
+        let same_in_answers = self.response == self.response_on_demand;
+        let (stable, on_demand) = ("answers of stable entries", "answers of on-demand entries");
         let columns = [
             ("ITI-41", self.provide),
             ("ITI-42", self.register),
             ("ITI-61", self.register_on_demand),
-            ("answers", self.response),
-            ("answers with on-demand entries", self.response_on_demand),
+            (if same_in_answers { "answers" } else { stable }, self.response),
+            (if same_in_answers { "answers" } else { on_demand }, self.response_on_demand),
         ];
         let mut groups: Vec<(Count, Vec<&str>)> = Vec::new();
         for (name, count) in columns {
             match groups.iter_mut().find(|(known, _)| *known == count) {
+                Some((_, names)) if names.contains(&name) => {}
                 Some((_, names)) => names.push(name),
                 None => groups.push((count, vec![name])),
             }
