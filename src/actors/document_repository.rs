@@ -4,15 +4,13 @@
 //! register, answer; ITI TF-2: 3.41.4.1.3) is here one commit: a submission's documents become retrievable and its
 //! metadata findable in the same moment, or neither.
 
-use std::collections::{HashMap, HashSet};
-
-use openssl::sha::Sha256;
+use std::collections::HashMap;
 
 use crate::limits::{self, Limits};
 use crate::metadata::codes::{identifier, slot};
-use crate::metadata::validate::{Context, validate};
+use crate::metadata::validate::{self, Context};
 use crate::metadata::{Kind, Submission};
-use crate::registry::{Registered, Registry};
+use crate::registry::{self, Registered, Registry};
 use crate::repository::{Repository, Retrieved, StageError, Staged, Submitted};
 use crate::store::StoreError;
 use crate::transactions::Caller;
@@ -23,7 +21,6 @@ use crate::transactions::iti43::{
 };
 use crate::wire::soap::Attachments;
 use crate::wire::stream::{Content, StreamError};
-use crate::wire::xml::Writer;
 
 /// The Document Repository of one community.
 #[derive(Clone)]
@@ -51,10 +48,11 @@ impl DocumentRepository {
         caller: &Caller,
     ) -> Result<RegistryResponse, StreamError> {
         let ProvideRequest { submission, documents } = request;
-        let entries: HashSet<_> = submission.of(Kind::DocumentEntry).map(|entry| entry.id.as_str()).collect();
-        let mut errors = unpaired(&submission, &entries, &documents);
-        let expected = documents.into_iter().filter(|(id, _)| entries.contains(id.as_str())).collect();
-        let mut received = match self.receive(expected, &mut attachments).await {
+        let rules = self.registry.rules();
+        let mut broken = validate::check(&submission, Context::ProvideAndRegister, rules).enforced;
+        let ids = documents.iter().map(|(id, _)| id.as_str());
+        broken.extend(validate::check_documents(&submission, ids, rules).enforced);
+        let mut received = match self.receive(documents, &mut attachments).await {
             Ok(received) => received,
             Err(StageError::Stream(error)) => return Err(error),
             Err(StageError::Store(error)) => {
@@ -62,15 +60,17 @@ impl DocumentRepository {
                 return Ok(RegistryResponse::from_errors(vec![self.store_failed(&error, caller)]));
             }
         };
-        errors.extend(mismatches(&submission, &received));
-        let violations = validate(&submission, Context::ProvideAndRegister);
-        errors.extend(violations.iter().map(|v| RegistryError::from_violation(v, Answering::Repository)));
-        if !errors.is_empty() {
-            return Ok(RegistryResponse::from_errors(errors));
+        for entry in submission.document_entries() {
+            if let Some(staged) = received.get(entry.entry_uuid()) {
+                broken.extend(validate::check_content(entry, staged.size, &staged.sha1, rules).enforced);
+            }
         }
-        let digest = digest(&submission, &received);
+        if !broken.is_empty() {
+            let error = |violation| RegistryError::from_violation(violation, Answering::Repository);
+            return Ok(RegistryResponse::from_errors(broken.iter().map(error).collect()));
+        }
         let (submission, documents) = self.complete(submission, &mut received);
-        Ok(RegistryResponse::from_errors(self.register(submission, digest, documents, caller).await))
+        Ok(RegistryResponse::from_errors(self.register(submission, documents, caller).await))
     }
 
     /// ITI-43 Retrieve Document Set (ITI TF-2: 3.43.4.1.3): one DocumentResponse or one RegistryError for each
@@ -172,11 +172,11 @@ impl DocumentRepository {
     async fn register(
         &self,
         submission: Submission,
-        digest: [u8; 32],
         documents: Vec<Submitted>,
         caller: &Caller,
     ) -> Vec<RegistryError> {
         let submitted: Vec<_> = documents.iter().map(Fingerprint::of).collect();
+        let digest = registry::digest(&submission);
         let commit = self.repository.commit(documents);
         match self.registry.register(submission, digest, Some(commit)).await {
             Ok(Registered::Accepted(errors) | Registered::Replayed(errors) | Registered::Refused(errors)) => {
@@ -234,81 +234,6 @@ impl Fingerprint {
     }
 }
 
-/// Each document must have its entry, each stable entry its document (ITI TF-2: 3.41.4.1.2).
-fn unpaired(
-    submission: &Submission,
-    entries: &HashSet<&str>,
-    documents: &[(String, DocumentSource)],
-) -> Vec<RegistryError> {
-    let mut errors = Vec::new();
-    let mut seen = HashMap::with_capacity(documents.len());
-    for (id, _) in documents {
-        let times = seen.entry(id.as_str()).or_insert(0);
-        *times += 1;
-        if *times == 2 {
-            let context =
-                format!("more than one xds:Document has the id {:?} (ITI TF-2: 3.41.4.1.2)", shown(id));
-            errors.push(RegistryError::error(code::REPOSITORY_METADATA_ERROR, context));
-        }
-        if !entries.contains(id.as_str()) {
-            let context = format!(
-                "xds:Document {:?} has no rim:ExtrinsicObject with that id (ITI TF-2: 3.41.4.1.2)",
-                shown(id)
-            );
-            errors.push(RegistryError::error(code::MISSING_DOCUMENT_METADATA, context));
-        }
-    }
-    for entry in submission.document_entries().filter(|entry| !entry.is_on_demand()) {
-        if !seen.contains_key(entry.entry_uuid()) {
-            let context = format!(
-                "rim:ExtrinsicObject {:?} has no xds:Document with that id (ITI TF-2: 3.41.4.1.2)",
-                shown(entry.entry_uuid())
-            );
-            errors.push(RegistryError::error(code::MISSING_DOCUMENT, context));
-        }
-    }
-    errors
-}
-
-/// Where hash or size of an entry are not those of its document (ITI TF-2: 3.41.4.1.3). A size that is no number is for
-/// the metadata's rules.
-fn mismatches(submission: &Submission, received: &Received) -> Vec<RegistryError> {
-    let mut errors = Vec::new();
-    for entry in submission.document_entries() {
-        let Some(staged) = received.get(entry.entry_uuid()) else { continue };
-        let mut differs = |what, declared: &str, found: &str| {
-            let context = format!(
-                "{what} of document {:?} (entry {:?}) is declared as {:?}, but its bytes have {found} \
-                 (ITI TF-2: 3.41.4.1.3)",
-                shown(entry.unique_id().unwrap_or_default()),
-                shown(entry.entry_uuid()),
-                shown(declared),
-            );
-            errors.push(RegistryError::error(code::REPOSITORY_METADATA_ERROR, context));
-        };
-        if let Some(size) = entry.size().filter(|size| *size != staged.size) {
-            differs("the size", &size.to_string(), &staged.size.to_string());
-        }
-        if let Some(hash) = entry.hash().filter(|hash| !hash.eq_ignore_ascii_case(&staged.sha1)) {
-            differs("the hash", hash, &staged.sha1);
-        }
-    }
-    errors
-}
-
-/// What tells one submission from another: its metadata as submitted, and its documents' hashes. The same once more is
-/// answered as before.
-fn digest(submission: &Submission, received: &Received) -> [u8; 32] {
-    let mut metadata = Writer::with_capacity(8 * 1024);
-    submission.write(&mut metadata);
-    let mut hasher = Sha256::new();
-    hasher.update(&metadata.finish());
-    for entry in submission.of(Kind::DocumentEntry) {
-        hasher.update(received.get(&entry.id).map_or(&[], |staged| staged.sha1.as_bytes()));
-    }
-    hasher.finish()
-}
-
 /// What answers one DocumentRequest; `result` is None where it names another repository.
 fn answer(wanted: DocumentRequest, result: Option<Retrieved>) -> Result<RetrievedDocument, RegistryError> {
     let (code, problem) = match result {
@@ -344,3 +269,6 @@ fn shown(text: &str) -> &str {
     const MOST: usize = 100;
     text.char_indices().nth(MOST).map_or(text, |(end, _)| &text[..end])
 }
+
+#[cfg(test)]
+mod tests;

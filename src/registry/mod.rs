@@ -79,6 +79,11 @@ impl Registry {
         Self { store, tenant, settings: Arc::new(settings), number: Arc::default() }
     }
 
+    /// How strictly metadata is taken here.
+    pub fn rules(&self) -> &validate::Settings {
+        self.settings.rules.as_ref().unwrap_or(validate::Settings::built_in())
+    }
+
     /// Registers a (schema-readable) submission: rules, references, symbolic ids, life cycle. All or nothing, durable on
     /// return. `digest` tells a submission that is sent again ([`digest()`]). `also` runs in the same transaction once the
     /// submission is accepted: the repository makes its documents retrievable there, so that both become visible in one
@@ -89,8 +94,7 @@ impl Registry {
         digest: [u8; 32],
         also: Option<Also>,
     ) -> Result<Registered, StoreError> {
-        let rules = self.settings.rules.as_ref().unwrap_or(validate::Settings::built_in());
-        let report = validate::check(&submission, Context::Register, rules);
+        let report = validate::check(&submission, Context::Register, self.rules());
         if !report.enforced.is_empty() {
             let errors = report.enforced.iter();
             let errors = errors.map(|broken| RegistryError::from_violation(broken, Answering::Registry));
