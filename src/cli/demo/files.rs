@@ -210,6 +210,10 @@ iti39 = "https://127.0.0.1:{soap}/services/iti-39"
 ca = "../../ca.pem"
 certificate = "../certificates/server.pem"
 key = "../certificates/server.key"
+
+[limits]
+# A region that is started again is asked again soon.
+breaker_pause_ms = 1000
 "#,
         quoted(region.name),
         region.home(),

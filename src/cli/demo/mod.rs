@@ -9,6 +9,7 @@ mod story;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
@@ -44,6 +45,8 @@ pub struct Demo {
 
 /// The region that is stopped in the story.
 const ABSENT: usize = 2;
+/// How long it may take until it is asked again: its circuit breaker's pause, and a little.
+const RETURN_DEADLINE: Duration = Duration::from_secs(15);
 
 impl Demo {
     /// Starts the regions, tells the story, and stays up until it is stopped, unless it runs once.
@@ -60,11 +63,14 @@ impl Demo {
         }
         let file = description(&directory, &regions);
         fill(&file, output).await?;
-        let failed = |error: std::io::Error| Stop::new(Exit::Unavailable, format!("demo.json: {error}"));
-        file.write(&directory).map_err(failed)?;
+        if self.once {
+            announce(&directory, &file).await?;
+        }
         let told = self.tell(&directory, &file, &mut regions, output).await;
         let exit = match (self.once, &told) {
             (false, Ok(_)) => {
+                // Not earlier: whoever waits for it shall find every region there.
+                announce(&directory, &file).await?;
                 show_what_to_try(output, &directory);
                 stopped().await;
                 Exit::Done
@@ -75,9 +81,7 @@ impl Demo {
         for region in regions.into_iter().flatten() {
             region.shutdown().await;
         }
-        if self.once {
-            DemoFile::remove(&directory);
-        }
+        DemoFile::remove(&directory);
         told.map(|_| exit)
     }
 
@@ -112,7 +116,9 @@ impl Demo {
         let whole = story::ask(asking).await?;
         story::show_asked(output, &whole);
         output.line("All of them, retrieved through the same gateway:");
-        let retrieved = story::retrieve(asking, &whole, &directory.join("retrieved"), output).await?;
+        let folder = directory.join("retrieved");
+        let _ = tokio::fs::remove_dir_all(&folder).await;
+        let retrieved = story::retrieve(asking, &whole, &folder, output).await?;
         story::show_retrieved(output, &retrieved);
         let absent = REGIONS[ABSENT];
         output.line(&format!("{} is stopped, and the same question asked again:", absent.name));
@@ -122,8 +128,12 @@ impl Demo {
         let partial = story::ask(asking).await?;
         story::show_asked(output, &partial);
         if !self.once {
-            output.line(&format!("{} is started again.", absent.name));
             regions[ABSENT] = Some(start(directory, ABSENT).await?);
+            let back = story::until_whole(asking, RETURN_DEADLINE).await?;
+            output.line(&format!(
+                "{} is started again; the same question gives {}.\n",
+                absent.name, back.status
+            ));
         }
         Ok(judged(&whole, &retrieved, &partial, output))
     }
@@ -165,6 +175,13 @@ async fn prepare(directory: &Path) -> Result<(), Stop> {
 
 async fn start(directory: &Path, number: usize) -> Result<Running, Stop> {
     Running::start(&folder(directory, number).join("sekisho.toml"), &[]).await
+}
+
+async fn announce(directory: &Path, file: &DemoFile) -> Result<(), Stop> {
+    let (directory, file) = (directory.to_owned(), file.clone());
+    let written = tokio::task::spawn_blocking(move || file.write(&directory)).await;
+    let failed = |problem: String| Stop::new(Exit::Unavailable, format!("demo.json: {problem}"));
+    written.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))
 }
 
 /// What `demo.json` says.

@@ -20,6 +20,8 @@ use crate::transactions::iti43::{ITI43, RetrieveRequest};
 
 /// How long one step of the story may take.
 const STEP_DEADLINE: Duration = Duration::from_secs(60);
+/// Between questions while a region comes back.
+const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
 /// A question and its answer.
 #[derive(Debug, Serialize)]
@@ -111,6 +113,18 @@ pub async fn ask(region: &DemoRegion) -> Result<Asked, Stop> {
     }
     let errors = errors_json(&response.errors);
     Ok(Asked { status: status(response.status), milliseconds, communities, errors, documents })
+}
+
+/// Asks until every region answers again, or the time is over.
+pub async fn until_whole(region: &DemoRegion, patience: Duration) -> Result<Asked, Stop> {
+    let started = Instant::now();
+    loop {
+        let asked = ask(region).await?;
+        if asked.is_whole() || started.elapsed() > patience {
+            return Ok(asked);
+        }
+        tokio::time::sleep(RETRY_PAUSE).await;
+    }
 }
 
 fn since(started: Instant) -> u64 {

@@ -151,10 +151,13 @@ async fn get<S: AsyncRead + AsyncWrite + Unpin>(
 fn judge_head(head: &str, findings: &mut Vec<Finding>) {
     let mut lines = head.split("\r\n");
     let first = lines.next().unwrap_or_default();
-    findings.push(if first.starts_with("HTTP/1.") {
-        Finding::ok("HTTP", format!("GET ?wsdl: {first}"))
-    } else {
-        Finding::bad("HTTP", Side::Theirs, "the answer is not HTTP/1.1", "is this the right port?")
+    let status = first.strip_prefix("HTTP/1.").and_then(|rest| rest.split(' ').nth(1));
+    findings.push(match status {
+        None => Finding::bad("HTTP", Side::Theirs, "the answer is not HTTP/1.1", "is this the right port?"),
+        Some(code) if code.starts_with('2') => Finding::ok("HTTP", format!("GET ?wsdl: {first}")),
+        Some(_) => {
+            Finding::note("HTTP", Side::Theirs, format!("GET ?wsdl: {first}"), "it serves no WSDL here")
+        }
     });
     let date = lines
         .take_while(|line| !line.is_empty())

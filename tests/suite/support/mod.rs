@@ -9,3 +9,4 @@ pub mod front;
 pub mod golden;
 pub mod http;
 pub mod messages;
+pub mod program;
