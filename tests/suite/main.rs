@@ -1,14 +1,14 @@
 //! The one integration-test binary: whole messages over real sockets, files and databases.
 
+// Helpers of tests panic as tests do; clippy only knows the functions that are marked #[test].
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod command_line;
 mod federation_faults;
 mod federation_rules;
 mod http_client;
 mod http_limits;
 mod http_smuggling;
-// Helpers of tests panic as tests do; clippy only knows the functions that are marked #[test].
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod command_line;
 mod http_tls;
 mod metadata;
 mod operator;
