@@ -5,6 +5,7 @@
 
 mod command_line;
 mod federation_faults;
+mod federation_regions;
 mod federation_rules;
 mod http_client;
 mod http_limits;
