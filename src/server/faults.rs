@@ -16,7 +16,7 @@ use crate::wire::stream::{Body, StreamError};
 /// A request that ends in a fault.
 pub(super) struct Refusal {
     /// What the sender is told.
-    pub(super) fault: Fault,
+    pub(super) fault: Box<Fault>,
     /// A stable name for metrics and logs: from our own tables, never from the message.
     pub(super) rule: &'static str,
     /// What went wrong inside, for the log only.
@@ -26,7 +26,7 @@ pub(super) struct Refusal {
 
 impl Refusal {
     fn new(rule: &'static str, fault: Fault) -> Self {
-        Self { fault, rule, internal: None, header: None }
+        Self { fault: Box::new(fault), rule, internal: None, header: None }
     }
 
     /// There is nothing at this path.
@@ -47,8 +47,8 @@ impl Refusal {
     }
     /// GET asked for a description that is not there.
     pub(super) fn no_description() -> Self {
-        let reason =
-            "there is no such description; ?wsdl gives the service's, and names the schemas it needs";
+        let reason = "there is no such description; each transaction's own path gives its WSDL (/services/iti-18?wsdl), \
+                      which names the schemas that it needs";
         Self::new("http.description", Fault::sender(reason).with_status(404))
     }
     /// More requests than we can answer in time.

@@ -71,7 +71,7 @@ impl Inner {
         let mut seen = Seen::default();
         let exchange = self.exchange(&peer, &trace, request, &mut seen);
         let ended = AssertUnwindSafe(exchange).catch_unwind().await;
-        let ended = ended.unwrap_or_else(|_| Err(Refusal::panicked()));
+        let ended = ended.unwrap_or_else(|_panic| Err(Refusal::panicked()));
 
         let outcome = match &ended {
             Ok((Some(status), _)) => Outcome::Answered(*status),
@@ -93,7 +93,7 @@ impl Inner {
             // What is left of the request would be taken for the next one.
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        response.map(|body| Outflow::new(body, label, trace, in_flight))
+        response.map(|body| Outflow::watch(body, label, trace, in_flight))
     }
 
     /// One request; a status for what was answered, None for a description.

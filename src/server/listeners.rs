@@ -81,6 +81,8 @@ pub struct Listening {
     pub tls: bool,
     /// Whether clients must show certificates.
     pub mutual: bool,
+    /// Whole days for which our certificate still holds.
+    pub certificate_days_left: Option<i32>,
 }
 
 impl Listening {
@@ -92,9 +94,21 @@ impl Listening {
 }
 
 struct Open {
-    listening: Listening,
+    name: &'static str,
     tls: Option<(TlsFiles, TlsServer)>,
     handle: ServerHandle,
+}
+
+impl Open {
+    fn listening(&self) -> Listening {
+        Listening {
+            name: self.name,
+            address: self.handle.address,
+            tls: self.tls.is_some(),
+            mutual: self.tls.as_ref().is_some_and(|(files, _)| files.client_ca.is_some()),
+            certificate_days_left: self.tls.as_ref().and_then(|(_, server)| server.days_left()),
+        }
+    }
 }
 
 /// The open listeners of a process.
@@ -133,18 +147,18 @@ impl Listeners {
             .await
             .map_err(|error| ListenError::Address(address, error))?;
         let mutual = tls.as_ref().is_some_and(|(files, _)| files.client_ca.is_some());
-        let listening = Listening { name, address: handle.address, tls: tls.is_some(), mutual };
-        info!(address = %listening.address, name, tls = listening.tls, "listening");
-        self.open.push(Open { listening, tls, handle });
-        Ok(self.open.last().map_or(address, |open| open.listening.address))
+        let bound = handle.address;
+        info!(address = %bound, name, tls = tls.is_some(), mutual, "listening");
+        self.open.push(Open { name, tls, handle });
+        Ok(bound)
     }
     /// Where everything listens, by name: what `ready` prints.
     pub fn addresses(&self) -> BTreeMap<&'static str, SocketAddr> {
-        self.open.iter().map(|open| (open.listening.name, open.listening.address)).collect()
+        self.open.iter().map(|open| (open.name, open.handle.address)).collect()
     }
     /// The listeners, for the status page.
     pub fn listening(&self) -> Vec<Listening> {
-        self.open.iter().map(|open| open.listening.clone()).collect()
+        self.open.iter().map(Open::listening).collect()
     }
     /// Reads certificates, keys and trust again. A listener whose files cannot be used keeps what it has; all such are
     /// returned.

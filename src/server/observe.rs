@@ -86,16 +86,17 @@ impl Intake {
     /// The body, watched.
     pub(super) fn watch(self: &Arc<Self>, body: Body) -> Body {
         self.whole.store(body.is_end_stream(), Ordering::Relaxed);
-        Body::new(Taken { inner: body, intake: Arc::clone(self) })
+        Body::new(Inflow { inner: body, intake: Arc::clone(self) })
     }
 }
 
-struct Taken {
+/// A request's body on its way in.
+struct Inflow {
     inner: Body,
     intake: Arc<Intake>,
 }
 
-impl HttpBody for Taken {
+impl HttpBody for Inflow {
     type Data = Bytes;
     type Error = StreamError;
 
@@ -148,7 +149,13 @@ pub(super) struct Outflow {
 }
 
 impl Outflow {
-    pub(super) fn new(inner: Body, transaction: &'static str, trace: Arc<str>, in_flight: InFlight) -> Body {
+    /// The body, watched.
+    pub(super) fn watch(
+        inner: Body,
+        transaction: &'static str,
+        trace: Arc<str>,
+        in_flight: InFlight,
+    ) -> Body {
         Body::new(Self { inner, transaction, trace, bytes: 0, _in_flight: in_flight })
     }
 }

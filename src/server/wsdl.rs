@@ -12,13 +12,35 @@ use super::service::Service;
 use crate::wire::stream::Body;
 
 /// Stands in the WSDL files for the service's URL.
-const ADDRESS: &str = "{address}";
+const ADDRESS: &str = "@ADDRESS@";
+/// How the WSDL files, and the schemas among themselves, refer to schemas.
+const LOCATIONS: [&str; 2] = ["schemaLocation=\"../xsd/", "schemaLocation=\""];
+
+macro_rules! files {
+    ($($folder:literal $name:literal $extension:literal;)*) => {
+        &[$(($name, include_str!(concat!("../../schemas/", $folder, "/", $name, $extension)))),*]
+    };
+}
 
 /// WSDL by transaction.
-const WSDL: &[(&str, &str)] = &[];
+const WSDL: &[(&str, &str)] = files! {
+    "wsdl" "iti-18" ".wsdl";
+    "wsdl" "iti-38" ".wsdl";
+    "wsdl" "iti-39" ".wsdl";
+    "wsdl" "iti-41" ".wsdl";
+    "wsdl" "iti-42" ".wsdl";
+    "wsdl" "iti-43" ".wsdl";
+};
 
-/// Schemas by name.
-const XSD: &[(&str, &str)] = &[];
+/// Schemas by file name.
+const XSD: &[(&str, &str)] = files! {
+    "xsd" "lcm.xsd" "";
+    "xsd" "query.xsd" "";
+    "xsd" "rim.xsd" "";
+    "xsd" "rs.xsd" "";
+    "xsd" "xds-b.xsd" "";
+    "xsd" "xml.xsd" "";
+};
 
 /// Answers a GET with a query.
 pub(super) fn describe(
@@ -27,28 +49,38 @@ pub(super) fn describe(
     request: &Request<Body>,
     query: &str,
 ) -> Result<Response<Body>, Refusal> {
-    let text = match query.split_once('=').unwrap_or((query, "")) {
-        (key, "") if key.eq_ignore_ascii_case("wsdl") => {
-            let found = WSDL.iter().find(|(id, _)| there.iter().any(|service| service.transaction.id == *id));
-            found.map(|(_, text)| text.replace(ADDRESS, &url(scheme, request)))
-        }
-        (key, name) if key.eq_ignore_ascii_case("xsd") => {
-            XSD.iter().find(|(known, _)| *known == name).map(|(_, text)| (*text).to_owned())
-        }
+    let (key, name) = query.split_once('=').unwrap_or((query, ""));
+    let file = match key.to_ascii_lowercase().as_str() {
+        "wsdl" => match there {
+            [service] => named(WSDL, &service.transaction.id.to_ascii_lowercase()),
+            // The combined path has no description of its own.
+            _ => None,
+        },
+        "xsd" => named(XSD, name),
         _ => return Err(Refusal::method(request.method())),
     };
-    let mut response = Response::new(whole(text.ok_or_else(Refusal::no_description)?));
-    let content_type = HeaderValue::from_static("text/xml; charset=UTF-8");
-    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    let url = url(scheme, request);
+    let text = located(file.ok_or_else(Refusal::no_description)?, &url).replace(ADDRESS, &url);
+    let mut response = Response::new(whole(text));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/xml; charset=UTF-8"));
     Ok(response)
 }
 
-/// The service's URL as the client wrote it. An authority has no characters that XML would have to escape but `&` and `'`,
-/// which no host name has either.
+fn named(files: &'static [(&str, &str)], name: &str) -> Option<&'static str> {
+    files.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+}
+
+/// A file whose references lead to where its schemas are served.
+fn located(file: &str, url: &str) -> String {
+    let [from_wsdl, from_schema] = LOCATIONS;
+    file.replace(from_wsdl, from_schema).replace(from_schema, &format!("{from_schema}{url}?xsd="))
+}
+
+/// The service's URL as the client wrote it, so that it also holds behind a proxy; no character in it needs escaping.
 fn url(scheme: &str, request: &Request<Body>) -> String {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    let host = host.filter(|host| !host.contains(['&', '\'', '<', '"', '@']));
     let host = host.and_then(|host| host.parse::<Authority>().ok());
-    let host = host.filter(|host| !host.as_str().contains(['&', '\'', '<', '"', '@']));
     let host = host.map_or_else(|| "localhost".to_owned(), |host| host.to_string());
     format!("{scheme}://{host}{}", request.uri().path())
 }

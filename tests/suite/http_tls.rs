@@ -207,8 +207,9 @@ fn attack_37_sessions_are_resumed_but_not_past_a_replacement() {
             // Each request has a connection of its own.
             ask(&client, &server, "localhost/close").await.unwrap();
             assert!(!resumed());
-            ask(&client, &server, "localhost/close").await.unwrap();
+            let second = ask(&client, &server, "localhost/close").await.unwrap();
             assert!(resumed());
+            assert!(second.ends_with("CN=client"), "who it is stays known: {second}");
             tls.replace(&server_tls(&authority.server(), Some(&new.ca())));
             let late = ask(&client, &server, "localhost/close").await;
             assert!(late.is_err(), "a client whose CA is no longer trusted came in by its old session");

@@ -199,10 +199,51 @@ async fn a_reload_takes_over_new_certificates_and_keeps_the_old_where_the_new_ar
     listeners.reload().await.unwrap();
     let second = served().await;
     assert_ne!(first, second);
+    assert!(matches!(listeners.listening()[0].certificate_days_left, Some(29 | 30)));
     std::fs::write(&pair.certificate, "no certificate").unwrap();
     assert_eq!(listeners.reload().await.unwrap_err().len(), 1);
     assert_eq!(served().await, second);
     listeners.shutdown(PATIENCE).await;
+}
+
+/// What an HTTP answer says, if it is a 200.
+fn described(answer: &str) -> String {
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("content-type: text/xml"), "{answer}");
+    for event in xml::EventReader::from_str(body) {
+        event.unwrap_or_else(|error| panic!("{error} in {body}"));
+    }
+    body.to_owned()
+}
+
+#[tokio::test]
+async fn a_description_names_its_address_and_schemas_that_are_there() {
+    let server = front(Limits::default()).await;
+    let asks = Asks::of(&server);
+    for path in
+        ["/services/iti-18", "/services/iti-38", "/services/iti-43", "/hosted/iti-41", "/hosted/iti-42"]
+    {
+        let wsdl = described(&asks.method(Method::GET, &format!("{path}?wsdl")).await);
+        assert!(wsdl.contains(&format!("location=\"http://gate.example:8443{path}\"")), "{wsdl}");
+        assert_eq!(described(&asks.method(Method::GET, &format!("{path}?WSDL")).await), wsdl);
+        let (mut waiting, mut seen) = (vec![wsdl], Vec::new());
+        while let Some(text) = waiting.pop() {
+            for location in text.split("schemaLocation=\"").skip(1) {
+                let url = location.split('"').next().unwrap().to_owned();
+                let schema = url.strip_prefix("http://gate.example:8443").unwrap().to_owned();
+                if !seen.contains(&schema) {
+                    waiting.push(described(&asks.method(Method::GET, &schema).await));
+                    seen.push(schema);
+                }
+            }
+        }
+        assert!(seen.len() >= 3, "{seen:?}");
+    }
+    let combined = asks.method(Method::GET, "/services?wsdl").await;
+    assert!(
+        combined.starts_with("HTTP/1.1 404 ") && combined.contains("/services/iti-18?wsdl"),
+        "{combined}"
+    );
 }
 
 #[tokio::test]
@@ -211,6 +252,9 @@ async fn a_host_header_cannot_write_into_a_description() {
     let asks = Asks::of(&server);
     let missing = asks.method(Method::GET, "/services/iti-18?xsd=../../secrets.xsd").await;
     assert!(missing.starts_with("HTTP/1.1 404 "), "{missing}");
-    let odd = "GET /services/iti-18?wsdl HTTP/1.1\r\nHost: \"><evil/>\r\nConnection: close\r\n\r\n";
-    assert!(!raw(server.address, odd.as_bytes()).await.contains("<evil/>"));
+    for host in ["\"><evil/>", "a&evil;", "evil@gate", "gate\"evil"] {
+        let odd = format!("GET /services/iti-18?wsdl HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        let answer = raw(server.address, odd.as_bytes()).await;
+        assert!(!answer.contains("evil") && answer.contains("http://localhost/services/iti-18"), "{answer}");
+    }
 }

@@ -79,6 +79,12 @@ impl TlsServer {
         let context = with.context();
         *self.context.write().unwrap_or_else(PoisonError::into_inner) = context;
     }
+    /// Whole days for which our certificate still holds; negative once it has expired.
+    pub fn days_left(&self) -> Option<i32> {
+        let context = self.context();
+        let now = Asn1Time::days_from_now(0).ok()?;
+        now.diff(context.certificate()?.not_after()).ok().map(|left| left.days)
+    }
     /// What the next connection is accepted with.
     pub(super) fn context(&self) -> SslContext {
         self.context.read().unwrap_or_else(PoisonError::into_inner).clone()
