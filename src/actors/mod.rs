@@ -6,3 +6,4 @@ pub mod document_repository;
 pub mod initiating_gateway;
 pub mod own_community;
 pub mod responding_gateway;
+pub mod submission_relay;

@@ -1,13 +1,16 @@
 //! `sekisho check`: a configuration's problems, all at once, or a summary of what it would start.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
 
+use super::assemble::directory_settings;
 use super::output::Output;
 use super::{Exit, Outcome, Stop};
-use crate::config::{self, Mode, Problem, Problems, Settings, Weight};
+use crate::config::{self, Mode, Position, Problem, Problems, Settings, Weight};
+use crate::federation::directory::{self, Directory};
 
 /// Check a configuration.
 #[derive(Debug, Args)]
@@ -29,7 +32,7 @@ impl Check {
         let output = Output::new(self.json);
         let loaded = load(self.config, self.set).await?;
         let (settings, problems) = match loaded {
-            Ok((settings, warnings)) => (Some(settings), warnings),
+            Ok((settings, warnings)) => with_communities(settings, warnings).await?,
             Err(problems) => (None, problems),
         };
         if !problems.0.is_empty() {
@@ -57,6 +60,59 @@ pub async fn load(
     tokio::task::spawn_blocking(move || config::load(&file, &overrides))
         .await
         .map_err(|error| Stop::new(Exit::Unavailable, format!("reading the configuration: {error}")))
+}
+
+/// The community files belong to the configuration.
+async fn with_communities(
+    settings: Settings,
+    mut problems: Problems,
+) -> Result<(Option<Settings>, Problems), Stop> {
+    let read = tokio::task::spawn_blocking(move || {
+        problems.0.extend(community_problems(&settings));
+        let good = !problems.is_fatal();
+        (good.then_some(settings), problems)
+    });
+    read.await.map_err(|error| Stop::new(Exit::Unavailable, format!("reading the communities: {error}")))
+}
+
+fn community_problems(settings: &Settings) -> Vec<Problem> {
+    let Some(federation) = &settings.federation else { return Vec::new() };
+    match Directory::load(directory_settings(settings, federation)) {
+        Ok(directory) => {
+            let communities = directory.communities();
+            let strangers = federation.correlation.iter().filter(|row| communities.find(&row.home).is_none());
+            let homes: BTreeSet<_> = strangers.map(|row| row.home.to_urn()).collect();
+            let stranger = |home: String| Problem {
+                weight: Weight::Warning,
+                ..Problem::of_file(
+                    &federation.communities,
+                    format!("`federation.correlation` names {home}, which no file here describes"),
+                    "describe the community, or remove its rows",
+                )
+            };
+            homes.into_iter().map(stranger).collect()
+        }
+        Err(problems) => problems.into_iter().map(located).collect(),
+    }
+}
+
+/// A problem of a community's file, with its line.
+fn located(problem: directory::Problem) -> Problem {
+    let text = std::fs::read_to_string(&problem.file).unwrap_or_default();
+    let line = problem.line.checked_sub(1).and_then(|index| text.lines().nth(index));
+    let position = line.map(|line| Position {
+        line: problem.line,
+        column: problem.column.max(1),
+        width: 1,
+        text: line.to_owned(),
+    });
+    Problem {
+        weight: Weight::Error,
+        file: problem.file.display().to_string(),
+        position,
+        message: problem.message,
+        help: None,
+    }
 }
 
 fn summarise(output: Output, settings: &Settings) {

@@ -1,12 +1,13 @@
 //! `sekisho serve`: starts what the configuration says, prints one line `ready {…}` when everything listens, reloads on SIGHUP
 //! or when a file changes, and ends gracefully on SIGTERM or Ctrl-C.
 
+use std::future::Future;
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::assemble::Running;
 use super::{Exit, Outcome};
@@ -32,12 +33,13 @@ impl Serve {
         let running = Running::start(&self.config, &self.set).await?;
         let log = running.settings().log;
         log_to_stderr(log.level, log.format);
+        // Before anybody is told that we are there: who is told may stop us.
+        let mut hangup = signal(SignalKind::hangup()).ok();
+        let stop = stopping();
+        tokio::pin!(stop);
         let ready = serde_json::to_string(running.bound()).unwrap_or_default();
         let _ = writeln!(std::io::stdout().lock(), "ready {ready}");
-        let mut hangup = signal(SignalKind::hangup()).ok();
         let mut look = tokio::time::interval(WATCH_INTERVAL);
-        let stop = stopped();
-        tokio::pin!(stop);
         loop {
             tokio::select! {
                 () = &mut stop => break,
@@ -50,22 +52,22 @@ impl Serve {
     }
 }
 
-async fn received(signal: &mut Option<tokio::signal::unix::Signal>) {
+async fn received(signal: &mut Option<Signal>) {
     match signal {
         Some(signal) => drop(signal.recv().await),
         None => std::future::pending().await,
     }
 }
 
-/// Returns on SIGTERM or Ctrl-C.
-pub async fn stopped() {
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        let _ = tokio::signal::ctrl_c().await;
-        return;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
+/// Watches for SIGTERM and Ctrl-C from now on; the future ends with the first of them.
+pub fn stopping() -> impl Future<Output = ()> {
+    let mut terminate = signal(SignalKind::terminate()).ok();
+    let mut interrupt = signal(SignalKind::interrupt()).ok();
+    async move {
+        tokio::select! {
+            () = received(&mut terminate) => {}
+            () = received(&mut interrupt) => {}
+        }
     }
 }
 

@@ -119,10 +119,13 @@ fn a_bridge_stands_before_a_registry_that_is_there_already() {
     let behind = Served::start("examples/standalone/sekisho.toml", &folder.path().join("behind"), &[]);
     let registry = format!("bridge.iti18={}", behind.endpoint("iti18"));
     let repository = format!("bridge.iti43.\"2.25.318902478213461.10.2\"={}", behind.endpoint("iti43"));
-    let set = [registry.as_str(), repository.as_str()];
+    let provide = format!("bridge.iti41={}", behind.endpoint("iti41"));
+    let set = [registry.as_str(), repository.as_str(), provide.as_str()];
     let bridge = Served::start("examples/bridge/sekisho.toml", &folder.path().join("bridge"), &set);
-    let submit = ["submit", "--url", &behind.endpoint("iti41"), "--patient", PATIENT, "Cargo.toml"];
-    assert_eq!(run(&submit, "").0, 0);
+    let submit =
+        ["submit", "--url", &bridge.endpoint("iti41"), "--patient", PATIENT, "Cargo.toml", "Cargo.lock"];
+    let (exit, told, log) = run(&submit, "");
+    assert_eq!(exit, 0, "{told}{log}");
     let (exit, found, log) =
         run(&["query", "--url", &bridge.endpoint("iti18"), "--patient", PATIENT, "--json"], "");
     assert_eq!(exit, 0, "{found}{log}");

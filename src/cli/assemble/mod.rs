@@ -25,7 +25,7 @@ use crate::config::{HttpListener, Settings, SoapListener};
 use crate::federation::directory::Directory;
 use crate::server::{Exposure, Front, ListenError, ListenerSettings, Listeners, Services, TlsFiles};
 
-pub use self::region::directory;
+pub use self::region::{directory, directory_settings};
 
 /// Where a region listens: what `ready` tells.
 #[derive(Debug, Clone, Default, Serialize)]

@@ -11,6 +11,7 @@ use crate::actors::document_repository::DocumentRepository;
 use crate::actors::initiating_gateway::InitiatingGateway;
 use crate::actors::own_community::{Hosted, OwnCommunity};
 use crate::actors::responding_gateway::RespondingGateway;
+use crate::actors::submission_relay::SubmissionRelay;
 use crate::config::{self, ClientTls, Federation, Mode, Patients, Settings};
 use crate::federation::breaker::RetryBudget;
 use crate::federation::bridge::Bridge;
@@ -34,7 +35,15 @@ use crate::wire::soap::Endpoint;
 pub struct Region {
     store: Option<Store>,
     hosted: Option<Hosted>,
+    relay: Option<Relay>,
     federated: Option<Federated>,
+}
+
+/// Where submissions are passed on to, behind a bridge.
+struct Relay {
+    relay: SubmissionRelay,
+    iti41: Option<Uri>,
+    iti42: Option<Uri>,
 }
 
 /// What a region with federation has.
@@ -56,7 +65,7 @@ impl Region {
     fn open_blocking(settings: &Settings) -> Result<Self, Stop> {
         let community = &settings.community;
         let member = Arc::new(Member::new(Role::Own, &community.name, community.home.clone(), Vec::new()));
-        let mut region = Self { store: None, hosted: None, federated: None };
+        let mut region = Self { store: None, hosted: None, relay: None, federated: None };
         let source: Arc<dyn Source> = match &settings.mode {
             Mode::Standalone(mode) | Mode::Hosted(mode) => {
                 let (store, hosted) = host(settings, mode).map_err(|error| unusable(settings, &error))?;
@@ -64,7 +73,15 @@ impl Region {
                 region.hosted = Some(hosted.clone());
                 Arc::new(hosted)
             }
-            Mode::Bridge(bridge) => Arc::new(bridged(settings, bridge, &member)?),
+            Mode::Bridge(bridge) => {
+                let client = client(bridge)?;
+                region.relay = Some(Relay {
+                    relay: SubmissionRelay::new(client.clone(), settings.limits.clone()),
+                    iti41: bridge.iti41.clone(),
+                    iti42: bridge.iti42.clone(),
+                });
+                Arc::new(lines(settings, bridge, &client, &member))
+            }
         };
         if let Some(federation) = &settings.federation {
             region.federated = Some(Federated {
@@ -89,6 +106,9 @@ impl Region {
         if let Some(hosted) = &self.hosted {
             offer_hosted(&mut services, Place::Services, hosted);
         }
+        if let Some(relay) = &self.relay {
+            relay.offer(&mut services);
+        }
         if let Some(federated) = &self.federated {
             if let Some(hosted) = &self.hosted {
                 offer_hosted(&mut services, Place::Hosted, hosted);
@@ -111,6 +131,32 @@ impl Region {
     pub async fn close(self) {
         if let Some(store) = self.store {
             let _ = tokio::task::spawn_blocking(move || store.close()).await;
+        }
+    }
+}
+
+impl Relay {
+    /// Without a place to pass on to, there is no such path.
+    fn offer(&self, services: &mut Services) {
+        if let Some(url) = self.iti41.clone() {
+            let relay = self.relay.clone();
+            services.offer(
+                Place::Services,
+                Service::provide(move |request, parts, caller| {
+                    let (relay, url) = (relay.clone(), url.clone());
+                    async move { relay.provide_and_register(&url, request, parts, &caller).await }
+                }),
+            );
+        }
+        if let Some(url) = self.iti42.clone() {
+            let relay = self.relay.clone();
+            services.offer(
+                Place::Services,
+                Service::register(move |submission, caller| {
+                    let (relay, url) = (relay.clone(), url.clone());
+                    async move { relay.register_document_set(&url, &submission, &caller).await }
+                }),
+            );
         }
     }
 }
@@ -214,8 +260,8 @@ fn unusable(settings: &Settings, error: &StoreError) -> Stop {
     )
 }
 
-/// Lines to the registry and the repositories that are there already.
-fn bridged(settings: &Settings, bridge: &config::Bridge, member: &Arc<Member>) -> Result<Bridge, Stop> {
+/// The client towards the registry and the repositories that are there already.
+fn client(bridge: &config::Bridge) -> Result<Client, Stop> {
     let tls = match &bridge.tls {
         Some(ClientTls { ca, identity }) => {
             let identity = identity.as_ref().map(|(certificate, key)| (certificate.as_path(), key.as_path()));
@@ -223,7 +269,11 @@ fn bridged(settings: &Settings, bridge: &config::Bridge, member: &Arc<Member>) -
         }
         None => None,
     };
-    let client = Client::new(&ClientSettings { tls, ..ClientSettings::default() })?;
+    Ok(Client::new(&ClientSettings { tls, ..ClientSettings::default() })?)
+}
+
+/// Lines to them.
+fn lines(settings: &Settings, bridge: &config::Bridge, client: &Client, member: &Arc<Member>) -> Bridge {
     let retries = RetryBudget::new();
     let line = |url: &Uri| Line {
         member: Arc::clone(member),
@@ -234,20 +284,24 @@ fn bridged(settings: &Settings, bridge: &config::Bridge, member: &Arc<Member>) -
         limits: settings.limits.clone(),
     };
     let repositories = bridge.iti43.iter().map(|(oid, url)| (oid.to_string(), line(url)));
-    Ok(Bridge { registry: line(&bridge.iti18), repositories: repositories.collect() })
+    Bridge { registry: line(&bridge.iti18), repositories: repositories.collect() }
 }
 
-/// Reads the directory of communities; all of its problems stop the start. Touches the disk.
-pub fn directory(settings: &Settings, federation: &Federation) -> Result<Arc<Directory>, Stop> {
+/// Where the directory of communities is, and what they share.
+pub fn directory_settings(settings: &Settings, federation: &Federation) -> DirectorySettings {
     let identity = settings.listen.soap.as_ref().map(|soap| (soap.certificate.clone(), soap.key.clone()));
-    let described = DirectorySettings {
+    DirectorySettings {
         folder: federation.communities.clone(),
         quirks: federation.quirks.clone(),
         identity,
         own: vec![settings.community.home.clone()],
         limits: settings.limits.clone(),
-    };
-    Directory::load(described).map_err(|problems| {
+    }
+}
+
+/// Reads the directory of communities; all of its problems stop the start. Touches the disk.
+pub fn directory(settings: &Settings, federation: &Federation) -> Result<Arc<Directory>, Stop> {
+    Directory::load(directory_settings(settings, federation)).map_err(|problems| {
         let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
         Stop::new(Exit::Usage, format!("the communities cannot be used:\n\n{}", problems.join("\n")))
     })

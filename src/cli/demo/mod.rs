@@ -21,7 +21,7 @@ use self::people::{PEOPLE, REGIONS};
 use self::story::{Asked, Retrieved};
 use super::assemble::Running;
 use super::output::Output;
-use super::serve::{self, stopped};
+use super::serve::{self, stopping};
 use super::submit::Batch;
 use super::{Exit, Outcome, Stop};
 use crate::ids::{HomeCommunityId, PatientId};
@@ -69,10 +69,11 @@ impl Demo {
         let told = self.tell(&directory, &file, &mut regions, output).await;
         let exit = match (self.once, &told) {
             (false, Ok(_)) => {
+                let stop = stopping();
                 // Not earlier: whoever waits for it shall find every region there.
                 announce(&directory, &file).await?;
                 show_what_to_try(output, &directory);
-                stopped().await;
+                stop.await;
                 Exit::Done
             }
             (_, Ok(exit)) => *exit,
