@@ -176,6 +176,10 @@ pub const MAX_STAGED_MEMORY: usize = 64 * 1024 * 1024;
 pub const SPOOL_BATCH_BYTES: usize = 512 * 1024;
 /// Small documents of one retrieve that are read before its answer begins; further ones are read as they are sent.
 pub const MAX_EAGER_BYTES: u64 = 16 * 1024 * 1024;
+/// Documents whose place is remembered after they were retrieved: about 500 bytes each.
+pub const MAX_RECENT_DOCUMENTS: usize = 20_000;
+/// Bytes of documents that one request copies out of the page cache on a thread of the runtime: about 25 microseconds.
+pub const MAX_CACHED_READ_BYTES: u64 = 256 * 1024;
 /// Bytes of segments without rows that are taken for what a crash left behind: a group of jobs holds what
 /// [`MAX_STAGED_MEMORY`] allows, and another may have been staged while it ran.
 pub const MAX_SETTLED_BYTES: u64 = 2 * MAX_STAGED_MEMORY as u64;

@@ -18,6 +18,7 @@
 mod files;
 mod index;
 mod reading;
+mod recent;
 mod record;
 mod segments;
 mod settling;
@@ -34,6 +35,7 @@ use crate::wire::stream::Content;
 
 use files::LargeFiles;
 use index::{Index, Place, Row};
+use recent::Recent;
 use segments::Segments;
 use staging::{Held, MemoryBudget};
 
@@ -95,6 +97,7 @@ struct Rooms {
     segments: Arc<Segments>,
     files: LargeFiles,
     memory: Arc<MemoryBudget>,
+    recent: Recent,
 }
 
 impl Repository {
@@ -109,7 +112,11 @@ impl Repository {
         let hooked = segments.clone();
         store.before_commit(Arc::new(move || hooked.sync()));
         let memory = Arc::new(MemoryBudget::new(limits::MAX_STAGED_MEMORY));
-        Ok(Self { rooms: Arc::new(Rooms { index, segments, files, memory }), store, id })
+        Ok(Self {
+            rooms: Arc::new(Rooms { index, segments, files, memory, recent: Recent::default() }),
+            store,
+            id,
+        })
     }
 
     /// repositoryUniqueId.
@@ -165,11 +172,14 @@ impl Repository {
     /// The bytes of several documents, in the order asked for. Small ones are read and verified before this returns, up to
     /// [`limits::MAX_EAGER_BYTES`] in all; others are read, off the runtime's threads, as their stream is.
     pub async fn retrieve_all(&self, unique_ids: Vec<String>) -> Result<Vec<Retrieved>, StoreError> {
+        if let Some(retrieved) = reading::retrieve_cached(&self.rooms, &unique_ids) {
+            return Ok(retrieved);
+        }
         let rooms = self.rooms.clone();
         let retrieve = move |connection: &Connection| {
             let mut eager = limits::MAX_EAGER_BYTES;
             let mut one = |id: &String| match rooms.index.find(connection, id)? {
-                Some(row) => Ok(reading::retrieve(&rooms, row, &mut eager)),
+                Some(row) => Ok(reading::retrieve(&rooms, Arc::new(row), &mut eager)),
                 None => Ok(Retrieved::Unknown),
             };
             unique_ids.iter().map(&mut one).collect()

@@ -1,13 +1,16 @@
 //! Documents on their way out: small ones in one read, verified before anybody sees a byte; large ones in chunks, one
-//! ahead, whose last is held back until the whole was right.
+//! ahead, whose last is held back until the whole was right. Reading is for threads that may block, except where the
+//! bytes are in the kernel's page cache: then it is a copy of microseconds, and fetching them by way of another thread
+//! would be most of the work.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream;
+use rustix::io::ReadWriteFlags;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::index::{Place, Row};
@@ -16,11 +19,34 @@ use super::{Retrieved, Rooms};
 use crate::limits;
 use crate::wire::stream::{ByteStream, Content, StreamError};
 
+/// All of these documents, if each was retrieved lately and can be read without blocking; None where that is not so, or
+/// where anything is wrong with one.
+pub(super) fn retrieve_cached(rooms: &Rooms, unique_ids: &[String]) -> Option<Vec<Retrieved>> {
+    let mut left = limits::MAX_CACHED_READ_BYTES;
+    let cached = |unique_id: &String| {
+        let row = rooms.recent.find(unique_id)?;
+        left = left.checked_sub(row.document.size)?;
+        let bytes = read_cached(rooms, &row)?;
+        Some(Retrieved::Found(row.document.clone(), Content::from_bytes(bytes)))
+    };
+    unique_ids.iter().map(cached).collect()
+}
+
+/// A document's bytes, if they are in the page cache and right.
+fn read_cached(rooms: &Rooms, row: &Row) -> Option<Bytes> {
+    let Place::Segment(position) = &row.place else { return None };
+    let file = rooms.segments.already_open(position.segment)?;
+    let mut bytes = vec![0; row.document.size as usize];
+    let at = position.offset + HEADER_BYTES;
+    let read =
+        rustix::io::preadv2(&*file, &mut [IoSliceMut::new(&mut bytes)], at, ReadWriteFlags::NOWAIT).ok()?;
+    (read == bytes.len() && crc32fast::hash(&bytes) == row.crc).then(|| bytes.into())
+}
+
 /// What a row stands for. `eager` is how many bytes may still be read at once for this answer. Blocks.
-pub(super) fn retrieve(rooms: &Arc<Rooms>, row: Row, eager: &mut u64) -> Retrieved {
+pub(super) fn retrieve(rooms: &Arc<Rooms>, row: Arc<Row>, eager: &mut u64) -> Retrieved {
     let size = row.document.size;
-    let at_once = size <= limits::SMALL_DOCUMENT_BYTES && size <= *eager;
-    let content = if at_once {
+    let content = if size <= limits::SMALL_DOCUMENT_BYTES && size <= *eager {
         *eager -= size;
         Extent::open(rooms, &row).and_then(Extent::read_whole).map(Content::from_bytes)
     } else {
@@ -28,7 +54,11 @@ pub(super) fn retrieve(rooms: &Arc<Rooms>, row: Row, eager: &mut u64) -> Retriev
             .map(|()| Content::from_stream(Some(size), stream_of(rooms.clone(), row.clone())))
     };
     match content {
-        Ok(content) => Retrieved::Found(row.document, content),
+        Ok(content) => {
+            let document = row.document.clone();
+            rooms.recent.remember(row);
+            Retrieved::Found(document, content)
+        }
         Err(error) => {
             alarm(&row.place, &error);
             Retrieved::Damaged
@@ -95,14 +125,14 @@ type Reading = JoinHandle<io::Result<(Extent, Bytes)>>;
 
 /// Where a stream is.
 enum Progress {
-    Begin(Arc<Rooms>, Row),
+    Begin(Arc<Rooms>, Arc<Row>),
     /// The next chunk is being read.
     Ahead(Reading),
     End,
 }
 
 /// A document as a stream: while one chunk is on its way out, the next is read on a blocking thread.
-fn stream_of(rooms: Arc<Rooms>, row: Row) -> ByteStream {
+fn stream_of(rooms: Arc<Rooms>, row: Arc<Row>) -> ByteStream {
     Box::pin(stream::try_unfold(Progress::Begin(rooms, row), |progress| async {
         let reading = match progress {
             Progress::Begin(rooms, row) => spawn_blocking(move || {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use rustix::fs::OFlags;
 
 use super::index::{Place, Position};
 use super::record::{self, BLOCK_BYTES};
@@ -150,6 +151,11 @@ impl Segments {
         Ok(file)
     }
 
+    /// A segment that is open for reading already.
+    pub(super) fn already_open(&self, segment: u32) -> Option<Arc<File>> {
+        lock(&self.open).get(&segment).cloned()
+    }
+
     /// Writes what is gathered: its whole blocks, or all of it.
     fn write(&self, tail: &mut Tail, which: Blocks) -> io::Result<()> {
         let blocks = tail.gathered.blocks(which);
@@ -202,7 +208,7 @@ impl TailFile {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false);
         if caching == Caching::Bypassed {
-            options.custom_flags(libc::O_DIRECT);
+            options.custom_flags(OFlags::DIRECT.bits() as i32);
         }
         match options.open(&path) {
             Err(error) if caching == Caching::Bypassed && error.kind() == io::ErrorKind::InvalidInput => {

@@ -241,12 +241,48 @@ async fn attack_49_identifiers_never_reach_the_file_system() {
 }
 
 #[tokio::test]
+async fn what_was_retrieved_lately_is_read_without_another_thread() {
+    let place = Place::new();
+    place.submit("small", &document(1_000)).await.unwrap();
+    place.submit("large", &document(2 * MIB)).await.unwrap();
+    let at_once = |ids: &[&str]| {
+        let ids: Vec<_> = ids.iter().map(|id| (*id).to_owned()).collect();
+        reading::retrieve_cached(&place.repository.rooms, &ids).is_some()
+    };
+    assert!(!at_once(&["small"]), "not retrieved yet");
+    for id in ["small", "large"] {
+        place.bytes(id).await;
+    }
+    assert!(at_once(&["small"]));
+    assert!(!at_once(&["small", "large"]) && !at_once(&["small", "unknown"]));
+    assert!(place.bytes("small").await == document(1_000));
+}
+
+#[test]
+fn what_is_not_asked_for_is_forgotten() {
+    let recent = Recent::default();
+    let row = |id: usize| {
+        let unique_id = id.to_string();
+        let document = StoredDocument { unique_id, mime_type: String::new(), size: 0, sha1: String::new() };
+        Arc::new(Row { document, place: super::Place::File(String::new()), crc: 0 })
+    };
+    recent.remember(row(0));
+    for id in 1..2 * limits::MAX_RECENT_DOCUMENTS {
+        recent.remember(row(id));
+        assert!(recent.find("0").is_some(), "asked for all the time, after {id}");
+    }
+    assert!(recent.find("1").is_none());
+}
+
+#[tokio::test]
 async fn wrong_bytes_are_never_given_out() {
     let place = Place::new();
     place.submit("good", &document(1_000)).await.unwrap();
     place.submit("small", &document(1_000)).await.unwrap();
     place.submit("large", &document(3 * MIB)).await.unwrap();
 
+    // Retrieved before: what is remembered does not make wrong bytes right.
+    assert!(place.bytes("small").await == document(1_000));
     let flip = |path: &Path, at: u64| {
         let file = fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
         let mut byte = [0];
