@@ -81,8 +81,6 @@ pub struct Listening {
     pub tls: bool,
     /// Whether clients must show certificates.
     pub mutual: bool,
-    /// Whole days for which our certificate still holds.
-    pub certificate_days_left: Option<i32>,
 }
 
 impl Listening {
@@ -106,7 +104,6 @@ impl Open {
             address: self.handle.address,
             tls: self.tls.is_some(),
             mutual: self.tls.as_ref().is_some_and(|(files, _)| files.client_ca.is_some()),
-            certificate_days_left: self.tls.as_ref().and_then(|(_, server)| server.days_left()),
         }
     }
 }
@@ -148,6 +145,9 @@ impl Listeners {
             .map_err(|error| ListenError::Address(address, error))?;
         let mutual = tls.as_ref().is_some_and(|(files, _)| files.client_ca.is_some());
         let bound = handle.address;
+        if let Some((_, server)) = &tls {
+            show_expiry(name, server);
+        }
         info!(address = %bound, name, tls = tls.is_some(), mutual, "listening");
         self.open.push(Open { name, tls, handle });
         Ok(bound)
@@ -164,9 +164,13 @@ impl Listeners {
     /// returned.
     pub async fn reload(&self) -> Result<(), Vec<TlsError>> {
         let mut problems = Vec::new();
-        for (files, serving) in self.open.iter().filter_map(|open| open.tls.as_ref()) {
+        for Open { name, tls, .. } in &self.open {
+            let Some((files, serving)) = tls else { continue };
             match files.load().await {
-                Ok(fresh) => serving.replace(&fresh),
+                Ok(fresh) => {
+                    serving.replace(&fresh);
+                    show_expiry(name, serving);
+                }
                 Err(problem) => {
                     error!(%problem, "TLS files not taken over; the old ones stay in force");
                     problems.push(problem);
@@ -179,5 +183,13 @@ impl Listeners {
     pub async fn shutdown(self, grace: Duration) {
         let closing = self.open.into_iter().map(|open| open.handle.shutdown(grace));
         futures_util::future::join_all(closing).await;
+    }
+}
+
+/// The day on which a listener's certificate ends: alarms are set on it (user pain 93).
+fn show_expiry(listener: &'static str, tls: &TlsServer) {
+    if let Some(when) = tls.expires_at() {
+        metrics::gauge!("sekisho_certificate_expires_timestamp_seconds", "listener" => listener)
+            .set(when as f64);
     }
 }

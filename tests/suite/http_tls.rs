@@ -279,6 +279,14 @@ async fn attack_38_a_chain_that_is_too_long_or_too_large_is_refused() {
 }
 
 #[test]
+fn the_day_of_expiry_is_known() {
+    let authority = Authority::new("CA");
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64;
+    let expires = server_tls(&authority.server(), None).expires_at().unwrap();
+    assert!((expires - now - 30 * 86_400).abs() < 3_600, "{expires}");
+}
+
+#[test]
 fn what_cannot_be_used_is_refused_at_load_and_names_the_file() {
     let authority = Authority::new("CA");
     let (server, client) = (authority.server(), authority.client());

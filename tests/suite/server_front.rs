@@ -199,7 +199,6 @@ async fn a_reload_takes_over_new_certificates_and_keeps_the_old_where_the_new_ar
     listeners.reload().await.unwrap();
     let second = served().await;
     assert_ne!(first, second);
-    assert!(matches!(listeners.listening()[0].certificate_days_left, Some(29 | 30)));
     std::fs::write(&pair.certificate, "no certificate").unwrap();
     assert_eq!(listeners.reload().await.unwrap_err().len(), 1);
     assert_eq!(served().await, second);

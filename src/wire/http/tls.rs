@@ -79,11 +79,11 @@ impl TlsServer {
         let context = with.context();
         *self.context.write().unwrap_or_else(PoisonError::into_inner) = context;
     }
-    /// Whole days for which our certificate still holds; negative once it has expired.
-    pub fn days_left(&self) -> Option<i32> {
+    /// When our certificate expires, in seconds since 1970.
+    pub fn expires_at(&self) -> Option<i64> {
         let context = self.context();
-        let now = Asn1Time::days_from_now(0).ok()?;
-        now.diff(context.certificate()?.not_after()).ok().map(|left| left.days)
+        let since_1970 = Asn1Time::from_unix(0).ok()?.diff(context.certificate()?.not_after()).ok()?;
+        Some(i64::from(since_1970.days) * 86_400 + i64::from(since_1970.secs))
     }
     /// What the next connection is accepted with.
     pub(super) fn context(&self) -> SslContext {
