@@ -153,8 +153,10 @@ pub const MAX_QUEUED_WRITES: usize = 1_024;
 pub const MAX_GROUP_JOBS: usize = 256;
 /// Writing jobs after which the WAL is brought into the database file.
 pub const CHECKPOINT_AFTER_JOBS: usize = 400;
-/// Pages (4 KiB) of the WAL beyond which the writer stops once to start it anew.
-pub const MAX_WAL_PAGES: i64 = 65_536;
+/// Bytes of a database page: a DocumentEntry, five or six kilobytes, fits into one.
+pub const STORE_PAGE_BYTES: i64 = 8 * 1024;
+/// Pages of the WAL beyond which the writer stops once to start it anew.
+pub const MAX_WAL_PAGES: i64 = 32_768;
 /// Bytes of the database that are mapped instead of read; SQLite caps it at 2 GiB.
 pub const STORE_MMAP_BYTES: i64 = 0x7fff_0000;
 /// How long a connection waits for another process (a backup, a shell) that holds a lock.

@@ -225,5 +225,5 @@ pub(super) fn uuid_bytes(urn: &str) -> Option<[u8; 16]> {
 
 /// The URN of 16 bytes.
 pub(super) fn uuid_urn(bytes: [u8; 16]) -> String {
-    uuid::Uuid::from_bytes(bytes).urn().to_string()
+    uuid::Uuid::from_bytes(bytes).urn().encode_lower(&mut uuid::Uuid::encode_buffer()).to_owned()
 }

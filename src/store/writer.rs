@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::job::Job;
@@ -18,6 +19,8 @@ pub(super) fn connect(file: &Path) -> Result<Connection, StoreError> {
         file,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
+    // Takes hold when the file is made: rows of a few kilobytes lie within one page.
+    connection.pragma_update(None, "page_size", limits::STORE_PAGE_BYTES)?;
     tune(&connection)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     // An acknowledged commit survives a loss of power: the WAL is synced at every one.
@@ -29,6 +32,8 @@ pub(super) fn connect(file: &Path) -> Result<Connection, StoreError> {
 
 /// What holds for every connection.
 pub(super) fn tune(connection: &Connection) -> Result<(), StoreError> {
+    // Without this, statements over partial indexes are compiled anew whenever a bound value changes.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.busy_timeout(limits::STORE_BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(limits::MAX_PREPARED_STATEMENTS);
     connection.pragma_update(None, "mmap_size", limits::STORE_MMAP_BYTES)?;

@@ -203,7 +203,7 @@ mod tests {
         let catalog = Catalog::parse(FILE).unwrap();
         assert_eq!(catalog.queries.len(), 14);
         let find = catalog.query("URN:UUID:14D4DEBF-8F97-4251-9A74-A90016B0AF0D").unwrap();
-        assert_eq!((find.name.as_str(), find.parameters.len()), ("FindDocuments", 19));
+        assert_eq!((find.name.as_str(), find.parameters.len()), ("FindDocuments", 17));
     }
 
     #[test]

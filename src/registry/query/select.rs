@@ -36,17 +36,19 @@ impl Columns {
 
 /// A statement in the making.
 pub(super) struct Select {
+    columns: Columns,
+    /// Which objects' keys are known, so that no index is wanted.
+    by_number: bool,
+    /// Conditions besides the tenant.
     sql: String,
+    /// The tenant, and what the conditions bind.
     values: Vec<Value>,
 }
 
 impl Select {
     /// Objects of a tenant.
     pub(super) fn new(tenant: TenantNumber, columns: Columns) -> Self {
-        Self {
-            sql: format!("{} WHERE o.tenant = ?", columns.select()),
-            values: vec![Value::Integer(tenant.0)],
-        }
+        Self { columns, by_number: false, sql: String::new(), values: vec![Value::Integer(tenant.0)] }
     }
 
     /// Of one kind, as the question's filters on that kind want them.
@@ -75,7 +77,8 @@ impl Select {
     }
 
     /// One of these.
-    pub(super) fn among(self, objects: &[i64]) -> Self {
+    pub(super) fn among(mut self, objects: &[i64]) -> Self {
+        self.by_number = true;
         self.numbers("o.object", objects)
     }
     /// Associations from one of these.
@@ -93,7 +96,9 @@ impl Select {
 
     /// The statement, and what is bound.
     pub(super) fn finish(self) -> (String, Vec<Value>) {
-        (self.sql, self.values)
+        // The sign keeps SQLite from going through all of a tenant's objects instead of to the few that are named.
+        let sign = if self.by_number { "+" } else { "" };
+        (format!("{} WHERE {sign}o.tenant = ?{}", self.columns.select(), self.sql), self.values)
     }
 
     fn filter(mut self, filter: &Filter) -> Self {
@@ -228,4 +233,80 @@ fn applies(of: Of, kind: Kind) -> bool {
 fn json<T: serde::Serialize>(values: &[T]) -> String {
     // Strings and integers always have a JSON form.
     serde_json::to_string(values).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::{Connection, params_from_iter};
+
+    use super::*;
+    use crate::registry::schema::MIGRATION;
+
+    fn plan(connection: &Connection, select: Select) -> String {
+        let (sql, values) = select.finish();
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let lines = statement.query_map(params_from_iter(values), |row| row.get::<_, String>(3)).unwrap();
+        lines.collect::<Result<Vec<_>, _>>().unwrap().join("\n")
+    }
+
+    fn filter(by: By, test: Test) -> Filter {
+        Filter { of: Of::Any, by, test }
+    }
+
+    fn texts(count: usize) -> Test {
+        Test::Among((0..count).map(|n| n.to_string()).collect())
+    }
+
+    /// Whatever is asked, the first step is a search by key, and the registry's size does not matter.
+    #[test]
+    fn every_statement_begins_with_a_key() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(MIGRATION.steps[0]).unwrap();
+        let start = || Select::new(TenantNumber(1), Columns::Leaf);
+        let entry = Kind::DocumentEntry;
+        let of_patient = [
+            filter(By::PatientId, texts(1)),
+            filter(By::Status, Test::Numbers(vec![0])),
+            filter(By::Type, Test::Numbers(vec![0])),
+            filter(By::ClassCode, texts(2)),
+            filter(By::CreationTime, Test::From(0)),
+            filter(By::EventCode, texts(2)),
+            filter(By::AuthorPerson, Test::Like(vec!["*a*".to_owned()])),
+        ];
+        for (select, key) in [
+            (
+                start().of(entry, &of_patient[..3]),
+                "registry_object_patient (tenant=? AND patient=? AND kind=?)",
+            ),
+            (start().of(entry, &of_patient), "registry_object_patient (tenant=? AND patient=? AND kind=?)"),
+            (
+                start().of(entry, &[filter(By::EntryUuid, texts(1))]),
+                "registry_object_uuid (tenant=? AND uuid=?)",
+            ),
+            (
+                start().of(entry, &[filter(By::EntryUuid, texts(3))]),
+                "registry_object_uuid (tenant=? AND uuid=?)",
+            ),
+            (
+                start().of(entry, &[filter(By::UniqueId, texts(1))]),
+                "registry_object_unique_id (tenant=? AND unique_id=?)",
+            ),
+            (
+                start().of(entry, &[filter(By::UniqueId, texts(3))]),
+                "registry_object_unique_id (tenant=? AND unique_id=?)",
+            ),
+            (start().named(&[filter(By::EntryUuid, texts(3))]), "registry_object_uuid (tenant=? AND uuid=?)"),
+            (start().from(&[1]), "registry_object_source (tenant=? AND source=?"),
+            (
+                start().to(&[1, 2]).relations(&[1]),
+                "registry_object_target (tenant=? AND target=? AND relation=?)",
+            ),
+            (start().of(entry, &[]).among(&[1]), "INTEGER PRIMARY KEY (rowid=?)"),
+            (start().of(entry, &of_patient[3..]).among(&[1, 2]), "INTEGER PRIMARY KEY (rowid=?)"),
+        ] {
+            let plan = plan(&connection, select);
+            let first = plan.lines().find(|line| line.starts_with("SEARCH o ")).unwrap_or_default();
+            assert!(first.contains(key), "{key} is not the first step of\n{plan}");
+        }
+    }
 }

@@ -1,0 +1,220 @@
+//! Random histories of submissions and questions, against a model that holds the same in a few vectors.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::metadata::codes::association::{APND, RPLC, SIGNS, XFRM, XFRM_RPLC};
+
+const PATIENTS: [&str; 2] = [PATIENT, OTHER_PATIENT];
+const RELATIONS: [&str; 5] = [RPLC, XFRM_RPLC, XFRM, APND, SIGNS];
+
+/// What happens. Numbers pick among what there is, and wrap around.
+#[derive(Debug, Clone)]
+enum Step {
+    Submit { patient: usize, class: usize },
+    Relate { relation: usize, target: usize, patient: usize },
+    Folder { patient: usize },
+    Put { folder: usize, entry: usize },
+    Again { submission: usize },
+    Compare { patient: usize, class: usize, entry: usize, folder: usize },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let any = || 0..64usize;
+    prop_oneof![
+        2 => (any(), any()).prop_map(|(patient, class)| Step::Submit { patient, class }),
+        4 => (any(), any(), any())
+            .prop_map(|(relation, target, patient)| Step::Relate { relation, target, patient }),
+        1 => any().prop_map(|patient| Step::Folder { patient }),
+        3 => (any(), any()).prop_map(|(folder, entry)| Step::Put { folder, entry }),
+        1 => any().prop_map(|submission| Step::Again { submission }),
+        4 => (any(), any(), any(), any())
+            .prop_map(|(patient, class, entry, folder)| Step::Compare { patient, class, entry, folder }),
+    ]
+}
+
+struct Entry {
+    id: String,
+    patient: &'static str,
+    class: String,
+    approved: bool,
+}
+
+struct FolderModel {
+    id: String,
+    patient: &'static str,
+    members: BTreeSet<usize>,
+}
+
+#[derive(Default)]
+struct Model {
+    entries: Vec<Entry>,
+    folders: Vec<FolderModel>,
+    /// Relation, source, target.
+    relations: Vec<(&'static str, usize, usize)>,
+    accepted: Vec<Draft>,
+}
+
+impl Model {
+    fn add(&mut self, id: String, patient: &'static str, class: usize) {
+        self.entries.push(Entry { id, patient, class: format!("class{}", class % 2), approved: true });
+    }
+    fn deprecate(&mut self, entry: usize) {
+        if !std::mem::replace(&mut self.entries[entry].approved, false) {
+            return;
+        }
+        let children: Vec<usize> = self
+            .relations
+            .iter()
+            .filter(|(relation, _, target)| *target == entry && [APND, XFRM].contains(relation))
+            .map(|(_, source, _)| *source)
+            .collect();
+        children.into_iter().for_each(|child| self.deprecate(child));
+    }
+
+    async fn step(&mut self, hosted: &Hosted, step: &Step) {
+        match *step {
+            Step::Submit { patient, class } => {
+                let (id, patient) = (uuid(), PATIENTS[patient % 2]);
+                let class_code = code(&format!("class{}", class % 2));
+                let draft = Draft::of(patient).entry(entry_of(&id, patient).class_code(&class_code));
+                hosted.accept(&draft).await;
+                self.accepted.push(draft);
+                self.add(id, patient, class);
+            }
+            Step::Relate { relation, target, patient } if !self.entries.is_empty() => {
+                let (relation, target) = (RELATIONS[relation % 5], target % self.entries.len());
+                // Now and then for the wrong patient.
+                let patient = if patient == 0 { OTHER_PATIENT } else { self.entries[target].patient };
+                let id = uuid();
+                let new = entry_of(&id, patient).class_code(&code("class0"));
+                let draft = Draft::of(patient).entry(new).relate(relation, &id, &self.entries[target].id);
+                if !self.entries[target].approved || self.entries[target].patient != patient {
+                    hosted.refuse(&draft).await;
+                    return;
+                }
+                hosted.accept(&draft).await;
+                let source = self.entries.len();
+                self.add(id, patient, 0);
+                if [RPLC, XFRM_RPLC].contains(&relation) {
+                    self.deprecate(target);
+                    for folder in self.folders.iter_mut().filter(|folder| folder.members.contains(&target)) {
+                        folder.members.insert(source);
+                    }
+                }
+                self.relations.push((relation, source, target));
+            }
+            Step::Folder { patient } => {
+                let (id, patient) = (uuid(), PATIENTS[patient % 2]);
+                hosted.accept(&Draft::of(patient).folder(&id)).await;
+                self.folders.push(FolderModel { id, patient, members: BTreeSet::new() });
+            }
+            Step::Put { folder, entry } if !self.folders.is_empty() && !self.entries.is_empty() => {
+                let entry = entry % self.entries.len();
+                let folders = self.folders.len();
+                let folder = &mut self.folders[folder % folders];
+                let draft = Draft::of(folder.patient).put(&folder.id, &self.entries[entry].id);
+                if folder.members.contains(&entry) {
+                    return;
+                }
+                if !self.entries[entry].approved || self.entries[entry].patient != folder.patient {
+                    hosted.refuse(&draft).await;
+                    return;
+                }
+                hosted.accept(&draft).await;
+                folder.members.insert(entry);
+            }
+            Step::Again { submission } if !self.accepted.is_empty() => {
+                let again = &self.accepted[submission % self.accepted.len()];
+                let before = hosted.dump();
+                assert_eq!(hosted.register(again).await, Registered::Replayed(vec![]));
+                assert_eq!(hosted.dump(), before);
+            }
+            Step::Compare { patient, class, entry, folder } => {
+                self.compare_find(hosted, PATIENTS[patient % 2], &format!("class{}", class % 2)).await;
+                if !self.entries.is_empty() {
+                    self.compare_related(hosted, entry % self.entries.len()).await;
+                }
+                if !self.folders.is_empty() {
+                    self.compare_folder(hosted, folder % self.folders.len()).await;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    async fn compare_find(&self, hosted: &Hosted, patient: &str, class: &str) {
+        let (patient_value, class_value) = (quoted(&[patient]), quoted(&[&format!("{class}^^1.2.3.5")]));
+        for (status, deprecated_too) in [(APPROVED, false), (ANY_STATUS, true)] {
+            let expected = self.entries.iter().filter(|entry| {
+                entry.patient == patient && entry.class == class && (entry.approved || deprecated_too)
+            });
+            let mut expected: Vec<_> = expected.map(|entry| entry.id.clone()).collect();
+            expected.sort();
+            let parameters = [
+                ("$XDSDocumentEntryPatientId", patient_value.as_str()),
+                ("$XDSDocumentEntryStatus", status),
+                ("$XDSDocumentEntryClassCode", &class_value),
+            ];
+            assert_eq!(hosted.find(FIND_DOCUMENTS, &parameters).await, expected);
+        }
+    }
+
+    async fn compare_related(&self, hosted: &Hosted, entry: usize) {
+        for relation in RELATIONS {
+            let mut expected = BTreeSet::new();
+            for &(_, source, target) in self
+                .relations
+                .iter()
+                .filter(|(known, source, target)| *known == relation && [source, target].contains(&&entry))
+            {
+                expected.extend([&self.entries[source].id, &self.entries[target].id]);
+            }
+            let (by_id, types) = (quoted(&[&self.entries[entry].id]), quoted(&[relation]));
+            let parameters = [("$XDSDocumentEntryEntryUUID", by_id.as_str()), ("$AssociationTypes", &types)];
+            let found = hosted.ask(GET_RELATED, ReturnType::LeafClass, &parameters).await;
+            let entries = found.objects.iter().filter(|object| object.unique_id.is_some());
+            assert_eq!(entries.map(|object| &object.id).collect::<BTreeSet<_>>(), expected);
+        }
+    }
+
+    async fn compare_folder(&self, hosted: &Hosted, folder: usize) {
+        let folder = &self.folders[folder];
+        let by_id = quoted(&[&folder.id]);
+        let found = hosted
+            .ask(GET_FOLDER_AND_CONTENTS, ReturnType::LeafClass, &[("$XDSFolderEntryUUID", &by_id)])
+            .await;
+        let statuses: BTreeMap<_, _> = found
+            .objects
+            .iter()
+            .filter(|object| object.unique_id.is_some())
+            .map(|object| (object.id.clone(), hosted.status(&object.id) == "Approved"))
+            .collect();
+        let expected: BTreeMap<_, _> = folder
+            .members
+            .iter()
+            .map(|&member| (self.entries[member].id.clone(), self.entries[member].approved))
+            .collect();
+        assert_eq!(statuses, expected);
+        // The folder, its entries, and one membership for each.
+        assert_eq!(found.objects.len(), 1 + 2 * expected.len());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_histories_end_as_the_model_says(steps in prop::collection::vec(step(), 1..40)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let hosted = Hosted::new();
+            let mut model = Model::default();
+            for step in &steps {
+                model.step(&hosted, step).await;
+            }
+        });
+    }
+}
