@@ -107,7 +107,7 @@ impl Gathered {
         if (self.len() + chunk.len()) as u64 > self.limit {
             return Err(StreamError::TooLarge { what: self.what, limit: self.limit });
         }
-        if self.len() == 0 {
+        if self.is_empty() {
             self.first = chunk;
             return Ok(());
         }

@@ -8,6 +8,7 @@ mod figures;
 mod large;
 mod limit;
 mod load;
+mod merge;
 
 mod peers;
 mod process;
@@ -119,6 +120,9 @@ async fn measure(run: &Run, wanted: impl Fn(&str) -> bool) -> Result<Vec<Row>, S
     }
     if wanted("fan-out") {
         rows.extend(peers::fan_out(run).await?);
+    }
+    if wanted("merge") {
+        rows.extend(merge::row()?);
     }
     if wanted("large") {
         rows.extend(large::large(run).await?);

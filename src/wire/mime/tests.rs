@@ -254,7 +254,7 @@ fn through(documents: &[Vec<u8>], size: usize, known: bool) -> Vec<Vec<u8>> {
 #[test]
 fn every_size_arrives_whole() {
     for size in [0, 1, 65_535, 65_536, 65_537, 1_048_575, 1_048_576, 1_048_577] {
-        let document: Vec<u8> = (0..size).map(|n: usize| (n * 7919 >> 3) as u8).collect();
+        let document: Vec<u8> = (0..size).map(|n: usize| ((n * 7919) >> 3) as u8).collect();
         for chunk in [997, 65_536, 1 << 20] {
             assert_eq!(through(&[b"<e/>".to_vec(), document.clone()], chunk, chunk != 997)[1], document);
         }

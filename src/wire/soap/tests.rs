@@ -109,7 +109,7 @@ fn what_is_sent_is_received_in_both_forms() {
             assert!(message.envelope.body().unwrap().is(Ns::NONE, "q"));
             message.envelope.check(&[ACTION], &[]).unwrap();
         }
-        let large: Vec<u8> = (0..1_048_577_usize).map(|n| (n * 31 >> 3) as u8).collect();
+        let large: Vec<u8> = (0..1_048_577_usize).map(|n| ((n * 31) >> 3) as u8).collect();
         let documents =
             [0, 1, 65_535, 65_536, 65_537, 1_048_575, 1_048_576, 1_048_577].map(|size| &large[..size]);
         let (content_type, body) = written(send(outgoing(Form::Mtom, &documents))).await;
