@@ -7,7 +7,7 @@ mod check;
 mod demo;
 mod doctor;
 mod output;
-mod peer;
+pub mod peer;
 mod query;
 mod retrieve;
 mod serve;

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod command_line;
+mod durability;
 mod federation_faults;
 mod federation_regions;
 mod federation_rules;
@@ -11,6 +12,7 @@ mod http_client;
 mod http_limits;
 mod http_smuggling;
 mod http_tls;
+mod large_documents;
 mod metadata;
 mod operator;
 mod server_faults;

@@ -10,3 +10,4 @@ pub mod golden;
 pub mod http;
 pub mod messages;
 pub mod program;
+pub mod submissions;

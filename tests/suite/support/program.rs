@@ -62,6 +62,11 @@ impl Served {
         self.ready["endpoints"][name].as_str().unwrap_or_else(|| panic!("{name}: {}", self.ready)).to_owned()
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends SIGTERM and gives its exit code.
     pub fn terminate(mut self) -> Option<i32> {
         let pid = self.child.id().to_string();

@@ -1,0 +1,160 @@
+//! What was acknowledged is there and whole, and what was not is there whole or not at all, whenever the process is killed
+//! (attack 65).
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::Uri;
+use sekisho::cli::peer::{Peer, PeerError, Sink};
+use sekisho::transactions::errors::Status;
+use sekisho::transactions::iti18::{ITI18, Parameter, QueryRequest, ReturnType};
+use sekisho::transactions::iti43::{DocumentHead, DocumentRequest, ITI43, RetrieveRequest};
+use sekisho::wire::stream::Content;
+
+use crate::support::certs::TempDir;
+use crate::support::program::Served;
+use crate::support::submissions::{Document, any_below, submission};
+
+const CONFIG: &str = "examples/standalone/sekisho.toml";
+const REPOSITORY: &str = "2.25.318902478213461.10.2";
+const PATIENT: &str = "1^^^&1.2.3&ISO";
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Often enough to meet group commits, large files and replies at different moments; a round takes about two seconds.
+const KILLS: usize = 5;
+const SENDERS: usize = 8;
+
+/// A submission that was begun, and whether it was acknowledged.
+type Begun = Arc<Mutex<Vec<(Vec<Document>, bool)>>>;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_65_what_was_acknowledged_survives_a_kill_and_nothing_is_half_there() {
+    let folder = TempDir::new();
+    let begun = Begun::default();
+    for _ in 0..KILLS {
+        let served = Served::start(CONFIG, folder.path(), &[]);
+        check(&served, &begun).await;
+        let senders: Vec<_> =
+            (0..SENDERS).map(|_| tokio::spawn(send(url(&served, "iti41"), begun.clone()))).collect();
+        tokio::time::sleep(Duration::from_millis(100 + any_below(900) as u64)).await;
+        // SIGKILL.
+        drop(served);
+        for sender in senders {
+            sender.await.unwrap();
+        }
+    }
+    let served = Served::start(CONFIG, folder.path(), &[]);
+    check(&served, &begun).await;
+    assert!(begun.lock().unwrap().iter().any(|(_, acknowledged)| *acknowledged), "nothing was tested");
+    let left = std::fs::read_dir(folder.path().join("incoming")).unwrap().count();
+    assert_eq!(left, 0, "what was arriving is gone");
+}
+
+/// Submits one after the other until the server is gone.
+async fn send(url: Uri, begun: Begun) {
+    let peer = Peer::plain(DEADLINE).unwrap();
+    loop {
+        // Segments mostly, a file of its own now and then, and two in one submission.
+        let size = if any_below(8) == 0 { 1_500_000 } else { any_below(200_000) };
+        let documents = vec![Document::new(size), Document::new(any_below(5_000))];
+        let submission = submission(PATIENT, &documents);
+        let parts = documents.iter().enumerate().map(|(n, document)| {
+            (format!("Document{n}"), "text/plain".to_owned(), Content::from_bytes(document.bytes()))
+        });
+        let parts = parts.collect();
+        let number = {
+            let mut begun = begun.lock().unwrap();
+            begun.push((documents, false));
+            begun.len() - 1
+        };
+        let Ok(response) = peer.submit(&url, &submission, parts).await else { return };
+        assert_eq!(response.status, Status::Success, "{:?}", response.errors);
+        begun.lock().unwrap()[number].1 = true;
+    }
+}
+
+/// Every submission is there whole or not at all, and every acknowledged one is there.
+async fn check(served: &Served, begun: &Begun) {
+    let begun = begun.lock().unwrap().clone();
+    let peer = Peer::plain(DEADLINE).unwrap();
+    let registered = entries(&peer, served).await;
+    let mut known = HashSet::new();
+    for (documents, acknowledged) in &begun {
+        let there = documents.iter().filter(|document| registered.contains_key(&document.unique_id)).count();
+        assert!(there == 0 || there == documents.len(), "{there} of {} entries", documents.len());
+        assert!(there > 0 || !acknowledged, "an acknowledged submission is gone");
+        known.extend(documents.iter().map(|document| document.unique_id.as_str()));
+    }
+    assert!(registered.keys().all(|unique_id| known.contains(unique_id.as_str())));
+
+    let documents: Vec<_> = begun.iter().flat_map(|(documents, _)| documents).collect();
+    for some in documents.chunks(50) {
+        let wanted = some.iter().map(|document| DocumentRequest {
+            home: None,
+            repository: REPOSITORY.to_owned(),
+            document: document.unique_id.clone(),
+        });
+        let request = RetrieveRequest { documents: wanted.collect() };
+        let mut received = Received::default();
+        let head = peer.retrieve(&ITI43, &url(served, "iti43"), &request, &mut received).await.unwrap();
+        assert!(
+            head.errors.iter().all(|error| error.code == "XDSDocumentUniqueIdError"),
+            "{:?}",
+            head.errors
+        );
+        for document in some {
+            let bytes = received.0.get(&document.unique_id);
+            let size = registered.get(&document.unique_id);
+            assert_eq!(bytes.is_some(), size.is_some(), "registered and retrievable are the same documents");
+            if let (Some(bytes), Some(size)) = (bytes, size) {
+                assert_eq!(*size, Some(bytes.len() as u64));
+                assert!(*bytes == document.bytes(), "other bytes came back");
+            }
+        }
+    }
+}
+
+/// The registry's entries: size by uniqueId.
+async fn entries(peer: &Peer, served: &Served) -> HashMap<String, Option<u64>> {
+    let parameter =
+        |name: &str, value: &str| Parameter { name: name.to_owned(), values: vec![value.to_owned()] };
+    let request = QueryRequest {
+        query: "urn:uuid:14d4debf-8f97-4251-9a74-a90016b0af0d".to_owned(),
+        home: None,
+        return_type: ReturnType::LeafClass,
+        parameters: vec![
+            parameter("$XDSDocumentEntryPatientId", &format!("'{PATIENT}'")),
+            parameter("$XDSDocumentEntryStatus", "('urn:oasis:names:tc:ebxml-regrep:StatusType:Approved')"),
+        ],
+    };
+    let response = peer.query(&ITI18, &url(served, "iti18"), &request).await.unwrap();
+    assert_eq!(response.status, Status::Success, "{:?}", response.errors);
+    response.objects.into_iter().map(|object| (object.unique_id.unwrap(), object.size)).collect()
+}
+
+fn url(served: &Served, transaction: &str) -> Uri {
+    served.endpoint(transaction).parse().unwrap()
+}
+
+/// Documents by uniqueId.
+#[derive(Default)]
+struct Received(HashMap<String, Vec<u8>>, String);
+
+impl Sink for Received {
+    async fn begin(&mut self, document: &DocumentHead) -> Result<(), PeerError> {
+        self.1 = document.request.document.clone();
+        self.0.insert(self.1.clone(), Vec::new());
+        Ok(())
+    }
+    async fn chunk(&mut self, bytes: Bytes) -> Result<(), PeerError> {
+        if let Some(all) = self.0.get_mut(&self.1) {
+            all.extend_from_slice(&bytes);
+        }
+        Ok(())
+    }
+    async fn end(&mut self) -> Result<(), PeerError> {
+        Ok(())
+    }
+}

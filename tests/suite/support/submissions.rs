@@ -1,0 +1,73 @@
+//! Submissions of documents whose bytes follow from their uniqueId, so that a test that has only the identifiers knows what
+//! must come back.
+
+use bytes::Bytes;
+use sekisho::metadata::views::{Membership, has_member};
+use sekisho::metadata::{Author, Code, DocumentEntryBuilder, Submission, SubmissionSetBuilder};
+use uuid::Uuid;
+
+/// A document that is submitted.
+#[derive(Debug, Clone)]
+pub struct Document {
+    pub unique_id: String,
+    pub size: usize,
+}
+
+impl Document {
+    pub fn new(size: usize) -> Self {
+        Self { unique_id: oid(), size }
+    }
+
+    /// Its bytes.
+    pub fn bytes(&self) -> Bytes {
+        let seed = self.unique_id.bytes().fold(7_usize, |seed, byte| seed * 31 % 65_521 + usize::from(byte));
+        (0..self.size).map(|i| ((i + seed) * 31 + i / 251) as u8).collect()
+    }
+}
+
+/// A SubmissionSet with an entry for each document; entries have the symbolic ids `Document0` and so on.
+pub fn submission(patient: &str, documents: &[Document]) -> Submission {
+    let author = Author { person: Some("D0001^佐藤^健一".to_owned()), ..Author::default() };
+    let set = SubmissionSetBuilder::new("set")
+        .authors([&author])
+        .content_type_code(&code("18842-5"))
+        .patient_id(patient)
+        .source_id("1.2.3.8")
+        .submission_time("20260116093000")
+        .unique_id(oid());
+    let mut objects = vec![set.build()];
+    for (number, document) in documents.iter().enumerate() {
+        let id = format!("Document{number}");
+        let entry = DocumentEntryBuilder::stable(&*id)
+            .mime_type("application/octet-stream")
+            .title("ja-JP", "退院時サマリー")
+            .class_code(&code("18842-5"))
+            .confidentiality_codes([&code("N")])
+            .creation_time("20260115")
+            .facility_type_code(&code("11"))
+            .format_code(&code("urn:ihe:pcc:xds-ms:2007"))
+            .language_code("ja-JP")
+            .patient_id(patient)
+            .practice_setting_code(&code("01"))
+            .source_patient_id("S1^^^&1.2.3.7&ISO")
+            .type_code(&code("18842-5"))
+            .unique_id(&*document.unique_id);
+        objects.push(entry.build());
+        objects.push(has_member("set", &id, Membership::Original));
+    }
+    Submission { objects, ..Submission::default() }
+}
+
+/// A new OID.
+pub fn oid() -> String {
+    format!("2.25.{}", Uuid::new_v4().as_u128())
+}
+
+/// A number below `end`; nothing follows from which.
+pub fn any_below(end: usize) -> usize {
+    (Uuid::new_v4().as_u128() % end as u128) as usize
+}
+
+fn code(code: &str) -> Code {
+    Code::new(code, "1.2.3.5", code)
+}
