@@ -110,6 +110,8 @@ pub struct Member {
     pub name: String,
     /// Its homeCommunityIds; the first is the one that we name. Never empty.
     homes: Vec<HomeCommunityId>,
+    /// The first of them as URN: what nearly every object of its answers has.
+    urn: String,
     /// Assigning authorities whose patients it knows by the same identifiers as we do.
     pub authorities: Vec<Oid>,
     /// How it differs from the rules, with the operator's consent.
@@ -126,9 +128,11 @@ impl Member {
         home: HomeCommunityId,
         more: Vec<HomeCommunityId>,
     ) -> Self {
+        let urn = home.to_urn();
         let mut homes = vec![home];
         homes.extend(more);
         Self {
+            urn,
             role,
             name: name.into(),
             homes,
@@ -155,7 +159,7 @@ impl Member {
 
     /// The same of a text; one that is no homeCommunityId is nobody's.
     pub fn is_named(&self, home: &str) -> bool {
-        HomeCommunityId::parse(home).is_ok_and(|home| self.is(&home))
+        home == self.urn || HomeCommunityId::parse(home).is_ok_and(|home| self.is(&home))
     }
 
     /// Whether it knows the patient by this very identifier.

@@ -51,13 +51,13 @@ enum Found {
 impl Parts {
     /// Goes to a part. Parts that are wanted later are held in memory, up to a bound; others are passed over.
     async fn find(&mut self, id: &str) -> Result<Found, StreamError> {
-        if let Some(broken) = &self.broken {
-            return Err(broken.clone());
-        }
         match self.wanted.remove(id) {
             Some(chunks) if !chunks.is_empty() => return Ok(Found::Ahead(chunks)),
             Some(_) => {}
             None => return Err(StreamError::Malformed("two documents refer to one part".into())),
+        }
+        if let Some(broken) = &self.broken {
+            return Err(broken.clone());
         }
         loop {
             let Some(part) = self.attachments.next().await? else {

@@ -40,13 +40,17 @@ pub fn patient_of(request: &QueryRequest) -> Result<Option<PatientId>, RegistryE
         };
     };
     let name = &parameter.name;
-    let values: Vec<&str> = request.values(name).collect();
-    let [value] = values[..] else {
+    let values: Vec<String> = request.values(name).map(unquoted).collect();
+    let [text] = &values[..] else {
         let context = format!("{name} has {} values; it takes one (ITI TF-2: 3.18.4.1.2.3.5)", values.len());
         return Err(RegistryError::error(code::STORED_QUERY_PARAM_NUMBER, context));
     };
-    let text = unquoted(value);
-    match PatientId::parse(&text) {
+    match PatientId::parse(text) {
+        // A list of several in one Value: 'a','b'.
+        Err(_) if text.contains("','") => {
+            let context = format!("{name} has several values; it takes one (ITI TF-2: 3.18.4.1.2.3.5)");
+            Err(RegistryError::error(code::STORED_QUERY_PARAM_NUMBER, context))
+        }
         Ok(patient) => Ok(Some(patient)),
         Err(_) => {
             let context = format!("{name} must read 'id^^^&OID&ISO' (ITI TF-3: Table 4.2.3.1.7-2)");
@@ -121,6 +125,8 @@ mod tests {
         assert_eq!(code(request(FIND_DOCUMENTS, &[])), "XDSStoredQueryMissingParam");
         let two: &[&str] = &["'1^^^&1.2&ISO'", "'2^^^&1.2&ISO'"];
         assert_eq!(code(request(FIND_DOCUMENTS, &[(name, two)])), "XDSStoredQueryParamNumber");
+        let list: &[&str] = &["('1^^^&1.2&ISO','2^^^&1.2&ISO')"];
+        assert_eq!(code(request(FIND_DOCUMENTS, &[(name, list)])), "XDSStoredQueryParamNumber");
         assert_eq!(code(request(FIND_DOCUMENTS, &[(name, &["'nobody'"])])), "XDSRegistryError");
         assert_eq!(patient_of(&request("urn:uuid:other", &[])), Ok(None));
     }

@@ -82,7 +82,7 @@ impl Region {
         let text = community_file(&other.home, other.server.address, quirks)
             .replace("/iti38", "/services/iti-38")
             .replace("/iti39", "/services/iti-39")
-            .replace("deadline_ms = 500", "deadline_ms = 4000");
+            .replace("deadline_ms = 1500", "deadline_ms = 4000");
         std::fs::write(self.folder.path().join(format!("{}.toml", other.home)), text).unwrap();
         assert_eq!(self.directory.reload(), []);
     }

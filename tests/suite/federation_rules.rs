@@ -235,6 +235,35 @@ async fn a_gap_in_a_peers_answer_is_an_error_and_a_repetition_is_left_out() {
 }
 
 #[tokio::test]
+async fn parts_in_another_order_than_their_documents_are_read_all_the_same() {
+    for size in [100_000, 3_000_000] {
+        let east = Scripted::new(EAST, Behaviour::Backwards).await;
+        let ids: Vec<String> = (10..13).map(|n| format!("1.2.200.{n}")).collect();
+        for (id, fill) in ids.iter().zip(["a", "b", "c"]) {
+            east.add(id, fill.repeat(size));
+        }
+        let all: Vec<(&str, &str)> = ids.iter().map(|id| (EAST, id.as_str())).collect();
+        let gateway = Gateway::new(&[east.file("")]);
+        let response = gateway.fetch(&all).await;
+        assert_eq!(response.status, Status::Success, "{:#?}", response.errors);
+        let documents = collected(response).await;
+        for (id, fill) in ids.iter().zip(["a", "b", "c"]) {
+            assert!(documents[id] == fill.repeat(size), "{id}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_part_that_is_not_there_costs_no_other_document() {
+    let (_east, _west, gateway) = two(Behaviour::NoPart, Behaviour::Right).await;
+    let response = gateway.fetch(&[(EAST, "1.2.200.1"), (EAST, "1.2.200.2"), (WEST, "1.2.300.1")]).await;
+    assert_eq!(response.status, Status::PartialSuccess);
+    assert_eq!(codes(&response.errors), [("XDSUnavailableCommunity", Severity::Error)]);
+    assert_eq!(response.errors[0].location.as_deref(), Some("1.2.200.1"));
+    assert_eq!(collected(response).await.len(), 2);
+}
+
+#[tokio::test]
 async fn how_many_documents_a_community_takes_is_learned() {
     let east = Scripted::new(EAST, Behaviour::AtMost(3)).await;
     let gateway = Gateway::new(&[east.file("")]);

@@ -75,6 +75,10 @@ pub enum Behaviour {
     NoLanguage,
     /// At most so many documents per request.
     AtMost(usize),
+    /// The parts of its documents come in the opposite order.
+    Backwards,
+    /// The first document refers to a part that is not there.
+    NoPart,
     /// Documents that were asked for are left out, silently.
     Forgets,
 }
@@ -143,12 +147,12 @@ impl Scripted {
     }
 }
 
-/// A community's file: it shares the patient's authority with us, has half a second, and is asked once.
+/// A community's file: it shares the patient's authority with us, has a second and a half, and a breaker that opens early.
 pub fn community_file(home: &str, address: SocketAddr, more: &str) -> String {
     format!(
         "name = \"Region {home}\"\nhome = [\"urn:oid:{home}\"]\nauthorities = [\"1.2.392.1\"]\n{more}\n\
          [endpoints]\niti38 = \"http://{address}/iti38\"\niti39 = \"http://{address}/iti39\"\n\
-         [limits]\ndeadline_ms = 500\nbreaker_failures = 3\nbreaker_pause_ms = 200\n"
+         [limits]\ndeadline_ms = 1500\nbreaker_failures = 3\nbreaker_pause_ms = 200\n"
     )
 }
 
@@ -283,6 +287,11 @@ impl Script {
                 };
                 parts.push((format!("{number}.{repeat}@peer"), bytes));
             }
+        }
+        match behaviour {
+            Behaviour::Backwards => parts.reverse(),
+            Behaviour::NoPart => drop(parts.remove(0)),
+            _ => {}
         }
         let (status, errors) = match refuses {
             true => (
@@ -526,7 +535,7 @@ impl Gateway {
             OwnCommunity::new("Own Region", home(OWN), source),
             Arc::clone(&directory),
             correlation,
-            Duration::from_millis(700),
+            Duration::from_millis(2000),
         );
         Self { gateway, directory, own, folder }
     }
