@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod command_line;
+mod doctor;
 mod durability;
 mod federation_faults;
 mod federation_regions;

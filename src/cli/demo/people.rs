@@ -256,9 +256,9 @@ mod tests {
                 assert!(Oid::parse(&oid).is_ok(), "{oid}");
             }
         }
-        for number in 0..REGIONS.len() {
+        for (number, region) in REGIONS.iter().enumerate() {
             let mut ids: Vec<_> = PEOPLE.iter().filter_map(|person| person.ids[number]).collect();
-            assert!(ids.iter().all(|id| PatientId::parse(&REGIONS[number].patient(id)).is_ok()));
+            assert!(ids.iter().all(|id| PatientId::parse(&region.patient(id)).is_ok()));
             let count = ids.len();
             ids.sort_unstable();
             ids.dedup();

@@ -3,9 +3,11 @@
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use openssl::ssl::{Ssl, SslContext, SslFiletype, SslMethod, SslVerifyMode};
 use openssl::x509::{X509, X509NameRef};
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio_openssl::SslStream;
 
@@ -20,6 +22,9 @@ const OTHER_NAME: [i32; 2] = [62, 64];
 const NOT_TRUSTED: [i32; 5] = [2, 18, 19, 20, 21];
 /// X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED.
 const OUT_OF_DATE: [i32; 2] = [9, 10];
+
+/// How long an alert may take: a server that goes on waits for our request.
+const ALERT_WAIT: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Clone)]
 struct Complaint {
@@ -59,7 +64,24 @@ pub async fn shake_hands(
     describe(&stream, findings);
     let complaints = complaints.lock().map(|complaints| complaints.clone()).unwrap_or_default();
     judge_chain(&complaints, tls, findings);
-    Some(stream)
+    match refusal(&mut stream).await {
+        None => Some(stream),
+        Some(alert) => {
+            findings.push(refused(&alert, tls));
+            None
+        }
+    }
+}
+
+/// In TLS 1.3 the server judges our certificate when we take the handshake to be over. Its alert has to be read before
+/// anything is sent: a connection that is reset meanwhile takes the alert with it.
+async fn refusal(stream: &mut SslStream<TcpStream>) -> Option<String> {
+    let mut nothing = [0];
+    match tokio::time::timeout(ALERT_WAIT, stream.read(&mut nothing)).await {
+        Ok(Ok(0)) => Some("the peer closed the connection after the handshake".to_owned()),
+        Ok(Err(error)) => Some(error.to_string()),
+        Ok(Ok(_)) | Err(_) => None,
+    }
 }
 
 fn session(

@@ -69,8 +69,7 @@ impl Served {
 
     /// Sends SIGTERM and gives its exit code.
     pub fn terminate(mut self) -> Option<i32> {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(Command::new("kill").args(["-TERM", &self.pid().to_string()]).status().unwrap().success());
         self.child.wait().unwrap().code()
     }
 }
