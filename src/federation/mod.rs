@@ -6,7 +6,7 @@
 //! | [`directory`], [`quirks`] | the files that describe communities, read again when they change |
 //! | [`correlate`], [`patients`] | which patient is which elsewhere; which patient a query is about |
 //! | [`member`] | who a community is, and what was noticed about it |
-//! | [`line`], [`breaker`] | calling one remote service: pool, deadline, retries, circuit breaker |
+//! | [`mod@line`], [`breaker`] | calling one remote service: pool, deadline, retries, circuit breaker |
 //! | [`peer`], [`bridge`] | a community's Responding Gateway; a region's own registry and repositories |
 //! | [`fanout`] | asking all at once under one deadline |
 //! | [`consolidate`] | one QueryResponse from many |
