@@ -353,7 +353,10 @@ async fn folders_by_patient_by_id_and_by_entry() {
     let by_uuid = [("$XDSFolderEntryUUID", quoted(&[&folder, &empty]))];
     assert_eq!(hosted.find(GET_FOLDERS, &[(by_uuid[0].0, &by_uuid[0].1)]).await, both);
     let unique_id = quoted(&[&draft.unique_id(&empty)]);
-    assert_eq!(hosted.find(GET_FOLDERS, &[("$XDSFolderUniqueId", &unique_id)]).await, [empty.clone()]);
+    assert_eq!(
+        hosted.find(GET_FOLDERS, &[("$XDSFolderUniqueId", &unique_id)]).await,
+        std::slice::from_ref(&empty)
+    );
     for (entry, expected) in [(&inside, vec![folder.clone()]), (&outside, vec![])] {
         let by_uuid = quoted(&[entry]);
         let found = hosted.find(GET_FOLDERS_FOR_DOCUMENT, &[("$XDSDocumentEntryEntryUUID", &by_uuid)]).await;
@@ -458,11 +461,11 @@ async fn on_demand_entries_are_found_when_asked_for() {
     let find = async |more: &[(&str, &str)]| {
         hosted.find(FIND_DOCUMENTS, &[BY_PATIENT.as_slice(), more].concat()).await
     };
-    assert_eq!(find(&[]).await, [snapshot.clone()]);
+    assert_eq!(find(&[]).await, std::slice::from_ref(&snapshot));
     assert_eq!(find(&[("$XDSDocumentEntryType", &both)]).await, sorted(&[&snapshot, &on_demand]));
     // A creation time that is not there filters nothing.
     let early = [("$XDSDocumentEntryType", both.as_str()), ("$XDSDocumentEntryCreationTimeTo", "2000")];
-    assert_eq!(find(&early).await, [on_demand.clone()]);
+    assert_eq!(find(&early).await, std::slice::from_ref(&on_demand));
     let (entry, types) = (quoted(&[&snapshot]), quoted(&[IS_SNAPSHOT_OF]));
     let related = [("$XDSDocumentEntryEntryUUID", entry.as_str()), ("$AssociationTypes", &types)];
     assert_eq!(hosted.find(GET_RELATED, &related).await, [""; 0]);
@@ -538,7 +541,10 @@ async fn attack_53_long_lists_are_bounded() {
         quoted(&ids.iter().map(String::as_str).collect::<Vec<_>>())
     };
     let most = list(limits::MAX_QUERY_VALUES);
-    assert_eq!(hosted.find(GET_DOCUMENTS, &[("$XDSDocumentEntryEntryUUID", &most)]).await, [one.clone()]);
+    assert_eq!(
+        hosted.find(GET_DOCUMENTS, &[("$XDSDocumentEntryEntryUUID", &most)]).await,
+        std::slice::from_ref(&one)
+    );
     let more = list(limits::MAX_QUERY_VALUES + 1);
     assert_eq!(
         hosted.refused(GET_DOCUMENTS, &[("$XDSDocumentEntryEntryUUID", &more)]).await,

@@ -305,7 +305,7 @@ async fn a_replacement_deprecates_the_original_with_its_children_and_takes_its_p
             ],
         )
         .await;
-    assert_eq!(updated, [folder.clone()]);
+    assert_eq!(updated, std::slice::from_ref(&folder));
     let found = hosted
         .find(
             FIND_DOCUMENTS,
