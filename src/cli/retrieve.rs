@@ -15,6 +15,7 @@ use super::output::{Output, bytes};
 use super::peer::{PeerError, PeerOptions, Sink};
 use super::query::{FoundDocument, errors_json, show_errors, status};
 use super::{Exit, Outcome, Stop};
+use crate::limits::MAX_ENVELOPE_BYTES;
 use crate::transactions::errors::Status;
 use crate::transactions::iti39::ITI39;
 use crate::transactions::iti43::{DocumentHead, DocumentRequest, ITI43, RetrieveRequest};
@@ -54,7 +55,7 @@ impl Retrieve {
     pub async fn run(self) -> Outcome {
         let (transaction, endpoint) = if self.cross { (&ITI39, "iti39") } else { (&ITI43, "iti43") };
         let place = self.peer.place(endpoint)?;
-        let wanted = self.wanted()?;
+        let wanted = self.wanted().await?;
         let request = RetrieveRequest { documents: wanted.iter().filter_map(document_request).collect() };
         if request.documents.is_empty() {
             return Err(Stop::new(
@@ -75,11 +76,13 @@ impl Retrieve {
             "documents": files.saved,
             "errors": errors_json(&head.errors),
         }));
-        let whole = head.status == Status::Success && files.saved.iter().all(|saved| saved.ok != Some(false));
+        let all_came = files.saved.len() == request.documents.len();
+        let all_right = files.saved.iter().all(|saved| saved.ok != Some(false));
+        let whole = head.status == Status::Success && all_came && all_right;
         Ok(if whole { Exit::Done } else { Exit::No })
     }
 
-    fn wanted(&self) -> Result<Vec<FoundDocument>, Stop> {
+    async fn wanted(&self) -> Result<Vec<FoundDocument>, Stop> {
         if !self.document.is_empty() {
             let document = |id: &String| FoundDocument {
                 home: self.home.clone(),
@@ -93,12 +96,15 @@ impl Retrieve {
         if std::io::stdin().is_terminal() {
             return Err(Stop::new(Exit::Usage, how));
         }
-        let mut text = String::new();
-        let read = std::io::stdin().lock().read_to_string(&mut text).map_err(|error| error.to_string());
-        let parsed = read.and_then(|_| serde_json::from_str(&text).map_err(|error| error.to_string()));
-        let QueryOutput { documents } = parsed.map_err(|error| {
+        let read = tokio::task::spawn_blocking(|| {
+            let stdin = std::io::stdin().lock().take(MAX_ENVELOPE_BYTES as u64);
+            serde_json::from_reader::<_, QueryOutput>(stdin)
+        });
+        let unusable = |error: String| {
             Stop::new(Exit::Usage, format!("stdin is no answer of `query --json` ({error}); {how}"))
-        })?;
+        };
+        let read = read.await.map_err(|error| unusable(error.to_string()))?;
+        let QueryOutput { documents } = read.map_err(|error| unusable(error.to_string()))?;
         Ok(documents)
     }
 }

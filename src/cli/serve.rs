@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::assemble::Running;
+use super::assemble::Configured;
 use super::{Exit, Outcome};
 use crate::config::LogFormat;
 
@@ -30,9 +30,10 @@ pub struct Serve {
 impl Serve {
     /// Serves until it is stopped.
     pub async fn run(self) -> Outcome {
-        let running = Running::start(&self.config, &self.set).await?;
-        let log = running.settings().log;
+        let configured = Configured::load(&self.config, &self.set).await?;
+        let log = configured.settings().log;
         log_to_stderr(log.level, log.format);
+        let running = configured.start().await?;
         // Before anybody is told that we are there: who is told may stop us.
         let mut hangup = signal(SignalKind::hangup()).ok();
         let stop = stopping();

@@ -86,6 +86,20 @@ fn a_query_by_entry_uuid_or_unique_id_gives_the_document() {
 }
 
 #[test]
+fn a_data_directory_has_one_process() {
+    let data = TempDir::new();
+    let config = "examples/standalone/sekisho.toml";
+    let served = Served::start(config, data.path(), &[]);
+    let directory = format!("data.directory={}", data.path().display());
+    let free = "listen.http.address=127.0.0.1:0";
+    let second = ["serve", "--config", config, "--set", &directory, "--set", free];
+    let (exit, _, log) = run(&second, "");
+    assert_eq!(exit, 3, "{log}");
+    assert!(log.contains("another process serves from this data directory"), "{log}");
+    assert_eq!(served.terminate(), Some(0));
+}
+
+#[test]
 fn exit_codes_tell_usage_from_unavailability() {
     assert_eq!(run(&["query", "--url", "http://127.0.0.1:1/", "--patient", "nobody"], "").0, 2);
     assert_eq!(run(&["query", "--url", "http://127.0.0.1:1/", "--patient", PATIENT], "").0, 3);

@@ -21,7 +21,7 @@ use self::watch::Files;
 use super::check::load;
 use super::{Exit, Stop};
 use crate::admin::{Operator, install_metrics};
-use crate::config::{HttpListener, Settings, SoapListener};
+use crate::config::{HttpListener, Problems, Settings, SoapListener};
 use crate::federation::directory::Directory;
 use crate::server::{Exposure, Front, ListenError, ListenerSettings, Listeners, Services, TlsFiles};
 
@@ -59,17 +59,36 @@ pub struct Running {
     watch: Option<JoinHandle<()>>,
 }
 
-impl Running {
-    /// Starts what a configuration says; returns when everything listens.
-    pub async fn start(file: &Path, overrides: &[String]) -> Result<Self, Stop> {
-        let loaded = load(file.to_owned(), overrides.to_vec()).await?;
-        let (settings, warnings) = loaded.map_err(|problems| {
+/// A configuration that was read and is good.
+pub struct Configured {
+    file: PathBuf,
+    overrides: Vec<String>,
+    settings: Settings,
+    warnings: Problems,
+}
+
+impl Configured {
+    /// Reads a configuration, with overrides; all of its problems are in the error.
+    pub async fn load(file: &Path, overrides: &[String]) -> Result<Self, Stop> {
+        let (file, overrides) = (file.to_owned(), overrides.to_vec());
+        let (settings, warnings) = load(file.clone(), overrides.clone()).await?.map_err(|problems| {
             Stop::new(Exit::Usage, format!("{} cannot be used:\n\n{problems}", file.display()))
         })?;
-        if !warnings.0.is_empty() {
-            eprintln!("{warnings}");
+        Ok(Self { file, overrides, settings, warnings })
+    }
+
+    /// What it says.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Starts it; returns when everything listens.
+    pub async fn start(self) -> Result<Running, Stop> {
+        let Self { file, overrides, settings, warnings } = self;
+        for warning in sentences(&warnings) {
+            tracing::warn!(warning, "the configuration");
         }
-        let seen = Mutex::new(Files::look(watch::files(file, &settings)).await);
+        let seen = Mutex::new(Files::look(watch::files(&file, &settings)).await);
         let region = Region::open(&settings).await?;
         let services = region.services();
         let paths = paths(&services);
@@ -79,8 +98,14 @@ impl Running {
         open_listeners(&mut listeners, &settings, services, &region, &alarms).await?;
         let bound = bound(&listeners, paths);
         let watch = region.directory().map(|directory| tokio::spawn(Arc::clone(directory).watch()));
-        let (file, overrides) = (file.to_owned(), overrides.to_vec());
-        Ok(Self { file, overrides, settings, bound, region, listeners, alarms, seen, watch })
+        Ok(Running { file, overrides, settings, bound, region, listeners, alarms, seen, watch })
+    }
+}
+
+impl Running {
+    /// Starts what a configuration says; returns when everything listens.
+    pub async fn start(file: &Path, overrides: &[String]) -> Result<Self, Stop> {
+        Configured::load(file, overrides).await?.start().await
     }
 
     /// The configuration that it was started with.

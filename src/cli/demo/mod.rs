@@ -83,6 +83,9 @@ impl Demo {
             region.shutdown().await;
         }
         DemoFile::remove(&directory);
+        if self.once && self.dir.is_none() {
+            let _ = tokio::fs::remove_dir_all(&directory).await;
+        }
         told.map(|_| exit)
     }
 
