@@ -18,7 +18,7 @@ type Checked = Result<(), &'static str>;
 
 macro_rules! forms {
     ($($name:ident $must_be:literal $check:expr;)*) => {
-        $(#[doc = concat!("Must be ", $must_be, ".")] pub const $name: Form = Form { must_be: $must_be, check: $check };)*
+        $(#[doc = concat!("Must be `", $must_be, "`.")] pub const $name: Form = Form { must_be: $must_be, check: $check };)*
         /// All forms by their names: for tests that try every one.
         pub const ALL: &[(&str, Form)] = &[$((stringify!($name), $name)),*];
     };
