@@ -4,9 +4,9 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::fragment::{self, Fragment};
 use super::prepare::Prepared;
-use super::schema::{Availability, Relation, TenantNumber, Values, kind_number, kind_of, uuid_bytes};
+use super::schema::{Availability, TenantNumber, Values, kind_number, kind_of, uuid_bytes};
 use crate::metadata::views::{CodeRef, DocumentEntry, Folder, SubmissionSet};
-use crate::metadata::{Kind, Object};
+use crate::metadata::{Kind, Object, Relation};
 use crate::store::{StoreError, rusqlite};
 use crate::time;
 

@@ -8,10 +8,10 @@ use rusqlite::Connection;
 use super::RegistrySettings;
 use super::prepare::Prepared;
 use super::rows::Stored;
-use super::schema::{Availability, Relation, TenantNumber};
+use super::schema::{Availability, TenantNumber};
 use crate::ids::PatientId;
 use crate::metadata::views::DocumentEntry;
-use crate::metadata::{Association, Kind};
+use crate::metadata::{Association, Kind, Relation};
 use crate::store::{StoreError, rusqlite};
 use crate::transactions::errors::{RegistryError, code};
 
@@ -241,10 +241,9 @@ fn membership(source: End<'_>, target: End<'_>) -> Verdict {
 fn relationship(relation: Relation, source: End<'_>, target: End<'_>) -> Verdict {
     let ends = |problem: &str| Err((code::REGISTRY_METADATA_ERROR, &ENDS, problem.to_owned()));
     let unresolved = |problem: &str| Err((code::UNRESOLVED_REFERENCE, &REFERENCE, problem.to_owned()));
-    let wants_stored = relation.replaces() || relation == Relation::IsSnapshotOf;
     match (source, target) {
         (End::Stored(_), _) => return unresolved("sourceObject is not in the submission"),
-        (_, End::New(..)) if wants_stored => return unresolved("targetObject is not in the registry"),
+        (_, End::New(..)) if relation.has_target_in_registry() => return unresolved("targetObject is not in the registry"),
         (End::New(source, _), End::New(target, _)) if source == target => {
             return ends("source and target are the same entry");
         }

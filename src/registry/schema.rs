@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::ids::EntryUuid;
 use crate::metadata::Kind;
-use crate::metadata::codes::{self, association};
+use crate::metadata::codes;
 use crate::store::{Migration, StoreError, rusqlite};
 
 /// The registry's tables.
@@ -174,37 +174,6 @@ pub(super) fn kind_of(number: i64) -> Result<Kind, StoreError> {
         3 => Kind::Association,
         _ => return Err(StoreError::Damaged(format!("an object of kind {number}"))),
     })
-}
-
-/// The association types of ITI TF-3: 4.2.2 that a registry keeps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Relation {
-    HasMember = 1,
-    Replace,
-    Transform,
-    Append,
-    TransformReplace,
-    Signs,
-    IsSnapshotOf,
-}
-
-impl Relation {
-    const ALL: &[(Self, &str)] = &[
-        (Self::HasMember, association::HAS_MEMBER),
-        (Self::Replace, association::RPLC),
-        (Self::Transform, association::XFRM),
-        (Self::Append, association::APND),
-        (Self::TransformReplace, association::XFRM_RPLC),
-        (Self::Signs, association::SIGNS),
-        (Self::IsSnapshotOf, association::IS_SNAPSHOT_OF),
-    ];
-    pub(super) fn parse(urn: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(_, known)| *known == urn).map(|(relation, _)| *relation)
-    }
-    /// Whether the target is replaced.
-    pub(super) fn replaces(self) -> bool {
-        matches!(self, Self::Replace | Self::TransformReplace)
-    }
 }
 
 /// Attributes with several values, as numbered in `registry_value`.

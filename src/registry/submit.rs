@@ -9,8 +9,8 @@ use rusqlite::{Connection, params};
 use super::prepare::{self, Prepared};
 use super::rows;
 use super::rules::{End, References};
-use super::schema::{Availability, Relation, TenantNumber, kind_number, uuid_urn};
-use crate::metadata::{Kind, codes};
+use super::schema::{Availability, TenantNumber, kind_number, uuid_urn};
+use crate::metadata::{Kind, Relation, codes};
 use crate::store::{StoreError, rusqlite};
 
 /// Stores a submission that the rules have passed.

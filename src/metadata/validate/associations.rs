@@ -3,14 +3,15 @@
 
 use super::engine::{Findings, Message};
 use super::{table, values};
-use crate::metadata::codes::{self, association, slot};
+use crate::metadata::Relation;
+use crate::metadata::codes::{self, slot};
 use crate::metadata::rim::{Association, Kind, Object};
 use crate::metadata::views::DocumentEntry;
 
 /// Checks an association and what it says of its ends.
 pub(super) fn check(message: &Message<'_>, object: &Object, between: &Association, found: &mut Findings<'_>) {
     let Association { association_type, source, target } = between;
-    let kind = Relation::of(association_type);
+    let kind = Relation::parse(association_type);
     if kind.is_none() {
         let problem = "the association's type is none that the transaction has";
         found.add(&table::ASSOCIATION_TYPE, &object.id, association_type, problem);
@@ -98,39 +99,6 @@ fn check_member(
 struct Ends<'m> {
     source: Option<&'m Object>,
     target: Option<&'m Object>,
-}
-
-/// The association types of ITI-41, ITI-42 and ITI-61.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Relation {
-    HasMember,
-    Replace,
-    Transform,
-    Append,
-    TransformReplace,
-    Signs,
-    IsSnapshotOf,
-}
-
-impl Relation {
-    fn of(association_type: &str) -> Option<Self> {
-        const TYPES: &[(&str, Relation)] = &[
-            (association::HAS_MEMBER, Relation::HasMember),
-            (association::RPLC, Relation::Replace),
-            (association::XFRM, Relation::Transform),
-            (association::APND, Relation::Append),
-            (association::XFRM_RPLC, Relation::TransformReplace),
-            (association::SIGNS, Relation::Signs),
-            (association::IS_SNAPSHOT_OF, Relation::IsSnapshotOf),
-        ];
-        TYPES.iter().find(|(urn, _)| *urn == association_type).map(|(_, relation)| *relation)
-    }
-    fn can_be_documented(self) -> bool {
-        matches!(self, Self::Replace | Self::Transform | Self::Append | Self::TransformReplace)
-    }
-    fn has_target_in_registry(self) -> bool {
-        matches!(self, Self::Replace | Self::TransformReplace | Self::IsSnapshotOf)
-    }
 }
 
 fn can_be_member(by_set: bool, target: Kind) -> bool {

@@ -9,10 +9,10 @@ mod values;
 use catalog::{By, Catalog, Is, Of, Parameter, Query, Takes};
 
 use super::rows::moment;
-use super::schema::{Availability, Relation, uuid_bytes};
+use super::schema::{Availability, uuid_bytes};
 use crate::ids::PatientId;
 use crate::limits;
-use crate::metadata::codes;
+use crate::metadata::{Relation, codes};
 use crate::store::StoreError;
 use crate::transactions::errors::{RegistryError, code};
 use crate::transactions::iti18::{QueryRequest, ReturnType};
