@@ -3,7 +3,9 @@
 //! It decides little: what holds for submissions and queries lies in [`crate::registry`]. What it adds is the reply, and
 //! that a failing store becomes an error that says so and no more.
 
+use super::rules::refusals;
 use crate::metadata::Submission;
+use crate::metadata::validate::{self, Context};
 use crate::registry::{self, Registered, Registry};
 use crate::store::StoreError;
 use crate::transactions::Caller;
@@ -30,6 +32,11 @@ impl DocumentRegistry {
 
     /// ITI-42 Register Document Set-b (ITI TF-2: 3.42.4.1.3). Durable on Success; otherwise nothing is kept.
     pub async fn register_document_set(&self, submission: Submission, caller: &Caller) -> RegistryResponse {
+        let report = validate::check(&submission, Context::Register, self.registry.rules());
+        let refusals = refusals(&report, Context::Register, Answering::Registry, caller);
+        if !refusals.is_empty() {
+            return RegistryResponse::from_errors(refusals);
+        }
         let digest = registry::digest(&submission);
         RegistryResponse::from_errors(match self.registry.register(submission, digest, None).await {
             Ok(Registered::Accepted(errors) | Registered::Replayed(errors) | Registered::Refused(errors)) => {

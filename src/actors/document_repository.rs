@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use super::rules::refusals;
 use crate::limits::{self, Limits};
 use crate::metadata::codes::{identifier, slot};
 use crate::metadata::validate::{self, Context};
@@ -49,9 +50,9 @@ impl DocumentRepository {
     ) -> Result<RegistryResponse, StreamError> {
         let ProvideRequest { submission, documents } = request;
         let rules = self.registry.rules();
-        let mut broken = validate::check(&submission, Context::ProvideAndRegister, rules).enforced;
+        let mut report = validate::check(&submission, Context::ProvideAndRegister, rules);
         let ids = documents.iter().map(|(id, _)| id.as_str());
-        broken.extend(validate::check_documents(&submission, ids, rules).enforced);
+        report.extend(validate::check_documents(&submission, ids, rules));
         let mut received = match self.receive(documents, &mut attachments).await {
             Ok(received) => received,
             Err(StageError::Stream(error)) => return Err(error),
@@ -62,12 +63,12 @@ impl DocumentRepository {
         };
         for entry in submission.document_entries() {
             if let Some(staged) = received.get(entry.entry_uuid()) {
-                broken.extend(validate::check_content(entry, staged.size, &staged.sha1, rules).enforced);
+                report.extend(validate::check_content(entry, staged.size, &staged.sha1, rules));
             }
         }
-        if !broken.is_empty() {
-            let error = |violation| RegistryError::from_violation(violation, Answering::Repository);
-            return Ok(RegistryResponse::from_errors(broken.iter().map(error).collect()));
+        let refusals = refusals(&report, Context::ProvideAndRegister, Answering::Repository, caller);
+        if !refusals.is_empty() {
+            return Ok(RegistryResponse::from_errors(refusals));
         }
         let (submission, documents) = self.complete(submission, &mut received);
         Ok(RegistryResponse::from_errors(self.register(submission, documents, caller).await))

@@ -212,13 +212,26 @@ impl Target {
             let Target { member, source, requests } = self;
             let asked = requests.into_iter().map(|request| source.query(request, &caller, deadline));
             let answers = futures_util::future::join_all(asked).await;
-            let mut judged: Vec<_> = answers.into_iter().map(|answer| judge(&member, answer)).collect();
+            let judging = answers.into_iter().map(|answer| judge_aside(&member, answer));
+            let mut judged = futures_util::future::join_all(judging).await;
             match (judged.pop(), judged.is_empty()) {
                 (Some(only), true) => only,
                 (last, _) => Judged::join(judged.into_iter().chain(last).collect()),
             }
         })
     }
+}
+
+/// Judges an answer. Finding out whether it keeps to metadata rules takes a parser: not here, where others wait.
+async fn judge_aside(member: &Arc<Member>, answer: Result<QueryResponse, Unavailable>) -> Judged {
+    if member.rules.is_none() {
+        return judge(member, answer);
+    }
+    let judging = tokio::task::spawn_blocking({
+        let member = Arc::clone(member);
+        move || judge(&member, answer)
+    });
+    judging.await.unwrap_or_else(|_| judge(member, Err(Unavailable::Internal)))
 }
 
 fn plan_community(community: &Community, requests: Vec<QueryRequest>, plan: &mut (Vec<Target>, Vec<Judged>)) {

@@ -6,4 +6,5 @@ pub mod document_repository;
 pub mod initiating_gateway;
 pub mod own_community;
 pub mod responding_gateway;
+mod rules;
 pub mod submission_relay;

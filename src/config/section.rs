@@ -6,10 +6,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use hyper::Uri;
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde::de::value::MapDeserializer;
 
 use super::document::{Document, Entry, Node, Place, Value};
 use super::problem::{Problem, Weight};
 use crate::ids::{HomeCommunityId, Oid, PatientId};
+use crate::metadata::validate::RuleSetting;
 
 /// The document, and the problems found so far.
 pub struct Report<'d> {
@@ -111,6 +115,26 @@ impl Setting for usize {
     const WANTED: &'static str = u64::WANTED;
     fn read(node: &Node, directory: &Path) -> Result<Self, Option<String>> {
         u64::read(node, directory).and_then(|n| Self::try_from(n).map_err(|e| Some(e.to_string())))
+    }
+}
+
+impl Setting for RuleSetting {
+    const WANTED: &'static str =
+        "\"off\", \"report\", \"enforce\" or { level = \"enforce\", from = \"2027-04-01\" }";
+    fn read(node: &Node, _: &Path) -> Result<Self, Option<String>> {
+        let read = match &node.value {
+            Value::Text(level) => Self::deserialize(level.as_str().into_deserializer()),
+            Value::Table(entries) => {
+                let texts = entries.iter().map(|entry| match &entry.node.value {
+                    Value::Text(text) => Ok((entry.key.as_str(), text.as_str())),
+                    other => Err(Some(format!("`{}` is {}", entry.key, other.kind()))),
+                });
+                let texts = texts.collect::<Result<Vec<_>, _>>()?;
+                Self::deserialize(MapDeserializer::new(texts.into_iter()))
+            }
+            _ => return Err(None),
+        };
+        read.map_err(|problem: serde::de::value::Error| Some(problem.to_string()))
     }
 }
 
@@ -309,28 +333,13 @@ impl<'r> Section<'r> {
 
 /// "did you mean", or the list of what is known.
 fn choice(written: &str, known: &[&str]) -> String {
-    let nearest = known.iter().map(|word| (distance(written, word), word)).min();
+    let nearest = known.iter().map(|word| (strsim::levenshtein(written, word), word)).min();
     match nearest {
         Some((distance, word)) if distance <= (written.chars().count() / 3).max(2) => {
             format!("did you mean `{word}`?")
         }
         _ => format!("known here: {}", known.join(", ")),
     }
-}
-
-/// Edit distance (insert, delete, replace) of two short words.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut next = vec![i + 1];
-        for (j, y) in b.iter().enumerate() {
-            let replaced = row[j] + usize::from(x != *y);
-            next.push(replaced.min(row[j + 1] + 1).min(next[j] + 1));
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]

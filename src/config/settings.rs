@@ -2,7 +2,7 @@
 //! that every problem has its place in the file.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use hyper::Uri;
@@ -26,6 +26,8 @@ pub struct Settings {
     pub mode: Mode,
     /// How other communities are asked; None with federation off.
     pub federation: Option<Federation>,
+    /// How strictly the metadata of submissions is taken, where it is otherwise than built in.
+    pub rules: Option<validate::Settings>,
     /// Bounds.
     pub limits: Limits,
     /// The log.
@@ -94,8 +96,6 @@ pub struct Hosted {
     pub repository: Oid,
     /// Whose patients are accepted.
     pub patients: Patients,
-    /// How strictly metadata rules are taken, where it is otherwise than built in.
-    pub rules: Option<validate::Settings>,
 }
 
 /// Whose patients a hosted registry accepts.
@@ -182,6 +182,7 @@ pub fn read(report: &Report<'_>) -> Option<Settings> {
     let data = data(&top);
     let mode = mode(&top);
     let federation = federation(&top, mode.as_ref());
+    let rules = rules(&top, mode.as_ref());
     let limits = top.section("limits").map(limits).unwrap_or_default();
     let log = log(top.section("log"));
     if let (Some(Some(community)), Some(Mode::Hosted(hosted) | Mode::Standalone(hosted))) =
@@ -190,7 +191,8 @@ pub fn read(report: &Report<'_>) -> Option<Settings> {
         own_patients_have_an_authority(&top, community, hosted);
     }
     top.close();
-    Some(Settings { community: community??, listen: listen?, data, mode: mode?, federation, limits, log })
+    let (community, listen, mode) = (community??, listen?, mode?);
+    Some(Settings { community, listen, data, mode, federation, rules, limits, log })
 }
 
 fn community(section: Section<'_>) -> Option<Community> {
@@ -392,21 +394,25 @@ fn hosted(section: Section<'_>) -> Option<Hosted> {
     let repository = section.required("repository");
     let patients =
         section.word("patients", &[("own", Patients::Own), ("any", Patients::Any)]).unwrap_or(Patients::Own);
-    let rules = section.optional("validation").and_then(|file: PathBuf| rules(&section, &file));
     section.close();
-    Some(Hosted { repository: repository?, patients, rules })
+    Some(Hosted { repository: repository?, patients })
 }
 
-/// Changes to the built-in levels of the metadata rules.
-fn rules(section: &Section<'_>, file: &Path) -> Option<validate::Settings> {
-    let wrong = |problem: &dyn std::fmt::Display| {
-        let help = "write rules as in profiles/validation.toml; only those that change";
-        section.error("validation", format!("{}: {problem}", file.display()), help);
-    };
-    let text = std::fs::read_to_string(file).map_err(|error| wrong(&error)).ok()?;
-    let changes: validate::RuleSettings = toml::from_str(&text).map_err(|error| wrong(&error)).ok()?;
-    let settings = validate::Settings::built_in().with(&changes);
-    settings.map_err(|problems| problems.iter().for_each(|problem| wrong(problem))).ok()
+/// `[rules]`: the built-in levels of the metadata rules, and what is otherwise.
+fn rules(top: &Section<'_>, mode: Option<&Mode>) -> Option<validate::Settings> {
+    let section = top.section("rules")?;
+    if matches!(mode, Some(Mode::Bridge(_))) {
+        let help = "leave it out: what is submitted goes to the registry behind; rules for a community's answers stand in \
+                    its own file";
+        top.error("rules", "a bridge checks no submissions", help);
+    }
+    let mut rules = validate::Settings::built_in().clone();
+    for (entry, setting) in section.pairs() {
+        if let Err(problem) = rules.take(&entry.key, &setting) {
+            section.error_at(entry.place, problem.to_string(), "docs/validation.md lists all rules");
+        }
+    }
+    Some(rules)
 }
 
 fn bridge(section: Section<'_>) -> Option<Bridge> {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::*;
+use crate::metadata::validate::Level;
 
 const STANDALONE: &str = r#"
 [community]
@@ -102,6 +103,34 @@ level = "verbose"
         ":13:12: error: \"nobody\" is not known for `hosted.patients`",
         "each item of `federation.correlation` has the form",
         "\"verbose\" is not known for `log.level`",
+    ] {
+        assert!(problems.contains(expected), "{expected} is not in:\n{problems}");
+    }
+}
+
+#[test]
+fn rules_are_taken_as_the_file_says() {
+    let rules = "[rules]\n\"de.hash.sha1\" = \"report\"\n\"de.size.number\" = { level = \"enforce\", from = \"2999-01-01\" }\n";
+    let folder = Folder::with(&format!("{STANDALONE}{rules}"));
+    let (settings, _) = folder.load(&["rules.\"de.hash.sha1\"=off"]).unwrap();
+    let rules = settings.rules.unwrap();
+    let today = jiff::civil::date(2026, 1, 1);
+    assert_eq!(rules.level("de.hash.sha1", today), Level::Off);
+    assert_eq!(rules.level("de.size.number", today), Level::Report);
+    assert_eq!(rules.level("de.hash.cardinality", today), Level::Enforce, "the built-in level");
+}
+
+#[test]
+fn what_is_wrong_with_rules_has_its_place() {
+    let rules = "[rules]\n\"de.hash.sha\" = \"off\"\n\"de.hash.sha1\" = \"loud\"\n\
+                 \"de.size.number\" = { level = \"off\", from = \"2999-01-01\" }\n\"de.uri.uri\" = { from = 3 }\n";
+    let folder = Folder::with(&format!("{STANDALONE}{rules}"));
+    let problems = folder.load(&[]).unwrap_err().to_string();
+    for expected in [
+        "there is no rule \"de.hash.sha\"; did you mean \"de.hash.sha1\"?",
+        "unknown variant `loud`",
+        "its level must be \"enforce\"",
+        "`from` is an integer",
     ] {
         assert!(problems.contains(expected), "{expected} is not in:\n{problems}");
     }

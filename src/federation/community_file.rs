@@ -16,6 +16,7 @@ use crate::federation::peer::Peer;
 use crate::federation::quirks::{QuirkSets, Quirks};
 use crate::ids::{HomeCommunityId, Oid};
 use crate::limits::{self, Limits};
+use crate::metadata::validate::{self, RuleSetting};
 use crate::wire::http::{Client, ClientSettings, TlsClient};
 use crate::wire::soap::Endpoint;
 
@@ -79,6 +80,9 @@ struct CommunityFile {
     /// Names of the quirk sets that hold for it.
     #[serde(default)]
     quirks: Vec<Spanned<String>>,
+    /// Metadata rules that its answers are held to; no other is checked.
+    #[serde(default)]
+    rules: BTreeMap<Spanned<String>, RuleSetting>,
     /// false takes it out of every fan-out.
     #[serde(default = "enabled")]
     enabled: bool,
@@ -213,12 +217,22 @@ fn read_member(
     if let Some(most) = file.limits.max_documents_per_retrieve.filter(|most| *most > 0) {
         quirks.max_documents_per_retrieve = Some(most);
     }
+    let rules = read_rules(file, reading);
     let mut homes = homes.into_iter();
     let first = homes.next()?;
     let mut member = Member::new(Role::Peer, file.name.get_ref().trim(), first, homes.collect());
     member.authorities = authorities;
     member.quirks = quirks;
+    member.rules = rules;
     Some(member)
+}
+
+fn read_rules(file: &CommunityFile, reading: &mut Reading<'_>) -> Option<validate::Settings> {
+    let mut rules = validate::Settings::nothing();
+    for (id, setting) in &file.rules {
+        reading.take(id.span().start, rules.take(id.get_ref(), setting));
+    }
+    Some(rules).filter(|_| !file.rules.is_empty())
 }
 
 fn read_endpoints(file: &CommunityFile, reading: &mut Reading<'_>) -> BTreeMap<String, Uri> {

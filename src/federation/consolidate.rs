@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use bytes::Bytes;
 use memchr::memmem::Finder;
 
-use crate::federation::Unavailable;
+use crate::federation::{Unavailable, rules};
 use crate::federation::member::{Member, Oddity, Role};
 use crate::federation::quirks::{InvalidMetadata, MissingHome};
 use crate::ids::HomeCommunityId;
@@ -65,7 +65,10 @@ pub fn judge(member: &Member, answer: Result<QueryResponse, Unavailable>) -> Jud
     let mut errors = judge_errors(member, status, response.errors);
     let objects = match member.role {
         Role::Own => at_home(member, response.objects),
-        Role::Peer => judge_objects(member, response.objects, &mut errors),
+        Role::Peer => {
+            let passed = judge_objects(member, response.objects, &mut errors);
+            rules::hold(member, passed, &mut errors)
+        }
     };
     let outcome = match errors.iter().any(|e| e.severity == Severity::Error) {
         false => Outcome::Succeeded,

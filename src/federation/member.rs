@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::federation::Unavailable;
 use crate::federation::quirks::Quirks;
 use crate::ids::{HomeCommunityId, Oid, PatientId};
+use crate::metadata::validate::Settings;
 use crate::time::now_dtm;
 
 /// A rule that a community broke in an answer that could be used all the same.
@@ -116,6 +117,8 @@ pub struct Member {
     pub authorities: Vec<Oid>,
     /// How it differs from the rules, with the operator's consent.
     pub quirks: Quirks,
+    /// The metadata rules that its answers are held to; None for none.
+    pub rules: Option<Settings>,
     /// What was noticed about it.
     pub observed: Observed,
 }
@@ -138,6 +141,7 @@ impl Member {
             homes,
             authorities: Vec::new(),
             quirks: Quirks::default(),
+            rules: None,
             observed: Observed::default(),
         }
     }

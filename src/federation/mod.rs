@@ -27,6 +27,7 @@ pub mod patients;
 pub mod peer;
 pub mod quirks;
 pub mod retrieve;
+mod rules;
 mod unavailable;
 mod watch;
 

@@ -1,7 +1,8 @@
 //! The validation rules (ITI TF-3: 4.2.3; the transactions' own sections): every violation of a message is reported, each
 //! with its rule id, the section of the Technical Framework, the object and the value. What the rules are is data
-//! ([`table`], [`values`]); how strictly each is taken is settings ([`Settings`]), by community and by peer where the
-//! configuration says so. Called by the actors, on submissions that they receive and answers that they check.
+//! ([`table`], [`values`]); how strictly each is taken is settings ([`Settings`]): of submissions by `[rules]` in
+//! `sekisho.toml`, of a peer's answers by `[rules]` in its community's file. Called by the actors on submissions, and by
+//! federation on answers.
 //!
 //! The limited metadata of other profiles has no place in XDS; Metadata Update has its own transactions.
 
@@ -14,6 +15,8 @@ pub mod values;
 
 pub use engine::{check, check_content, check_documents};
 pub use settings::{RuleSetting, RuleSettings, Settings, SettingsError};
+
+use std::collections::BTreeSet;
 
 use crate::metadata::rim::Submission;
 
@@ -86,6 +89,52 @@ pub struct Report {
     pub enforced: Vec<Violation>,
     /// What is only counted and logged.
     pub reported: Vec<Violation>,
+}
+
+impl Context {
+    /// The transaction in metrics and logs.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::ProvideAndRegister => "ITI-41",
+            Self::Register => "ITI-42",
+            Self::RegisterOnDemand => "ITI-61",
+            Self::QueryResponse => "answer",
+        }
+    }
+}
+
+impl Report {
+    /// Adds what another check of the same message found.
+    pub fn extend(&mut self, other: Report) {
+        self.enforced.extend(other.enforced);
+        self.reported.extend(other.reported);
+    }
+
+    /// Counts every violation by its rule.
+    pub fn count(&self, context: Context) {
+        for (level, violations) in [("enforce", &self.enforced), ("report", &self.reported)] {
+            for violation in violations {
+                let (transaction, rule) = (context.label(), violation.rule);
+                metrics::counter!("sekisho_metadata_violations_total", "transaction" => transaction, "rule" => rule, "level" => level)
+                    .increment(1);
+            }
+        }
+    }
+
+    /// The rules that are broken and enforced, each once.
+    pub fn enforced_rules(&self) -> String {
+        rules_of(&self.enforced)
+    }
+
+    /// The rules that are broken and only reported, each once: for the log, which never has a violation's object or value.
+    pub fn reported_rules(&self) -> String {
+        rules_of(&self.reported)
+    }
+}
+
+fn rules_of(violations: &[Violation]) -> String {
+    let rules: BTreeSet<_> = violations.iter().map(|violation| violation.rule).collect();
+    Vec::from_iter(rules).join(", ")
 }
 
 /// Checks a submission or an answer against every rule that the built-in settings enforce; an empty list means that it is

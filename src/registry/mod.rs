@@ -20,12 +20,12 @@ use rusqlite::{OptionalExtension, params};
 
 use crate::ids::Oid;
 use crate::limits;
-use crate::metadata::validate::{self, Context};
+use crate::metadata::validate;
 use crate::metadata::views::SubmissionSet;
 use crate::metadata::{Kind, Submission};
 use crate::store::{Connection, Store, StoreError, rusqlite};
 use crate::time;
-use crate::transactions::errors::{Answering, RegistryError, code};
+use crate::transactions::errors::{RegistryError, code};
 use crate::transactions::iti18::{QueryRequest, QueryResponse};
 
 pub use digest::digest;
@@ -84,8 +84,8 @@ impl Registry {
         self.settings.rules.as_ref().unwrap_or(validate::Settings::built_in())
     }
 
-    /// Registers a (schema-readable) submission: rules, references, symbolic ids, life cycle. All or nothing, durable on
-    /// return. `digest` tells a submission that is sent again ([`digest()`]). `also` runs in the same transaction once the
+    /// Registers a submission that [`Registry::rules`] let pass, as it is the actors' to check: references, symbolic ids,
+    /// life cycle. All or nothing, durable on return. `digest` tells a submission that is sent again ([`digest()`]). `also` runs in the same transaction once the
     /// submission is accepted: the repository makes its documents retrievable there, so that both become visible in one
     /// commit.
     pub async fn register(
@@ -94,12 +94,6 @@ impl Registry {
         digest: [u8; 32],
         also: Option<Also>,
     ) -> Result<Registered, StoreError> {
-        let report = validate::check(&submission, Context::Register, self.rules());
-        if !report.enforced.is_empty() {
-            let errors = report.enforced.iter();
-            let errors = errors.map(|broken| RegistryError::from_violation(broken, Answering::Registry));
-            return Ok(Registered::Refused(bounded(errors.collect())));
-        }
         let now = time::now_dtm();
         let objects = prepare::prepare(submission, &now);
         let registry = self.clone();

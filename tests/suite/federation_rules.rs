@@ -182,6 +182,24 @@ async fn quirks_change_what_becomes_of_a_community() {
 }
 
 #[tokio::test]
+async fn answers_are_held_to_the_rules_of_their_communitys_file() {
+    const RULE: &str = "de.creation-time.cardinality";
+    let (east, west, _) = two(Behaviour::Right, Behaviour::Right).await;
+    let enforced = east.file(&format!("[rules]\n{RULE:?} = \"enforce\""));
+    let reported = west.file(&format!("[rules]\n{RULE:?} = {{ level = \"enforce\", from = \"2999-01-01\" }}"));
+    let gateway = Gateway::new(&[enforced, reported]);
+    let response = gateway.find().await;
+    assert_eq!(response.status, Status::PartialSuccess);
+    assert_eq!(found(&response), ["1.2.100.1", "1.2.300.1", "1.2.300.2"]);
+    let [error] = response.errors.as_slice() else { panic!("{:?}", response.errors) };
+    let expected = format!(
+        "community Region {EAST} (urn:oid:{EAST}) sent 2 objects that break {RULE}; they were left out"
+    );
+    assert_eq!((error.context.as_str(), error.location.as_deref()), (&*expected, Some("urn:oid:1.2.200")));
+    assert_eq!([EAST, WEST].map(|of| gateway.oddities(of)), [[("invalid-metadata", 2)], [("invalid-metadata", 2)]]);
+}
+
+#[tokio::test]
 async fn documents_come_under_the_identifiers_that_were_asked_for() {
     let (_east, west, gateway) = two(Behaviour::Right, Behaviour::Right).await;
     let mut bare = wanted(WEST, "1.2.300.1");

@@ -267,7 +267,7 @@ fn host(settings: &Settings, mode: &config::Hosted) -> Result<(Store, Hosted), S
         Patients::Own => settings.community.authorities.clone(),
     };
     let max_results = settings.limits.max_query_results;
-    let demands = RegistrySettings { authorities, max_results, rules: mode.rules.clone() };
+    let demands = RegistrySettings { authorities, max_results, rules: settings.rules.clone() };
     let registry = Registry::new(store.clone(), Tenant(Arc::clone(&tenant)), demands);
     let repository = Repository::open(&settings.data, store.clone(), tenant, mode.repository.clone())?;
     let repository = DocumentRepository::new(repository, registry.clone(), settings.limits.clone());

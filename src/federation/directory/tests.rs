@@ -62,6 +62,7 @@ async fn every_problem_of_every_file_is_reported_with_its_place() {
         "name = ''\nhome = ['urn:oid:1.2.x']\nauthorities = ['nobody']\nquirks = ['odd']\n\
          [endpoints]\niti38 = 'https://a/b'\niti99 = 'http://a/b'\niti39 = 'ftp://a/b'\n",
     );
+    folder.write("e.toml", "name = 'e'\nhome = ['1.2.7']\n[endpoints]\niti38 = 'http://a/b'\n[rules]\n'de.hash.sha' = 'off'\n");
     folder.write("b.toml", "name = 'b'\nhme = []\n");
     folder.write("c.toml", EAST);
     folder.write("d.toml", EAST);
@@ -75,6 +76,7 @@ async fn every_problem_of_every_file_is_reported_with_its_place() {
     };
     assert_eq!(of("a.toml"), [1, 2, 3, 4, 6, 7, 8], "{problems:#?}");
     assert_eq!(of("b.toml"), [2], "{problems:#?}");
+    assert_eq!(of("e.toml"), [6], "{problems:#?}");
     assert_eq!(of("c.toml"), [] as [usize; 0]);
     assert_eq!(of("d.toml"), [0], "its homes are c's");
 }

@@ -1,27 +1,26 @@
-//! How strictly each rule is taken: the built-in levels of `profiles/validation.toml`, and what a configuration changes in
-//! them for a community or a peer. A rule can be announced: reported until a day, enforced from it on, so that senders
-//! are not cut off overnight.
+//! How strictly each rule is taken: the built-in levels of `profiles/validation.toml`, what a configuration changes in them
+//! for submissions, and which rules it asks of a peer's answers. A rule can be announced: reported until a day, enforced
+//! from it on, so that senders are not cut off overnight.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
 use jiff::civil::Date;
-use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, IntoDeserializer, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::Level;
 use super::table;
 
-/// What a configuration says of one rule.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// What a configuration says of one rule: `"report"`, or a table with the fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleSetting {
     /// How strictly it is taken.
     pub level: Level,
     /// With `enforce`: the day, `2027-04-01`, from which it is; until then it is reported.
-    #[serde(default)]
     pub from: Option<String>,
     /// Where the Technical Framework has it: for readers of the file.
-    #[serde(default)]
     pub section: Option<String>,
 }
 
@@ -40,9 +39,9 @@ pub enum SettingsError {
     /// No TOML, or not of this shape.
     #[error("{0}")]
     Toml(String),
-    /// No rule has that id.
-    #[error("there is no rule {0:?}; docs/validation.md lists them")]
-    UnknownRule(String),
+    /// No rule has that id; the one that is spelt most like it.
+    #[error("there is no rule {0:?}; did you mean {1:?}?")]
+    UnknownRule(String, &'static str),
     /// `from` is no date.
     #[error("rule {rule:?}: from = {text:?} is no date such as 2027-04-01")]
     Date {
@@ -74,6 +73,11 @@ impl Settings {
         Settings::default()
     }
 
+    /// No rule checked: of a peer's answers, only what somebody asks for is.
+    pub fn nothing() -> Settings {
+        Settings { rules: table::rules().map(|(rule, _)| (rule.id, (Level::Off, None))).collect() }
+    }
+
     /// Reads a file like `profiles/validation.toml`; all that is wrong with it is told.
     pub fn parse(text: &str) -> Result<Settings, Vec<SettingsError>> {
         let rules: RuleSettings =
@@ -86,12 +90,16 @@ impl Settings {
         let mut settings = self.clone();
         let mut wrong = Vec::new();
         for (id, setting) in changes {
-            match setting.read(id) {
-                Ok((id, taken)) => drop(settings.rules.insert(id, taken)),
-                Err(error) => wrong.push(error),
-            }
+            wrong.extend(settings.take(id, setting).err());
         }
         if wrong.is_empty() { Ok(settings) } else { Err(wrong) }
+    }
+
+    /// Takes one rule otherwise.
+    pub fn take(&mut self, id: &str, setting: &RuleSetting) -> Result<(), SettingsError> {
+        let (rule, taken) = setting.read(id)?;
+        self.rules.insert(rule, taken);
+        Ok(())
     }
 
     /// How strictly a rule is taken on a day.
@@ -112,7 +120,7 @@ impl Settings {
 impl RuleSetting {
     fn read(&self, id: &str) -> Result<(&'static str, (Level, Option<Date>)), SettingsError> {
         let known = table::rules().find(|(rule, _)| rule.id == id);
-        let (rule, _) = known.ok_or_else(|| SettingsError::UnknownRule(id.to_owned()))?;
+        let (rule, _) = known.ok_or_else(|| SettingsError::UnknownRule(id.to_owned(), nearest(id)))?;
         let from = match &self.from {
             None => None,
             Some(_) if self.level != Level::Enforce => {
@@ -123,6 +131,45 @@ impl RuleSetting {
             ),
         };
         Ok((rule.id, (self.level, from)))
+    }
+}
+
+/// The rule whose id is spelt most like a text.
+fn nearest(text: &str) -> &'static str {
+    let ids = table::rules().map(|(rule, _)| rule.id);
+    ids.min_by_key(|id| strsim::levenshtein(id, text)).unwrap_or_default()
+}
+
+impl<'de> Deserialize<'de> for RuleSetting {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(LevelOrTable)
+    }
+}
+
+struct LevelOrTable;
+
+impl<'de> Visitor<'de> for LevelOrTable {
+    type Value = RuleSetting;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("\"off\", \"report\", \"enforce\", or a table with level and from")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<RuleSetting, E> {
+        let level = Level::deserialize(text.into_deserializer())?;
+        Ok(RuleSetting { level, from: None, section: None })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RuleSetting, A::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Table {
+            level: Level,
+            from: Option<String>,
+            section: Option<String>,
+        }
+        let Table { level, from, section } = Table::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(RuleSetting { level, from, section })
     }
 }
 
@@ -143,13 +190,23 @@ mod tests {
     }
 
     #[test]
+    fn of_nothing_only_what_is_named_is_checked() {
+        let changes = toml::from_str(&format!("{RULE:?} = \"report\"")).unwrap();
+        let settings = Settings::nothing().with(&changes).unwrap();
+        assert_eq!(settings.level(RULE, date(2027, 4, 1)), Level::Report);
+        assert_eq!(settings.level("de.hash.sha1", date(2027, 4, 1)), Level::Off);
+    }
+
+    #[test]
     fn all_that_is_wrong_with_settings_is_told() {
-        let text = "\"x.y\" = { level = \"off\" }\n\"de.hash.sha1\" = { level = \"off\", from = \"2027-04-01\" }\n\
+        let text = "\"de.hash.sha\" = \"off\"\n\"de.hash.sha1\" = { level = \"off\", from = \"2027-04-01\" }\n\
                     \"de.size.number\" = { level = \"enforce\", from = \"soon\" }";
         let wrong = Settings::parse(text).unwrap_err();
         assert_eq!(wrong.len(), 3, "{wrong:?}");
-        assert!(wrong.contains(&SettingsError::UnknownRule("x.y".into())));
-        assert!(Settings::parse("\"de.hash.sha1\" = { level = \"loud\" }").is_err());
+        assert!(wrong.contains(&SettingsError::UnknownRule("de.hash.sha".into(), "de.hash.sha1")));
+        for unreadable in ["{ level = \"loud\" }", "\"loud\"", "{ from = \"2027-04-01\" }", "{ level = \"off\", x = 1 }", "3"] {
+            assert!(Settings::parse(&format!("\"de.hash.sha1\" = {unreadable}")).is_err(), "{unreadable}");
+        }
     }
 
     #[test]
