@@ -6,9 +6,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use hyper::Uri;
-use serde::Deserialize;
-use serde::de::IntoDeserializer;
-use serde::de::value::MapDeserializer;
 
 use super::document::{Document, Entry, Node, Place, Value};
 use super::problem::{Problem, Weight};
@@ -122,19 +119,18 @@ impl Setting for RuleSetting {
     const WANTED: &'static str =
         "\"off\", \"report\", \"enforce\" or { level = \"enforce\", from = \"2027-04-01\" }";
     fn read(node: &Node, _: &Path) -> Result<Self, Option<String>> {
-        let read = match &node.value {
-            Value::Text(level) => Self::deserialize(level.as_str().into_deserializer()),
+        let value = match &node.value {
+            Value::Text(level) => toml::Value::from(level.as_str()),
             Value::Table(entries) => {
                 let texts = entries.iter().map(|entry| match &entry.node.value {
-                    Value::Text(text) => Ok((entry.key.as_str(), text.as_str())),
+                    Value::Text(text) => Ok((entry.key.clone(), toml::Value::from(text.as_str()))),
                     other => Err(Some(format!("`{}` is {}", entry.key, other.kind()))),
                 });
-                let texts = texts.collect::<Result<Vec<_>, _>>()?;
-                Self::deserialize(MapDeserializer::new(texts.into_iter()))
+                toml::Value::Table(texts.collect::<Result<_, _>>()?)
             }
             _ => return Err(None),
         };
-        read.map_err(|problem: serde::de::value::Error| Some(problem.to_string()))
+        value.try_into().map_err(|problem: toml::de::Error| Some(problem.message().to_owned()))
     }
 }
 

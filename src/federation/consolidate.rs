@@ -10,9 +10,9 @@ use std::sync::LazyLock;
 use bytes::Bytes;
 use memchr::memmem::Finder;
 
-use crate::federation::{Unavailable, rules};
 use crate::federation::member::{Member, Oddity, Role};
 use crate::federation::quirks::{InvalidMetadata, MissingHome};
+use crate::federation::{Unavailable, rules};
 use crate::ids::HomeCommunityId;
 use crate::limits;
 use crate::transactions::errors::{RegistryError, Severity, Status, code};

@@ -243,7 +243,9 @@ fn relationship(relation: Relation, source: End<'_>, target: End<'_>) -> Verdict
     let unresolved = |problem: &str| Err((code::UNRESOLVED_REFERENCE, &REFERENCE, problem.to_owned()));
     match (source, target) {
         (End::Stored(_), _) => return unresolved("sourceObject is not in the submission"),
-        (_, End::New(..)) if relation.has_target_in_registry() => return unresolved("targetObject is not in the registry"),
+        (_, End::New(..)) if relation.has_target_in_registry() => {
+            return unresolved("targetObject is not in the registry");
+        }
         (End::New(source, _), End::New(target, _)) if source == target => {
             return ends("source and target are the same entry");
         }

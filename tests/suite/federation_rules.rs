@@ -186,7 +186,8 @@ async fn answers_are_held_to_the_rules_of_their_communitys_file() {
     const RULE: &str = "de.creation-time.cardinality";
     let (east, west, _) = two(Behaviour::Right, Behaviour::Right).await;
     let enforced = east.file(&format!("[rules]\n{RULE:?} = \"enforce\""));
-    let reported = west.file(&format!("[rules]\n{RULE:?} = {{ level = \"enforce\", from = \"2999-01-01\" }}"));
+    let reported =
+        west.file(&format!("[rules]\n{RULE:?} = {{ level = \"enforce\", from = \"2999-01-01\" }}"));
     let gateway = Gateway::new(&[enforced, reported]);
     let response = gateway.find().await;
     assert_eq!(response.status, Status::PartialSuccess);
@@ -196,7 +197,10 @@ async fn answers_are_held_to_the_rules_of_their_communitys_file() {
         "community Region {EAST} (urn:oid:{EAST}) sent 2 objects that break {RULE}; they were left out"
     );
     assert_eq!((error.context.as_str(), error.location.as_deref()), (&*expected, Some("urn:oid:1.2.200")));
-    assert_eq!([EAST, WEST].map(|of| gateway.oddities(of)), [[("invalid-metadata", 2)], [("invalid-metadata", 2)]]);
+    assert_eq!(
+        [EAST, WEST].map(|of| gateway.oddities(of)),
+        [[("invalid-metadata", 2)], [("invalid-metadata", 2)]]
+    );
 }
 
 #[tokio::test]

@@ -587,7 +587,9 @@ fn the_documentation_lists_every_rule() {
          What Sekisho checks in submissions (ITI-41, ITI-42, ITI-61) and in query answers. All violations of a message \
          are told, each by rule, section, object and value. `profiles/validation.toml` has the default levels: *enforce* \
          refuses the message, *report* counts and logs the violation, *off* does not check. With `from = \"2027-04-01\"` beside \
-         `level = \"enforce\"`, a rule is reported until that day and enforced from it on.\n\n\
+         `level = \"enforce\"`, a rule is reported until that day and enforced from it on. \
+         `[rules]` changes them, in `sekisho.toml` for submissions and in a community's file for its answers: see \
+         [configuration.md](configuration.md).\n\n\
          This table is made from the rules' own: `UPDATE_GOLDEN=1 cargo test --test suite validation` writes it anew.\n\n\
          | rule | section | what it asks for | level |\n|---|---|---|---|\n",
     );

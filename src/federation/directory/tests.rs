@@ -62,7 +62,10 @@ async fn every_problem_of_every_file_is_reported_with_its_place() {
         "name = ''\nhome = ['urn:oid:1.2.x']\nauthorities = ['nobody']\nquirks = ['odd']\n\
          [endpoints]\niti38 = 'https://a/b'\niti99 = 'http://a/b'\niti39 = 'ftp://a/b'\n",
     );
-    folder.write("e.toml", "name = 'e'\nhome = ['1.2.7']\n[endpoints]\niti38 = 'http://a/b'\n[rules]\n'de.hash.sha' = 'off'\n");
+    folder.write(
+        "e.toml",
+        "name = 'e'\nhome = ['1.2.7']\n[endpoints]\niti38 = 'http://a/b'\n[rules]\n'de.hash.sha' = 'off'\n",
+    );
     folder.write("b.toml", "name = 'b'\nhme = []\n");
     folder.write("c.toml", EAST);
     folder.write("d.toml", EAST);

@@ -204,7 +204,13 @@ mod tests {
         let wrong = Settings::parse(text).unwrap_err();
         assert_eq!(wrong.len(), 3, "{wrong:?}");
         assert!(wrong.contains(&SettingsError::UnknownRule("de.hash.sha".into(), "de.hash.sha1")));
-        for unreadable in ["{ level = \"loud\" }", "\"loud\"", "{ from = \"2027-04-01\" }", "{ level = \"off\", x = 1 }", "3"] {
+        for unreadable in [
+            "{ level = \"loud\" }",
+            "\"loud\"",
+            "{ from = \"2027-04-01\" }",
+            "{ level = \"off\", x = 1 }",
+            "3",
+        ] {
             assert!(Settings::parse(&format!("\"de.hash.sha1\" = {unreadable}")).is_err(), "{unreadable}");
         }
     }

@@ -9,9 +9,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::metadata::codes;
+use crate::metadata::validate::Context;
 use crate::metadata::views::{self, Membership};
 use crate::metadata::{Author, Code, DocumentEntryBuilder, FolderBuilder, Object, SubmissionSetBuilder};
-use crate::transactions::errors::Status;
+use crate::transactions::errors::{Answering, Status};
 use crate::transactions::iti18::{Parameter, ReturnType};
 
 const PATIENT: &str = "P1^^^&1.2.3&ISO";
@@ -53,8 +54,14 @@ impl Hosted {
         let registry = Registry::new(store.clone(), Tenant("urn:oid:1.2.3.4".into()), settings);
         Self { directory, store, registry }
     }
+    /// As the Document Registry does it: what the metadata rules refuse does not come to the registry.
     async fn register(&self, draft: &Draft) -> Registered {
         let submission = draft.submission();
+        let broken = validate::check(&submission, Context::Register, self.registry.rules()).enforced;
+        if !broken.is_empty() {
+            let error = |violation| RegistryError::from_violation(violation, Answering::Registry);
+            return Registered::Refused(broken.iter().map(error).collect());
+        }
         let digest = digest(&submission);
         self.registry.register(submission, digest, None).await.unwrap()
     }
