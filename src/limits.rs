@@ -40,8 +40,9 @@ pub const MAX_MIME_PADDING_BYTES: usize = 1024;
 pub const MIN_READ_BYTES: usize = 8 * 1024;
 /// Frame of a body into which small chunks are joined when sending.
 pub const FRAME_BYTES: usize = 64 * 1024;
-/// A chunk of this size is sent as it is, in a frame of its own: copying it would cost more than a frame does.
-pub const LARGE_CHUNK_BYTES: usize = 16 * 1024;
+/// A chunk of this size is sent as it is, in a frame of its own: on plain sockets frames go out together without being
+/// copied (about 0.1 µs each), while joining costs 0.4 µs per KiB. A registry object in ebRIM is larger.
+pub const LARGE_CHUNK_BYTES: usize = 2 * 1024;
 /// Parts that arrive before the root part are kept: in memory up to this, in a file beyond.
 pub const MAX_EARLY_PART_MEMORY: usize = 1024 * 1024;
 
