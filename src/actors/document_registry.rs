@@ -1,8 +1,9 @@
-//! The Document Registry (ITI TF-1: 10.1.1.3): answers ITI-18 and ITI-42.
+//! The Document Registry (ITI TF-1: 10.1.1.3): answers ITI-18, ITI-42 and ITI-51.
 //!
 //! It decides little: what holds for submissions and queries lies in [`crate::registry`]. What it adds is the reply, and
 //! that a failing store becomes an error that says so and no more.
 
+use super::permits::Permits;
 use super::rules::refusals;
 use crate::metadata::Submission;
 use crate::metadata::validate::{self, Context};
@@ -16,17 +17,32 @@ use crate::transactions::iti18::{QueryRequest, QueryResponse};
 #[derive(Clone)]
 pub struct DocumentRegistry {
     registry: Registry,
+    permits: Permits,
 }
 
 impl DocumentRegistry {
     /// The actor before a registry.
-    pub fn new(registry: Registry) -> Self {
-        Self { registry }
+    pub fn new(registry: Registry, permits: Permits) -> Self {
+        Self { registry, permits }
+    }
+
+    /// Who may do what here.
+    pub fn permits(&self) -> &Permits {
+        &self.permits
     }
 
     /// ITI-18 Registry Stored Query (ITI TF-2: 3.18.4.1.3). `home` means nothing to a registry and is passed over.
     pub async fn registry_stored_query(&self, request: QueryRequest, caller: &Caller) -> QueryResponse {
         let answer = self.registry.query(request).await;
+        answer.unwrap_or_else(|error| QueryResponse::failure(failed(&error, caller)))
+    }
+
+    /// ITI-51 Multi-Patient Stored Query (ITI TF-2: 3.51.4.1.3), for those who are permitted to ask it.
+    pub async fn multi_patient_stored_query(&self, request: QueryRequest, caller: &Caller) -> QueryResponse {
+        if let Err(refusal) = self.permits.multi_patient.check(caller) {
+            return QueryResponse::failure(refusal);
+        }
+        let answer = self.registry.query_several_patients(request).await;
         answer.unwrap_or_else(|error| QueryResponse::failure(failed(&error, caller)))
     }
 

@@ -5,6 +5,7 @@ pub mod document_registry;
 pub mod document_repository;
 pub mod initiating_gateway;
 pub mod own_community;
+pub mod permits;
 pub mod responding_gateway;
 mod rules;
 pub mod submission_relay;

@@ -9,6 +9,7 @@ use hyper::Uri;
 
 use super::probe::{self, Validity};
 use super::section::{Report, Section};
+use crate::actors::permits::{Callers, Permits};
 use crate::ids::{HomeCommunityId, Oid, PatientId};
 use crate::limits::{self, Limits};
 use crate::metadata::validate;
@@ -96,6 +97,8 @@ pub struct Hosted {
     pub repository: Oid,
     /// Whose patients are accepted.
     pub patients: Patients,
+    /// Who may do what not everybody may.
+    pub permits: Permits,
 }
 
 /// Whose patients a hosted registry accepts.
@@ -394,8 +397,33 @@ fn hosted(section: Section<'_>) -> Option<Hosted> {
     let repository = section.required("repository");
     let patients =
         section.word("patients", &[("own", Patients::Own), ("any", Patients::Any)]).unwrap_or(Patients::Own);
+    let permits = section.section("permit").map(permits).unwrap_or_default();
     section.close();
-    Some(Hosted { repository: repository?, patients })
+    Some(Hosted { repository: repository?, patients, permits })
+}
+
+fn permits(section: Section<'_>) -> Permits {
+    let callers = |key| -> Option<Callers> {
+        let names: Vec<String> = section.has(key).then(|| section.list(key))?;
+        Some(match names.as_slice() {
+            [] => Callers::Nobody,
+            [all] if all == "*" => Callers::Anybody,
+            _ if names.iter().any(|name| name == "*") => {
+                let help = "write [\"*\"] for everybody, or the subjects of those who may";
+                section.error(key, "\"*\" stands beside names, which then mean nothing", help);
+                Callers::Nobody
+            }
+            _ => Callers::Certified(names),
+        })
+    };
+    let Permits { multi_patient, update, remove } = Permits::default();
+    let permits = Permits {
+        multi_patient: callers("multi_patient").unwrap_or(multi_patient),
+        update: callers("update").unwrap_or(update),
+        remove: callers("remove").unwrap_or(remove),
+    };
+    section.close();
+    permits
 }
 
 /// `[rules]`: the built-in levels of the metadata rules, and what is otherwise.

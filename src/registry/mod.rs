@@ -30,6 +30,7 @@ use crate::transactions::iti18::{QueryRequest, QueryResponse};
 
 pub use digest::digest;
 use prepare::Prepared;
+use query::AskedBy;
 use rules::References;
 pub use schema::MIGRATION;
 use schema::TenantNumber;
@@ -141,9 +142,18 @@ impl Registry {
         Ok(Registered::Accepted(Vec::new()))
     }
 
-    /// Answers a stored query. Every refusal is in the response.
+    /// Answers a stored query of ITI-18. Every refusal is in the response.
     pub async fn query(&self, request: QueryRequest) -> Result<QueryResponse, StoreError> {
-        let question = match query::Question::read(&request)? {
+        self.answer(request, AskedBy::Iti18).await
+    }
+
+    /// Answers a stored query of ITI-51, about any number of patients. Every refusal is in the response.
+    pub async fn query_several_patients(&self, request: QueryRequest) -> Result<QueryResponse, StoreError> {
+        self.answer(request, AskedBy::Iti51).await
+    }
+
+    async fn answer(&self, request: QueryRequest, asked_by: AskedBy) -> Result<QueryResponse, StoreError> {
+        let question = match query::Question::read(&request, asked_by)? {
             Ok(question) => question,
             Err(errors) => return Ok(QueryResponse::new(bounded(errors), Vec::new())),
         };

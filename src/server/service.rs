@@ -13,7 +13,7 @@ use crate::metadata::Submission;
 use crate::transactions::errors::{RegistryResponse, Status};
 use crate::transactions::iti18::{self, QueryRequest, QueryResponse};
 use crate::transactions::iti41::{self, ITI41, ProvideRequest};
-use crate::transactions::iti42::{self, ITI42};
+use crate::transactions::iti42;
 use crate::transactions::iti43::{self, RetrieveRequest, RetrieveResponse};
 use crate::transactions::{Caller, Malformed, Transaction};
 use crate::wire::soap::{Attachment, Attachments, Message};
@@ -31,7 +31,7 @@ type Ask<Request, Response> = Box<dyn Fn(Request, Caller) -> BoxFuture<'static, 
 type AskWithParts<Request, Response> =
     Box<dyn Fn(Request, Attachments, Caller) -> BoxFuture<'static, Response> + Send + Sync>;
 
-/// Transactions share bodies: ITI-38 has those of ITI-18, ITI-39 those of ITI-43.
+/// Transactions share bodies: ITI-38 and ITI-51 have those of ITI-18, ITI-39 those of ITI-43.
 enum Shape {
     Query(Ask<QueryRequest, QueryResponse>),
     Retrieve(Ask<RetrieveRequest, RetrieveResponse>),
@@ -47,7 +47,7 @@ pub(super) struct Answered {
 }
 
 impl Service {
-    /// ITI-18 or ITI-38.
+    /// ITI-18, ITI-38 or ITI-51.
     pub fn query<F>(
         transaction: &'static Transaction,
         ask: impl Fn(QueryRequest, Caller) -> F + Send + Sync + 'static,
@@ -69,13 +69,16 @@ impl Service {
         let ask = Box::new(move |request, caller| ask(request, caller).boxed());
         Self { transaction, shape: Shape::Retrieve(ask) }
     }
-    /// ITI-42.
-    pub fn register<F>(ask: impl Fn(Submission, Caller) -> F + Send + Sync + 'static) -> Self
+    /// ITI-42 or ITI-61.
+    pub fn register<F>(
+        transaction: &'static Transaction,
+        ask: impl Fn(Submission, Caller) -> F + Send + Sync + 'static,
+    ) -> Self
     where
         F: Future<Output = RegistryResponse> + Send + 'static,
     {
         let ask = Box::new(move |request, caller| ask(request, caller).boxed());
-        Self { transaction: &ITI42, shape: Shape::Register(ask) }
+        Self { transaction, shape: Shape::Register(ask) }
     }
     /// ITI-41. The documents may still be arriving; an error means that they did not arrive whole.
     pub fn provide<F>(ask: impl Fn(ProvideRequest, Attachments, Caller) -> F + Send + Sync + 'static) -> Self

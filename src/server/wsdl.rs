@@ -30,6 +30,7 @@ const WSDL: &[(&str, &str)] = files! {
     "wsdl" "iti-41" ".wsdl";
     "wsdl" "iti-42" ".wsdl";
     "wsdl" "iti-43" ".wsdl";
+    "wsdl" "iti-51" ".wsdl";
 };
 
 /// Schemas by file name.

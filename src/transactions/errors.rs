@@ -41,6 +41,7 @@ pub mod code {
         DOCUMENT_UNIQUE_ID_ERROR "XDSDocumentUniqueIdError";
         DUPLICATE_UNIQUE_ID_IN_REGISTRY "XDSDuplicateUniqueIdInRegistry";
         EXTRA_METADATA_NOT_SAVED "XDSExtraMetadataNotSaved";
+        LOCAL_POLICY_RESTRICTION "LocalPolicyRestrictionError";
         MISSING_DOCUMENT "XDSMissingDocument";
         MISSING_DOCUMENT_METADATA "XDSMissingDocumentMetadata";
         MISSING_HOME_COMMUNITY_ID "XDSMissingHomeCommunityId";

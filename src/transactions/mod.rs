@@ -8,6 +8,7 @@ pub mod iti39;
 pub mod iti41;
 pub mod iti42;
 pub mod iti43;
+pub mod iti51;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

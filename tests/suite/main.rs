@@ -15,6 +15,7 @@ mod http_smuggling;
 mod http_tls;
 mod large_documents;
 mod metadata;
+mod multi_patient;
 mod operator;
 mod server_faults;
 mod server_front;

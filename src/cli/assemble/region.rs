@@ -29,7 +29,9 @@ use crate::store::{Store, StoreError};
 use crate::transactions::iti18::ITI18;
 use crate::transactions::iti38::ITI38;
 use crate::transactions::iti39::ITI39;
+use crate::transactions::iti42::ITI42;
 use crate::transactions::iti43::ITI43;
+use crate::transactions::iti51::ITI51;
 use crate::wire::http::{Client, ClientSettings, TlsClient};
 use crate::wire::soap::Endpoint;
 
@@ -158,7 +160,7 @@ impl Relay {
             let relay = self.relay.clone();
             services.offer(
                 Place::Services,
-                Service::register(move |submission, caller| {
+                Service::register(&ITI42, move |submission, caller| {
                     let (relay, url) = (relay.clone(), url.clone());
                     async move { relay.register_document_set(&url, &submission, &caller).await }
                 }),
@@ -211,6 +213,16 @@ impl Federated {
 
 fn offer_hosted(services: &mut Services, place: Place, hosted: &Hosted) {
     let Hosted { registry, repository } = hosted.clone();
+    if registry.permits().multi_patient.any() {
+        let actor = registry.clone();
+        services.offer(
+            place,
+            Service::query(&ITI51, move |request, caller| {
+                let registry = actor.clone();
+                async move { registry.multi_patient_stored_query(request, &caller).await }
+            }),
+        );
+    }
     let actor = registry.clone();
     services.offer(
         place,
@@ -221,7 +233,7 @@ fn offer_hosted(services: &mut Services, place: Place, hosted: &Hosted) {
     );
     services.offer(
         place,
-        Service::register(move |submission, caller| {
+        Service::register(&ITI42, move |submission, caller| {
             let registry = registry.clone();
             async move { registry.register_document_set(submission, &caller).await }
         }),
@@ -271,7 +283,7 @@ fn host(settings: &Settings, mode: &config::Hosted) -> Result<(Store, Hosted), S
     let registry = Registry::new(store.clone(), Tenant(Arc::clone(&tenant)), demands);
     let repository = Repository::open(&settings.data, store.clone(), tenant, mode.repository.clone())?;
     let repository = DocumentRepository::new(repository, registry.clone(), settings.limits.clone());
-    Ok((store, Hosted { registry: DocumentRegistry::new(registry), repository }))
+    Ok((store, Hosted { registry: DocumentRegistry::new(registry, mode.permits.clone()), repository }))
 }
 
 fn unusable(settings: &Settings, error: &StoreError) -> Stop {

@@ -24,12 +24,16 @@ pub(super) struct Query {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) section: String,
+    #[serde(default)]
+    pub(super) asked_by: AskedBy,
     pub(super) selects: Selection,
     pub(super) patient: Patients,
     #[serde(default)]
     with: Vec<String>,
     #[serde(default)]
     pub(super) exactly_one: Vec<String>,
+    #[serde(default)]
+    pub(super) at_least_one: Vec<String>,
     #[serde(default)]
     pub(super) parameters: Vec<Parameter>,
 }
@@ -46,6 +50,19 @@ pub(super) struct Parameter {
     pub(super) takes: Takes,
     #[serde(default)]
     pub(super) required: bool,
+}
+
+/// The transaction that carries a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::registry) enum AskedBy {
+    /// Registry Stored Query: about one patient.
+    #[default]
+    #[serde(rename = "iti-18")]
+    Iti18,
+    /// Multi-Patient Stored Query.
+    #[serde(rename = "iti-51")]
+    Iti51,
 }
 
 /// What a query answers with.
@@ -154,9 +171,9 @@ impl Catalog {
         CATALOG.as_ref().map_err(|problem| StoreError::Damaged(format!("stored-queries.toml: {problem}")))
     }
 
-    /// The query with an id, which may be written in upper case.
-    pub(super) fn query(&self, id: &str) -> Option<&Query> {
-        self.queries.iter().find(|query| query.id.eq_ignore_ascii_case(id))
+    /// The query with an id, which may be written in upper case, if that transaction carries it.
+    pub(super) fn query(&self, id: &str, asked_by: AskedBy) -> Option<&Query> {
+        self.queries.iter().find(|query| query.asked_by == asked_by && query.id.eq_ignore_ascii_case(id))
     }
 
     fn parse(text: &str) -> Result<Self, String> {
@@ -187,8 +204,9 @@ impl Query {
                 return Err(format!("{}: {} stands twice", self.name, parameter.name));
             }
         }
-        match self.exactly_one.iter().find(|name| !names.contains(name)) {
-            Some(name) => Err(format!("{}: exactly-one names {name:?}, which is no parameter", self.name)),
+        let mut choices = self.exactly_one.iter().chain(&self.at_least_one);
+        match choices.find(|name| !names.contains(name)) {
+            Some(name) => Err(format!("{}: it has a choice of {name:?}, which is no parameter", self.name)),
             None => Ok(()),
         }
     }
@@ -199,10 +217,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_catalog_holds_the_fourteen_queries() {
+    fn the_catalog_holds_the_queries_of_both_transactions() {
         let catalog = Catalog::parse(FILE).unwrap();
-        assert_eq!(catalog.queries.len(), 14);
-        let find = catalog.query("URN:UUID:14D4DEBF-8F97-4251-9A74-A90016B0AF0D").unwrap();
+        let count = |asked_by| catalog.queries.iter().filter(|query| query.asked_by == asked_by).count();
+        assert_eq!((count(AskedBy::Iti18), count(AskedBy::Iti51)), (14, 3));
+        let id = "URN:UUID:14D4DEBF-8F97-4251-9A74-A90016B0AF0D";
+        assert!(catalog.query(id, AskedBy::Iti51).is_none());
+        let find = catalog.query(id, AskedBy::Iti18).unwrap();
         assert_eq!((find.name.as_str(), find.parameters.len()), ("FindDocuments", 17));
     }
 
@@ -212,7 +233,7 @@ mod tests {
             ("with = [\"contents\"]", "with = [\"content\"]", "no group"),
             ("takes = \"many\"", "takes = \"several\"", "unknown variant"),
             ("\"$XDSFolderUniqueId\"]", "\"$XDSFolderUniqueID\"]", "which is no parameter"),
-            ("$XDSFolderCodeList", "$XDSFolderStatus", "stands twice"),
+            ("name = \"$XDSFolderCodeList", "name = \"$XDSFolderStatus", "stands twice"),
             ("958f3006-baad-4929-a4de-ff1114824431", "14d4debf-8f97-4251-9a74-a90016b0af0d", "another query"),
         ] {
             let wrong = FILE.replacen(mistake, instead, 1);

@@ -6,6 +6,7 @@ mod catalog;
 mod select;
 mod values;
 
+pub(super) use catalog::AskedBy;
 use catalog::{By, Catalog, Is, Of, Parameter, Query, Takes};
 
 use super::rows::moment;
@@ -48,9 +49,16 @@ enum Test {
 impl Question {
     /// Reads a request; the inner Err holds everything that is wrong with it. `home` means nothing to a plain registry,
     /// and a parameter that the query does not know is passed over.
-    pub(super) fn read(request: &QueryRequest) -> Result<Result<Self, Vec<RegistryError>>, StoreError> {
-        let Some(query) = Catalog::get()?.query(&request.query) else {
-            let problem = format!("{:?} is no stored query of ITI TF-2: 3.18.4.1.2.4", request.query);
+    pub(super) fn read(
+        request: &QueryRequest,
+        asked_by: AskedBy,
+    ) -> Result<Result<Self, Vec<RegistryError>>, StoreError> {
+        let Some(query) = Catalog::get()?.query(&request.query, asked_by) else {
+            let section = match asked_by {
+                AskedBy::Iti18 => "3.18.4.1.2.4",
+                AskedBy::Iti51 => "3.51.4.1.2.3",
+            };
+            let problem = format!("{:?} is no stored query of ITI TF-2: {section}", request.query);
             return Ok(Err(vec![RegistryError::error(code::UNKNOWN_STORED_QUERY, problem)]));
         };
         let unknown =
@@ -88,18 +96,27 @@ impl Question {
     }
 }
 
-/// Of some parameters exactly one is given.
+/// Of some parameters exactly one is given, of others at least one.
 fn check_choice(query: &Query, given: &[&str]) -> Option<RegistryError> {
-    let chosen = query.exactly_one.iter().filter(|name| given.contains(&name.as_str())).count();
-    let context = |problem| {
-        let names = query.exactly_one.join(", ");
-        format!("{}: exactly one of {names} is required, {problem} ({})", query.name, query.section)
+    let chosen = |names: &[String]| names.iter().filter(|name| given.contains(&name.as_str())).count();
+    let error = |code, wanted, names: &[String], problem| {
+        let names = names.join(", ");
+        let context =
+            format!("{}: {wanted} one of {names} is required, {problem} ({})", query.name, query.section);
+        Some(RegistryError::error(code, context))
     };
-    match chosen {
-        _ if query.exactly_one.is_empty() => None,
-        0 => Some(RegistryError::error(code::STORED_QUERY_MISSING_PARAM, context("none is given"))),
-        1 => None,
-        _ => Some(RegistryError::error(code::STORED_QUERY_PARAM_NUMBER, context("several are given"))),
+    let (exactly, at_least) = (query.exactly_one.as_slice(), query.at_least_one.as_slice());
+    match (chosen(exactly), chosen(at_least)) {
+        (0, _) if !exactly.is_empty() => {
+            error(code::STORED_QUERY_MISSING_PARAM, "exactly", exactly, "none is given")
+        }
+        (several, _) if several > 1 => {
+            error(code::STORED_QUERY_PARAM_NUMBER, "exactly", exactly, "several are given")
+        }
+        (_, 0) if !at_least.is_empty() => {
+            error(code::STORED_QUERY_MISSING_PARAM, "at least", at_least, "none is given")
+        }
+        _ => None,
     }
 }
 
@@ -138,7 +155,9 @@ impl Reading {
         let test = match self.parameter.is {
             Is::Text => Test::Among(items),
             Is::Code => Test::Among(items.iter().map(|item| self.code(item)).collect::<Result<_, _>>()?),
-            Is::PatientId => Test::Among(vec![self.patient(first)?]),
+            Is::PatientId => {
+                Test::Among(items.iter().map(|item| self.patient(item)).collect::<Result<_, _>>()?)
+            }
             Is::EntryUuid => Test::Among(items.iter().filter_map(|item| uuid_hex(item)).collect()),
             Is::Pattern => self.patterns(&items)?,
             Is::TextOrPattern if items.iter().any(|item| item.contains(['%', '_'])) => {

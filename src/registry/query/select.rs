@@ -113,14 +113,24 @@ impl Select {
             Place::Column(column) => column,
             Place::Values(_) => "v.value",
             Place::Patient => {
-                // One patient: looked up once, not for every row.
-                self.sql.push_str(
-                    " AND o.patient = (SELECT patient FROM registry_patient WHERE tenant = ? AND patient_id = ?)",
-                );
+                // Looked up once, not for every row.
+                let wanted = match &filter.test {
+                    Test::Among(ids) => ids.as_slice(),
+                    _ => &[],
+                };
                 self.values.extend(self.values.first().cloned());
-                if let Test::Among(ids) = &filter.test {
-                    self.values.push(ids.first().cloned().unwrap_or_default().into());
-                }
+                let (one, value) = match wanted {
+                    [one] => (
+                        " AND o.patient = (SELECT patient FROM registry_patient WHERE tenant = ? AND patient_id = ?)",
+                        one.clone(),
+                    ),
+                    several => (
+                        " AND o.patient IN (SELECT patient FROM registry_patient WHERE tenant = ? AND patient_id IN (SELECT value FROM json_each(?)))",
+                        json(several),
+                    ),
+                };
+                self.sql.push_str(one);
+                self.values.push(value.into());
                 return self;
             }
         };
@@ -279,6 +289,10 @@ mod tests {
                 "registry_object_patient (tenant=? AND patient=? AND kind=?)",
             ),
             (start().of(entry, &of_patient), "registry_object_patient (tenant=? AND patient=? AND kind=?)"),
+            (
+                start().of(entry, &[filter(By::PatientId, texts(2))]),
+                "registry_object_patient (tenant=? AND patient=? AND kind=?)",
+            ),
             (
                 start().of(entry, &[filter(By::EntryUuid, texts(1))]),
                 "registry_object_uuid (tenant=? AND uuid=?)",

@@ -2,6 +2,7 @@
 
 mod model;
 mod queries;
+mod several_patients;
 mod submissions;
 
 use std::path::PathBuf;
@@ -76,12 +77,14 @@ impl Hosted {
         errors
     }
     async fn ask(&self, query: &str, return_type: ReturnType, parameters: &[(&str, &str)]) -> QueryResponse {
+        self.registry.query(Self::question(query, return_type, parameters)).await.unwrap()
+    }
+    fn question(query: &str, return_type: ReturnType, parameters: &[(&str, &str)]) -> QueryRequest {
         let parameters = parameters
             .iter()
             .map(|(name, value)| Parameter { name: (*name).to_owned(), values: vec![(*value).to_owned()] })
             .collect();
-        let request = QueryRequest { query: query.to_owned(), home: None, return_type, parameters };
-        self.registry.query(request).await.unwrap()
+        QueryRequest { query: query.to_owned(), home: None, return_type, parameters }
     }
     /// The ids of what a query finds, sorted; the query must succeed.
     async fn find(&self, query: &str, parameters: &[(&str, &str)]) -> Vec<String> {

@@ -11,6 +11,7 @@ use sekisho::transactions::Caller;
 use sekisho::transactions::errors::{RegistryError, RegistryResponse, code};
 use sekisho::transactions::iti18::{ITI18, QueryRequest, QueryResponse};
 use sekisho::transactions::iti38::ITI38;
+use sekisho::transactions::iti42::ITI42;
 use sekisho::transactions::iti43::{DocumentHead, ITI43, RetrieveResponse, RetrievedDocument};
 use sekisho::wire::http::{Client, ClientSettings, ServerHandle};
 use sekisho::wire::stream::{Body, Content};
@@ -44,7 +45,10 @@ pub fn services() -> Services {
                 RetrieveResponse::new(Vec::new(), documents.collect())
             }),
         )
-        .offer(Place::Hosted, Service::register(async |_, _| RegistryResponse::from_errors(Vec::new())))
+        .offer(
+            Place::Hosted,
+            Service::register(&ITI42, async |_, _| RegistryResponse::from_errors(Vec::new())),
+        )
         .offer(
             Place::Hosted,
             Service::provide(async |_, mut parts: sekisho::wire::soap::Attachments, _| {

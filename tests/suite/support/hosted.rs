@@ -1,0 +1,132 @@
+//! A stand-alone registry and repository in this process, and messages to it over a socket.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hyper::Uri;
+use sekisho::cli::assemble::Running;
+use sekisho::cli::peer::Peer;
+use sekisho::limits::Limits;
+use sekisho::metadata::Submission;
+use sekisho::transactions::errors::RegistryResponse;
+use sekisho::transactions::iti18::{ITI18, Parameter, QueryRequest, QueryResponse, ReturnType};
+use sekisho::transactions::{Transaction, iti18, iti42};
+use sekisho::wire::http::{Client, ClientSettings};
+use sekisho::wire::soap::{Attachment, CallError, Endpoint, Form, Message, Outgoing, call};
+use sekisho::wire::stream::Content;
+
+use super::certs::TempDir;
+use super::http::PATIENCE;
+use super::messages;
+
+/// repositoryUniqueId.
+pub const REPOSITORY: &str = "1.2.3.4";
+/// The URN of a status, as a parameter.
+pub const APPROVED: &str = "('urn:oasis:names:tc:ebxml-regrep:StatusType:Approved')";
+
+const CONFIG: &str = "[community]\nhome = \"urn:oid:1.2.3\"\nname = \"試験\"\n[listen.http]\naddress = \
+    \"127.0.0.1:0\"\n[standalone]\nrepository = \"1.2.3.4\"\npatients = \"any\"\n";
+
+pub struct Standalone {
+    running: Running,
+    client: Client,
+    /// Its data lie there.
+    pub folder: TempDir,
+}
+
+impl Standalone {
+    /// Starts one with settings laid over the usual ones.
+    pub async fn start(overrides: &[&str]) -> Self {
+        let folder = TempDir::new();
+        let file = folder.path().join("sekisho.toml");
+        std::fs::write(&file, CONFIG).unwrap();
+        let overrides: Vec<_> = overrides.iter().map(|text| (*text).to_owned()).collect();
+        let running = Running::start(&file, &overrides).await.map_err(|stop| stop.message).unwrap();
+        Self { running, client: Client::new(&ClientSettings::default()).unwrap(), folder }
+    }
+
+    /// Where a transaction is answered, if it is.
+    pub fn url(&self, transaction: &Transaction) -> Option<Uri> {
+        let name = transaction.id.to_ascii_lowercase().replace('-', "");
+        self.running.bound().endpoints.get(&name).map(|url| url.parse().unwrap())
+    }
+
+    /// Sends a body, and gives the answer, which has the transaction's own action.
+    pub async fn call(
+        &self,
+        transaction: &Transaction,
+        body: Vec<Bytes>,
+        attachments: Vec<Attachment>,
+    ) -> Result<Message, CallError> {
+        messages::keep(transaction.id, &body.concat());
+        let endpoint = Endpoint { url: self.url(transaction).unwrap(), relates_to_optional: false };
+        let request = Outgoing {
+            form: if transaction.mtom { Form::Mtom } else { Form::Simple },
+            action: transaction.action.to_owned(),
+            to: Some(endpoint.url.to_string()),
+            message_id: None,
+            relates_to: None,
+            body,
+            attachments,
+        };
+        let deadline = Instant::now() + PATIENCE;
+        let message = call(&self.client, &endpoint, request, &Limits::default(), deadline).await?;
+        assert_eq!(message.envelope.addressing.action.as_deref(), Some(transaction.response_action));
+        Ok(message)
+    }
+
+    /// Asks a stored query for whole objects.
+    pub async fn ask(
+        &self,
+        transaction: &Transaction,
+        query: &str,
+        parameters: &[(&str, &str)],
+    ) -> QueryResponse {
+        let parameters = parameters
+            .iter()
+            .map(|(name, value)| Parameter { name: (*name).to_owned(), values: vec![(*value).to_owned()] })
+            .collect();
+        let return_type = ReturnType::LeafClass;
+        let request = QueryRequest { query: query.to_owned(), home: None, return_type, parameters };
+        let message = self.call(transaction, vec![iti18::write_request(&request)], Vec::new()).await.unwrap();
+        iti18::read_response(message.envelope.body().unwrap()).unwrap()
+    }
+
+    /// The entryUUIDs of a patient's approved entries.
+    pub async fn entries_of(&self, patient: &str) -> Vec<String> {
+        const FIND_DOCUMENTS: &str = "urn:uuid:14d4debf-8f97-4251-9a74-a90016b0af0d";
+        let patient = format!("'{patient}'");
+        let parameters =
+            [("$XDSDocumentEntryPatientId", patient.as_str()), ("$XDSDocumentEntryStatus", APPROVED)];
+        let answer = self.ask(&ITI18, FIND_DOCUMENTS, &parameters).await;
+        assert_eq!(answer.errors, []);
+        answer.objects.into_iter().map(|object| object.id).collect()
+    }
+
+    /// Sends metadata: ITI-42 and its likes.
+    pub async fn register(&self, transaction: &Transaction, submission: &Submission) -> RegistryResponse {
+        self.answered(transaction, iti42::write_request(submission)).await
+    }
+
+    /// Sends a body that is answered with an rs:RegistryResponse.
+    pub async fn answered(&self, transaction: &Transaction, body: Bytes) -> RegistryResponse {
+        let message = self.call(transaction, vec![body], Vec::new()).await.unwrap();
+        iti42::read_response(message.envelope.body().unwrap()).unwrap()
+    }
+
+    /// Submits documents with their metadata: ITI-41.
+    pub async fn submit(&self, submission: &Submission, documents: Vec<(String, Bytes)>) -> RegistryResponse {
+        let url = self.url(&sekisho::transactions::iti41::ITI41).unwrap();
+        let parts = documents
+            .into_iter()
+            .map(|(id, bytes)| (id, "text/plain".to_owned(), Content::from_bytes(bytes)));
+        let peer = Peer::plain(Duration::from_secs(30)).unwrap();
+        peer.submit(&url, submission, parts.collect()).await.unwrap()
+    }
+
+    /// Stops it, and gives its folder.
+    pub async fn stop(self) -> TempDir {
+        self.running.shutdown().await;
+        self.folder
+    }
+}
