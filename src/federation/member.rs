@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use crate::federation::Unavailable;
 use crate::federation::quirks::Quirks;
@@ -78,6 +79,7 @@ pub struct Observed {
     oddities: [AtomicU64; Oddity::ALL.len()],
     failures: [AtomicU64; Unavailable::ALL.len()],
     last_failure: Mutex<Option<(Unavailable, String)>>,
+    last_answer: Mutex<Option<Instant>>,
 }
 
 /// A copy of [`Observed`] for people.
@@ -91,6 +93,8 @@ pub struct ObservedCounts {
     pub oddities: Vec<(&'static str, u64)>,
     /// Reason and time (DTM) of the last failure.
     pub last_failure: Option<(&'static str, String)>,
+    /// Seconds since the last answer that could be used.
+    pub last_answer_seconds_ago: Option<u64>,
 }
 
 /// Which side of the gateway a community is on.
@@ -190,6 +194,7 @@ impl Member {
     /// Notes a usable answer.
     pub fn answered(&self) {
         self.observed.answers.fetch_add(1, Ordering::Relaxed);
+        *self.observed.last_answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
     /// Notes that it could not be had.
@@ -222,6 +227,11 @@ impl Observed {
                 .unwrap_or_else(PoisonError::into_inner)
                 .as_ref()
                 .map(|(why, when)| (why.label(), when.clone())),
+            last_answer_seconds_ago: self
+                .last_answer
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .map(|when| when.elapsed().as_secs()),
         }
     }
 }
@@ -239,7 +249,10 @@ mod tests {
         member.noticed(Oddity::MissingHome, 2);
         member.noticed(Oddity::SilentGap, 0);
         member.failed(Unavailable::TimedOut);
+        assert_eq!(member.observed.counts().last_answer_seconds_ago, None);
+        member.answered();
         let counts = member.observed.counts();
+        assert!(counts.last_answer_seconds_ago.is_some());
         assert_eq!(counts.oddities, [("missing-home", 2)]);
         assert_eq!(counts.failures, [("timed-out", 1)]);
         assert_eq!(counts.last_failure.unwrap().0, "timed-out");

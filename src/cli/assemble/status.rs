@@ -116,7 +116,7 @@ fn community(status: CommunityStatus) -> Community {
         },
         requests: observed.answers + failures,
         failures,
-        last_answer_seconds_ago: None,
+        last_answer_seconds_ago: observed.last_answer_seconds_ago,
         last_failure: observed.last_failure.map(|(reason, time)| format!("{reason} at {time} UTC")),
         hash_mismatches: observed.oddities.iter().find(wrong_bytes).map_or(0, |(_, count)| *count),
     }
