@@ -1,4 +1,4 @@
-//! The Document Registry (ITI TF-1: 10.1.1.3): answers ITI-18, ITI-42 and ITI-51.
+//! The Document Registry (ITI TF-1: 10.1.1.3): answers ITI-18, ITI-42, ITI-51 and ITI-61.
 //!
 //! It decides little: what holds for submissions and queries lies in [`crate::registry`]. What it adds is the reply, and
 //! that a failing store becomes an error that says so and no more.
@@ -48,8 +48,21 @@ impl DocumentRegistry {
 
     /// ITI-42 Register Document Set-b (ITI TF-2: 3.42.4.1.3). Durable on Success; otherwise nothing is kept.
     pub async fn register_document_set(&self, submission: Submission, caller: &Caller) -> RegistryResponse {
-        let report = validate::check(&submission, Context::Register, self.registry.rules());
-        let refusals = refusals(&report, Context::Register, Answering::Registry, caller);
+        self.register(submission, Context::Register, caller).await
+    }
+
+    /// ITI-61 Register On-Demand Document Entry (ITI TF-2: 3.61.4.1.3), with the same promise.
+    pub async fn register_on_demand_document_entry(
+        &self,
+        submission: Submission,
+        caller: &Caller,
+    ) -> RegistryResponse {
+        self.register(submission, Context::RegisterOnDemand, caller).await
+    }
+
+    async fn register(&self, submission: Submission, context: Context, caller: &Caller) -> RegistryResponse {
+        let report = validate::check(&submission, context, self.registry.rules());
+        let refusals = refusals(&report, context, Answering::Registry, caller);
         if !refusals.is_empty() {
             return RegistryResponse::from_errors(refusals);
         }

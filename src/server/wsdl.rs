@@ -31,6 +31,7 @@ const WSDL: &[(&str, &str)] = files! {
     "wsdl" "iti-42" ".wsdl";
     "wsdl" "iti-43" ".wsdl";
     "wsdl" "iti-51" ".wsdl";
+    "wsdl" "iti-61" ".wsdl";
 };
 
 /// Schemas by file name.

@@ -9,6 +9,7 @@ pub mod iti41;
 pub mod iti42;
 pub mod iti43;
 pub mod iti51;
+pub mod iti61;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -16,6 +16,7 @@ mod http_tls;
 mod large_documents;
 mod metadata;
 mod multi_patient;
+mod on_demand;
 mod operator;
 mod server_faults;
 mod server_front;

@@ -10,12 +10,12 @@ use sekisho::transactions::iti18::{self, Parameter, QueryRequest, QueryResponse,
 use sekisho::transactions::iti43::{
     self, DocumentHead, DocumentRequest, DocumentSource, RetrieveRequest, RetrieveResponse, RetrievedDocument,
 };
-use sekisho::transactions::{iti41, iti42};
+use sekisho::transactions::{iti41, iti42, iti51, iti61};
 use sekisho::wire::soap::Form;
 use sekisho::wire::stream::Content;
 use sekisho::wire::xml::{Ns, Tree, Writer};
 
-use crate::support::{golden, messages};
+use crate::support::{example, golden, messages};
 
 const PATIENT: &str = "0001^^^&1.2.392.100495.20.3.51.11310000001&ISO";
 const HOME: &str = "urn:oid:1.2.392.200270.4.99.1";
@@ -203,6 +203,23 @@ fn iti42_request_and_responses() {
         written(name, &body);
         assert_eq!(iti42::read_response(parse(body).root()).unwrap(), response);
     }
+}
+
+/// ITI-51 and ITI-61 have the bodies of ITI-18 and ITI-42, and actions of their own.
+#[test]
+fn iti51_and_iti61_requests() {
+    let request = QueryRequest { query: "urn:uuid:3d1bdb10-39a2-11de-89c2-2f44d94eaa9f".into(), ..query() };
+    let body = iti51::write_request(&request);
+    written("iti51-request", &body);
+    assert_eq!(iti51::read_request(parse(body).root()).unwrap(), request);
+
+    let submission = example::on_demand();
+    let body = iti61::write_request(&submission);
+    golden::check("transactions/iti61-request.xml", &body);
+    messages::keep("iti61-request", &body);
+    assert_eq!(iti61::read_request(parse(body).root()).unwrap(), submission);
+    let response = RegistryResponse::from_errors(errors());
+    assert_eq!(iti61::read_response(parse(iti61::write_response(&response)).root()).unwrap(), response);
 }
 
 #[tokio::test]

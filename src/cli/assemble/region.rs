@@ -32,6 +32,7 @@ use crate::transactions::iti39::ITI39;
 use crate::transactions::iti42::ITI42;
 use crate::transactions::iti43::ITI43;
 use crate::transactions::iti51::ITI51;
+use crate::transactions::iti61::ITI61;
 use crate::wire::http::{Client, ClientSettings, TlsClient};
 use crate::wire::soap::Endpoint;
 
@@ -231,11 +232,19 @@ fn offer_hosted(services: &mut Services, place: Place, hosted: &Hosted) {
             async move { registry.registry_stored_query(request, &caller).await }
         }),
     );
+    let actor = registry.clone();
     services.offer(
         place,
         Service::register(&ITI42, move |submission, caller| {
-            let registry = registry.clone();
+            let registry = actor.clone();
             async move { registry.register_document_set(submission, &caller).await }
+        }),
+    );
+    services.offer(
+        place,
+        Service::register(&ITI61, move |submission, caller| {
+            let registry = registry.clone();
+            async move { registry.register_on_demand_document_entry(submission, &caller).await }
         }),
     );
     let actor = repository.clone();

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use sekisho::metadata::views::{Membership, has_member};
-use sekisho::metadata::{Author, Code, DocumentEntryBuilder, Submission, SubmissionSetBuilder};
+use sekisho::metadata::{Author, Code, DocumentEntryBuilder, Kind, Submission, SubmissionSetBuilder, codes};
 use uuid::Uuid;
 
 /// A document that is submitted.
@@ -56,6 +56,18 @@ pub fn submission(patient: &str, documents: &[Document]) -> Submission {
         objects.push(has_member("set", &id, Membership::Original));
     }
     Submission { objects, ..Submission::default() }
+}
+
+/// A SubmissionSet with an on-demand entry, `Document0`.
+pub fn on_demand(patient: &str, unique_id: &str) -> Submission {
+    let document = Document { unique_id: unique_id.to_owned(), size: 0 };
+    let mut submission = submission(patient, &[document]);
+    for entry in submission.objects.iter_mut().filter(|object| object.kind == Kind::DocumentEntry) {
+        entry.object_type = Some(codes::ON_DEMAND.to_owned());
+        entry.slots.retain(|slot| slot.name != codes::slot::CREATION_TIME);
+        entry.set_slot(codes::slot::REPOSITORY_UNIQUE_ID, vec!["1.2.3.4".to_owned()]);
+    }
+    submission
 }
 
 /// A new OID.
