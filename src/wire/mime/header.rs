@@ -47,22 +47,23 @@ impl ContentType {
 
 /// A parameter's value at the start of `text`, and what stands behind it, up to and without the next semicolon.
 fn parameter_value(text: &str) -> (String, &str) {
-    let Some(quoted) = text.strip_prefix('"') else {
-        let end = text.find(';').unwrap_or(text.len());
-        return (text[..end].trim().to_owned(), &text[end..]);
+    let to_semicolon = |text: &str| text.find(';').unwrap_or(text.len());
+    let Some(mut quoted) = text.strip_prefix('"') else {
+        let (value, behind) = text.split_at(to_semicolon(text));
+        return (value.trim().to_owned(), behind);
     };
     let mut value = String::new();
-    let mut chars = quoted.char_indices();
-    while let Some((at, c)) = chars.next() {
-        match c {
-            '"' => {
-                let behind = &quoted[at + 1..];
-                return (value, &behind[behind.find(';').unwrap_or(behind.len())..]);
-            }
-            '\\' => value.extend(chars.next().map(|(_, escaped)| escaped)),
-            c => value.push(c),
+    while let Some((run, behind)) = quoted.find(['"', '\\']).map(|end| quoted.split_at(end)) {
+        value.push_str(run);
+        let mut behind = behind.chars();
+        if behind.next() == Some('"') {
+            let behind = behind.as_str();
+            return (value, &behind[to_semicolon(behind)..]);
         }
+        value.extend(behind.next());
+        quoted = behind.as_str();
     }
+    value.push_str(quoted);
     (value, "")
 }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use hyper::HeaderMap;
-use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 
 use super::early::EarlyParts;
 use super::fault::{INVALID_CARDINALITY, INVALID_HEADER};
@@ -79,11 +79,11 @@ pub async fn receive(headers: &HeaderMap, body: Body, limits: &Limits) -> Result
 
 /// The form in which an answer to a request with these headers is due, also where the request could not be read.
 pub fn form_of(headers: &HeaderMap) -> Form {
-    let essence = content_type(headers).0.map(|content_type| content_type.essence);
-    match essence.as_deref() {
-        Some("multipart/related" | "application/xop+xml") => Form::Mtom,
-        _ => Form::Simple,
-    }
+    let text = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    let essence = text.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    let mtom: [&[u8]; 2] = [b"multipart/related", b"application/xop+xml"];
+    let is_mtom = mtom.iter().any(|form| essence.eq_ignore_ascii_case(form));
+    if is_mtom { Form::Mtom } else { Form::Simple }
 }
 
 /// A message whose root part is XML.
