@@ -3,6 +3,7 @@
 // Helpers of tests panic as tests do; clippy only knows the functions that are marked #[test].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod canaries;
 mod command_line;
 mod doctor;
 mod durability;
@@ -18,6 +19,7 @@ mod metadata;
 mod multi_patient;
 mod on_demand;
 mod operator;
+mod samples;
 mod server_faults;
 mod server_front;
 mod soap_call;

@@ -10,7 +10,7 @@ use sekisho::transactions::iti43::ITI43;
 use crate::support::front::{
     Asks, PANICS, QUERY, RETRIEVE, SIMPLE, STUCK, adhoc_query, envelope, front, mtom, shown, stored_query,
 };
-use crate::support::{golden, messages};
+use crate::support::golden;
 
 fn limits() -> Limits {
     Limits {
@@ -26,11 +26,6 @@ async fn fault(name: &str, path: &str, content_type: &str, body: impl Into<bytes
     let server = front(limits()).await;
     let answer = Asks::of(&server).post(path, content_type, body).await;
     let answer = shown(answer).await;
-    if let Some(xml) =
-        answer.split_once("\n\n").map(|(_, body)| body.trim()).filter(|body| body.starts_with('<'))
-    {
-        messages::keep(&format!("fault-{name}"), xml.as_bytes());
-    }
     golden::check(&format!("faults/{name}.http"), answer.as_bytes());
 }
 

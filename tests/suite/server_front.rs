@@ -14,6 +14,7 @@ use crate::support::front::{
     Asks, MESSAGE_ID, QUERY, RETRIEVE, SIMPLE, adhoc_query, envelope, front, mtom, services, stored_query,
 };
 use crate::support::http::{PATIENCE, collect, raw};
+use crate::support::messages;
 
 #[tokio::test]
 async fn a_message_reaches_the_service_of_its_body_and_action() {
@@ -53,6 +54,7 @@ async fn an_answer_has_the_form_of_its_request_and_its_connection_goes_on() {
         let length: usize = answer.headers()["content-length"].to_str().unwrap().parse().unwrap();
         let body = collect(answer.into_body()).await;
         assert_eq!(body.len(), length);
+        messages::keep_envelopes("retrieve-answer", &body);
         let text = String::from_utf8_lossy(&body);
         assert!(text.contains(if expected == "multipart/related" {
             "a document"

@@ -18,7 +18,7 @@ use sekisho::ids::{HomeCommunityId, PatientId};
 use sekisho::transactions::Caller;
 use sekisho::transactions::errors::{RegistryError, code};
 use sekisho::transactions::iti18::{
-    Parameter, QueryRequest, QueryResponse, RegistryObject, ReturnType, read_response,
+    Parameter, QueryRequest, QueryResponse, RegistryObject, ReturnType, read_response, write_response,
 };
 use sekisho::transactions::iti43::{
     DocumentHead, DocumentRequest, RetrieveRequest, RetrieveResponse, RetrievedDocument,
@@ -29,6 +29,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::certs::TempDir;
+use super::messages;
 
 pub const FIND_DOCUMENTS: &str = "urn:uuid:14d4debf-8f97-4251-9a74-a90016b0af0d";
 pub const GET_DOCUMENTS: &str = "urn:uuid:5c4f972b-d56b-40ac-a5fc-c8ca9b40b9d4";
@@ -173,6 +174,7 @@ impl Script {
     async fn serve(self, mut stream: TcpStream) {
         while let Some((path, request)) = read_request(&mut stream).await {
             self.requests.fetch_add(1, Ordering::SeqCst);
+            messages::keep_envelopes("request-to-a-peer", request.as_bytes());
             *self.last_request.lock().unwrap() = request.clone();
             let behaviour = *self.behaviour.lock().unwrap();
             let (status, content_type, body) = match path.contains("39") {
@@ -541,7 +543,9 @@ impl Gateway {
     }
 
     pub async fn find(&self) -> QueryResponse {
-        self.gateway.registry_stored_query(find_documents(PATIENT), &Caller::default()).await
+        let response = self.gateway.registry_stored_query(find_documents(PATIENT), &Caller::default()).await;
+        messages::keep("federated-answer", &write_response(&response).concat());
+        response
     }
 
     pub async fn fetch(&self, documents: &[(&str, &str)]) -> RetrieveResponse {

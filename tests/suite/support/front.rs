@@ -17,6 +17,7 @@ use sekisho::wire::http::{Client, ClientSettings, ServerHandle};
 use sekisho::wire::stream::{Body, Content};
 
 use super::http::{PATIENCE, collect, plain, whole};
+use super::messages;
 
 /// The stored query whose actor never answers, and the one whose actor panics.
 pub const STUCK: &str = "urn:uuid:00000000-0000-0000-0000-00000000dead";
@@ -145,7 +146,9 @@ impl Asks {
     pub async fn text(&self, path: &str, content_type: &str, body: String) -> (u16, String) {
         let answer = self.post(path, content_type, body).await;
         let status = answer.status().as_u16();
-        (status, String::from_utf8(collect(answer.into_body()).await.to_vec()).unwrap())
+        let body = collect(answer.into_body()).await;
+        messages::keep_envelopes("answer", &body);
+        (status, String::from_utf8(body.to_vec()).unwrap())
     }
     /// Any other method, on a connection of its own.
     pub async fn method(&self, method: Method, path: &str) -> String {
@@ -162,5 +165,6 @@ pub async fn shown(answer: Response<Body>) -> String {
     headers.sort_by_key(|(name, _)| name.as_str());
     let headers = headers.iter().map(|(name, value)| format!("{name}: {}\n", value.to_str().unwrap()));
     let body = collect(body).await;
+    messages::keep_envelopes("answer", &body);
     format!("HTTP {}\n{}\n{}\n", head.status, headers.collect::<String>(), String::from_utf8_lossy(&body))
 }

@@ -15,6 +15,8 @@ use sekisho::wire::stream::Body;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::messages;
+
 /// How long a test waits for what must happen. Nothing is measured by it.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -65,5 +67,6 @@ pub async fn until_closed(stream: &mut TcpStream) -> String {
         }
     };
     tokio::time::timeout(PATIENCE, reading).await.expect("the other side never closed the connection");
+    messages::keep_envelopes("raw-answer", &all);
     String::from_utf8_lossy(&all).into_owned()
 }

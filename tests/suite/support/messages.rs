@@ -13,3 +13,16 @@ pub fn keep(name: &str, xml: &[u8]) {
         name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
     std::fs::write(folder.join(format!("{safe}-{}-{number:04}.xml", std::process::id())), xml).unwrap();
 }
+
+/// Keeps every envelope in what we sent: of an HTTP message in either form, or of several. Our own are known by their
+/// prefix, which peers of straw do not use.
+pub fn keep_envelopes(name: &str, sent: &[u8]) {
+    const END: &str = "</soap:Envelope>";
+    let text = String::from_utf8_lossy(sent);
+    let mut rest = &*text;
+    while let Some((_, envelope)) = rest.split_once("<soap:Envelope ") {
+        let Some((envelope, after)) = envelope.split_once(END) else { return };
+        keep(name, format!("<soap:Envelope {envelope}{END}").as_bytes());
+        rest = after;
+    }
+}

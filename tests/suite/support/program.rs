@@ -1,10 +1,15 @@
 //! The program itself, as a child process.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::thread::JoinHandle;
 
 use serde_json::Value;
+
+use super::front::SIMPLE;
+use super::messages;
 
 /// The program with arguments, in the repository's folder.
 pub fn sekisho(arguments: &[&str]) -> Command {
@@ -30,6 +35,7 @@ pub fn run(arguments: &[&str], stdin: &str) -> (i32, String, String) {
 /// A `sekisho serve` that is ready. It is ended when it is dropped.
 pub struct Served {
     child: Child,
+    log: Option<JoinHandle<String>>,
     /// What `ready` told.
     pub ready: Value,
 }
@@ -51,10 +57,39 @@ impl Served {
             child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
             panic!("{config} is not ready: {line:?}, {log}");
         };
-        // Nobody reads its log: a full pipe would stop it.
-        let mut log = child.stderr.take().unwrap();
-        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        Self { child, ready: serde_json::from_str(json).unwrap() }
+        // It is read all the time: a full pipe would stop the program.
+        let mut pipe = child.stderr.take().unwrap();
+        let log = std::thread::spawn(move || {
+            let mut log = String::new();
+            let _ = pipe.read_to_string(&mut log);
+            log
+        });
+        Self { child, log: Some(log), ready: serde_json::from_str(json).unwrap() }
+    }
+
+    /// Posts a simple SOAP message to a path; gives status and body.
+    pub fn post(&self, path: &str, message: &str) -> (u16, String) {
+        self.request("http", &format!("POST {path} HTTP/1.1\r\nContent-Type: {SIMPLE}"), message)
+    }
+
+    /// GETs a path of the operator's listener; gives status and body.
+    pub fn get(&self, path: &str) -> (u16, String) {
+        self.request("operator", &format!("GET {path} HTTP/1.1"), "")
+    }
+
+    /// Sends a request, of which the head lacks what every one has, on a connection of its own.
+    pub fn request(&self, listener: &str, head: &str, body: &str) -> (u16, String) {
+        let address = self.ready[listener].as_str().unwrap().strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        let length = body.len();
+        let head =
+            format!("{head}\r\nHost: {address}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+        stream.write_all((head + body).as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        messages::keep_envelopes("served", answer.as_bytes());
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
 
     /// An endpoint by the name that `ready` gives it.
@@ -71,6 +106,13 @@ impl Served {
     pub fn terminate(mut self) -> Option<i32> {
         assert!(Command::new("kill").args(["-TERM", &self.pid().to_string()]).status().unwrap().success());
         self.child.wait().unwrap().code()
+    }
+
+    /// Ends it, and gives everything that it logged.
+    pub fn into_log(mut self) -> String {
+        let log = self.log.take().unwrap();
+        self.terminate();
+        log.join().unwrap()
     }
 }
 
