@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::assemble::directory_settings;
+use super::assemble::{directory_settings, load};
 use super::output::Output;
 use super::{Exit, Outcome, Stop};
-use crate::config::{self, Mode, Position, Problem, Problems, Settings, Weight};
+use crate::config::{Mode, Position, Problem, Problems, Settings, Weight};
 use crate::federation::directory::{self, Directory};
 
 /// Check a configuration.
@@ -50,16 +50,6 @@ impl Check {
         }));
         Ok(if settings.is_some() { Exit::Done } else { Exit::Usage })
     }
-}
-
-/// Reads a configuration off the runtime's threads.
-pub async fn load(
-    file: PathBuf,
-    overrides: Vec<String>,
-) -> Result<Result<(Settings, Problems), Problems>, Stop> {
-    tokio::task::spawn_blocking(move || config::load(&file, &overrides))
-        .await
-        .map_err(|error| Stop::new(Exit::Unavailable, format!("reading the configuration: {error}")))
 }
 
 /// The community files belong to the configuration.

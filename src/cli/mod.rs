@@ -5,6 +5,7 @@ pub mod assemble;
 mod bench;
 mod check;
 mod demo;
+mod demo_file;
 mod doctor;
 mod output;
 pub mod peer;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use clap::Args;
 use hyper::Uri;
 
-use super::demo::DemoFile;
+use super::demo_file::DemoFile;
 use super::{Exit, Stop};
 use crate::limits::{self, Limits};
 use crate::metadata::Submission;

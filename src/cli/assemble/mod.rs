@@ -1,6 +1,7 @@
 //! From settings to a running region: actors, services, listeners. `serve`, the demo and tests start regions through this and
 //! nothing else.
 
+mod load;
 mod region;
 mod status;
 mod watch;
@@ -18,13 +19,13 @@ use tokio::task::JoinHandle;
 use self::region::Region;
 use self::status::{Alarms, Seen, sentences};
 use self::watch::Files;
-use super::check::load;
 use super::{Exit, Stop};
 use crate::admin::{Operator, install_metrics};
 use crate::config::{HttpListener, Problems, Settings, SoapListener};
 use crate::federation::directory::Directory;
 use crate::server::{Exposure, Front, ListenError, ListenerSettings, Listeners, Services, TlsFiles};
 
+pub use self::load::load;
 pub use self::region::{directory, directory_settings};
 
 /// Where a region listens: what `ready` tells.

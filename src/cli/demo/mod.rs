@@ -14,12 +14,11 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 
-pub use files::{DemoFile, DemoRegion};
-
 use self::files::{folder, ports, write_configurations};
 use self::people::{PEOPLE, REGIONS};
 use self::story::{Asked, Retrieved};
 use super::assemble::Running;
+use super::demo_file::{DemoFile, DemoRegion};
 use super::output::Output;
 use super::serve::{self, stopping};
 use super::submit::Batch;

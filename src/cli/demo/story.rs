@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::files::DemoRegion;
 use super::people::{REGIONS, Region};
+use crate::cli::demo_file::DemoRegion;
 use crate::cli::output::Output;
 use crate::cli::peer::Peer;
 use crate::cli::query::{FoundDocument, errors_json, find_documents, status};

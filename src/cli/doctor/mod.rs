@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::assemble::directory;
-use super::check::load;
+use super::assemble::load;
 use super::output::Output;
 use super::peer::Peer;
 use super::{Exit, Outcome, Stop};
