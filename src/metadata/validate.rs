@@ -8,6 +8,8 @@
 
 mod associations;
 mod engine;
+mod findings;
+mod message;
 mod objects;
 mod settings;
 pub mod table;

@@ -1,7 +1,8 @@
 //! The rules of associations (ITI TF-3: 4.2.2; ITI TF-2: 3.42.4.1.3): their type, their ends, and which of them the message
 //! must hold. What the registry holds, the registry checks.
 
-use super::engine::{Findings, Message};
+use super::findings::Findings;
+use super::message::Message;
 use super::{table, values};
 use crate::metadata::Relation;
 use crate::metadata::codes::{self, slot};

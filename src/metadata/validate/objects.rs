@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::Context;
-use super::engine::Findings;
+use super::findings::Findings;
 use super::table::{self, Attribute, Count, Counts, Place};
 use super::values::pid_field;
 use crate::metadata::codes::{self, identifier, slot};
