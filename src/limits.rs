@@ -18,6 +18,9 @@ pub const MAX_XML_ATTRIBUTE_BYTES: usize = 64 * 1024;
 pub const MAX_XML_NODES: usize = 4_000_000;
 /// Distinct namespaces of one message.
 pub const MAX_XML_NAMESPACES: usize = 256;
+/// Bytes of a namespace's name; the longest of the field has 85. An element that is taken out of its message declares anew
+/// what it uses, so that one long name would be written as often as there are objects.
+pub const MAX_XML_NAMESPACE_BYTES: usize = 256;
 /// Namespace declarations in force at one place: bounds what it costs to look a prefix up. Stacks that declare whatever
 /// they know on the envelope come to about 40.
 pub const MAX_XML_BINDINGS: usize = 128;
@@ -49,6 +52,10 @@ pub const MAX_EARLY_PART_MEMORY: usize = 1024 * 1024;
 /// An envelope up to this size is parsed where it arrives (well under a millisecond), a larger one on a thread for such
 /// work.
 pub const PARSE_INLINE_BYTES: usize = 256 * 1024;
+/// Bytes of a WS-Addressing header's value: they are repeated in answers and faults. URIs have a few hundred.
+pub const MAX_ADDRESSING_BYTES: usize = 16 * 1024;
+/// Header blocks that a fault names as not understood: enough to mend a message by.
+pub const MAX_NOT_UNDERSTOOD: usize = 16;
 /// What is kept of the reason that a peer's fault gives.
 pub const MAX_FAULT_REASON_CHARS: usize = 2_000;
 
@@ -162,6 +169,8 @@ pub const MAX_WAL_PAGES: i64 = 32_768;
 pub const STORE_MMAP_BYTES: i64 = 0x7fff_0000;
 /// How long a connection waits for another process (a backup, a shell) that holds a lock.
 pub const STORE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often a data directory that another process holds is tried again meanwhile.
+pub const STORE_LOCK_PAUSE: Duration = Duration::from_millis(50);
 /// Prepared statements that a connection keeps.
 pub const MAX_PREPARED_STATEMENTS: usize = 128;
 
@@ -175,6 +184,9 @@ pub const SEGMENT_BUFFER_BYTES: usize = 2 * 1024 * 1024;
 pub const MAX_OPEN_SEGMENTS: usize = 64;
 /// Documents that wait in memory for their commit, over all submissions; beyond it, small ones get a file too.
 pub const MAX_STAGED_MEMORY: usize = 64 * 1024 * 1024;
+/// A smaller piece of what was received is copied before it is kept, so that what is kept holds on to no more than four
+/// times its size.
+pub const MIN_KEPT_SLICE_BYTES: usize = HTTP_BUFFER_BYTES / 4;
 /// Bytes of a large document that are gathered before they are written; twice that is in memory.
 pub const SPOOL_BATCH_BYTES: usize = 512 * 1024;
 /// Small documents of one retrieve that are read before its answer begins; further ones are read as they are sent.

@@ -3,8 +3,8 @@
 //! [`super::record`].
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
-use std::io;
+use std::fs::{File, OpenOptions, remove_file};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,6 +28,8 @@ pub(super) struct Segments {
 struct Tail {
     /// Where the gathered bytes go: on a block.
     at: Position,
+    /// The end of what a sync has made durable: rows refer to nothing behind it.
+    durable: Position,
     gathered: Gathered,
     file: Option<TailFile>,
     /// Something was written since the last sync.
@@ -52,7 +54,8 @@ enum Caching {
 impl Segments {
     /// Appends go to the block `at` or behind from now on; what is before it is never written again.
     pub(super) fn new(folder: PathBuf, at: Position) -> Self {
-        let tail = Tail { at, gathered: Gathered::new(), file: None, dirty: false, failed: false };
+        let tail =
+            Tail { at, durable: at, gathered: Gathered::new(), file: None, dirty: false, failed: false };
         Self { folder, tail: Mutex::new(tail), open: Mutex::default() }
     }
 
@@ -127,12 +130,26 @@ impl Segments {
         } else {
             self.write(&mut tail, Blocks::All).and_then(|()| tail.sync())
         };
-        if synced.is_err() {
-            // After a failed sync the kernel may have dropped the pages and call the next one a success: this segment is
-            // not to be trusted with more. Nothing of the group that fails refers to it.
-            tail.go_to_next_segment();
+        match synced {
+            Ok(()) => tail.durable = tail.at,
+            Err(_) => self.abandon(&mut tail),
         }
         synced
+    }
+
+    /// Gives up what was written since the last sync: its group fails, so no row will refer to it, and on a full disk it is
+    /// room that others wait for. After a failed sync the kernel may have dropped the pages and call the next one a success:
+    /// the segment is not to be trusted with more.
+    fn abandon(&self, tail: &mut Tail) {
+        let Position { segment, offset } = tail.durable;
+        let taken_back = (segment + 1..=tail.at.segment)
+            .map(|begun| remove_file(Self::path(&self.folder, begun)))
+            .chain([truncate(&Self::path(&self.folder, segment), offset)]);
+        for error in taken_back.filter_map(Result::err).filter(|error| error.kind() != ErrorKind::NotFound) {
+            tracing::warn!(%error, "what a failed group had written stays until the next start");
+        }
+        tail.at.segment = segment;
+        tail.go_to_next_segment();
     }
 
     /// A segment, for reading.
@@ -211,7 +228,7 @@ impl TailFile {
             options.custom_flags(OFlags::DIRECT.bits() as i32);
         }
         match options.open(&path) {
-            Err(error) if caching == Caching::Bypassed && error.kind() == io::ErrorKind::InvalidInput => {
+            Err(error) if caching == Caching::Bypassed && error.kind() == ErrorKind::InvalidInput => {
                 Self::open(path, Caching::Used)
             }
             opened => Ok(Self { file: opened?, path, caching }),
@@ -221,9 +238,7 @@ impl TailFile {
     fn write(&mut self, blocks: &[u8], at: u64) -> io::Result<()> {
         match self.file.write_all_at(blocks, at) {
             // Some file systems accept the flag and refuse the write.
-            Err(error)
-                if self.caching == Caching::Bypassed && error.kind() == io::ErrorKind::InvalidInput =>
-            {
+            Err(error) if self.caching == Caching::Bypassed && error.kind() == ErrorKind::InvalidInput => {
                 *self = Self::open(self.path.clone(), Caching::Used)?;
                 self.file.write_all_at(blocks, at)
             }
@@ -289,6 +304,46 @@ impl Gathered {
     }
 }
 
+/// Takes off what lies behind `length`, if anything does.
+fn truncate(path: &Path, length: u64) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).open(path)?;
+    if file.metadata()?.len() > length { file.set_len(length) } else { Ok(()) }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A disk on which nothing can be written must not fill up with what could not be written.
+    #[test]
+    fn attack_64_a_failed_group_leaves_neither_bytes_nor_files() {
+        let folder = std::env::temp_dir().join(format!("sekisho-segments-{}", uuid::Uuid::new_v4().simple()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let segments = Segments::new(folder.clone(), Position { segment: 1, offset: 0 });
+        let large = Bytes::from(vec![7; limits::SEGMENT_BUFFER_BYTES + 1]);
+        let append = || segments.append([0; 16], &[large.clone()], large.len() as u64, 0).unwrap();
+        let lengths = || {
+            let length = |n: u32| std::fs::metadata(Segments::path(&folder, n)).unwrap().len();
+            Segments::list(&folder).unwrap().into_iter().map(length).collect::<Vec<_>>()
+        };
+        append();
+        segments.sync().unwrap();
+        let durable = lengths();
+        for _ in 0..3 {
+            append();
+            assert_ne!(lengths(), durable, "part of it is written already");
+            lock(&segments.tail).failed = true;
+            segments.sync().unwrap_err();
+            assert_eq!(lengths(), durable);
+            assert_eq!(segments.mark(), Position { segment: 2, offset: 0 });
+        }
+        append();
+        segments.sync().unwrap();
+        assert_eq!(lengths(), [durable[0], durable[0]]);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
 }

@@ -75,7 +75,7 @@ impl Staging {
             Sink::Memory(held, digests) => {
                 if self.size <= limits::SMALL_DOCUMENT_BYTES && held.reserve(chunk.len()) {
                     digests.update(&chunk);
-                    held.chunks.push(chunk);
+                    held.keep(chunk);
                     return Ok(());
                 }
                 // The digests cover what is in memory already: only the new chunk is still to be hashed.
@@ -145,6 +145,13 @@ impl InMemory {
         let granted = self.budget.take(bytes);
         self.reserved += if granted { bytes } else { 0 };
         granted
+    }
+
+    /// Keeps a chunk. A small one is copied: as a slice it would hold on to the whole buffer that it was received in, and
+    /// many small documents to many times what they are counted for.
+    fn keep(&mut self, chunk: Bytes) {
+        let small = chunk.len() < limits::MIN_KEPT_SLICE_BYTES;
+        self.chunks.push(if small { Bytes::copy_from_slice(&chunk) } else { chunk });
     }
 
     /// What is held, to go elsewhere: still counted until `self` is dropped, which is when the file has it.

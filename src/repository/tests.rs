@@ -466,6 +466,18 @@ async fn attack_64_when_documents_cannot_be_written_the_submission_fails_and_the
     assert!(place.bytes("later").await == document(100));
 }
 
+/// Many documents of a byte each, in a message that is mostly something else, must not hold on to all of the message.
+#[tokio::test]
+async fn what_waits_in_memory_holds_on_to_little_more_than_its_size() {
+    let place = Place::new();
+    let received = Bytes::from(vec![7; 4 * limits::MIN_KEPT_SLICE_BYTES]);
+    let staged = place.repository.stage(Content::from_bytes(received.slice(..1)), u64::MAX).await.unwrap();
+    assert!(received.is_unique(), "the buffer is free again");
+    let whole = place.repository.stage(Content::from_bytes(received.clone()), u64::MAX).await.unwrap();
+    assert!(!received.is_unique(), "a large piece is not copied");
+    drop((staged, whole));
+}
+
 #[tokio::test]
 async fn tenants_do_not_see_each_others_documents() {
     let place = Place::new();

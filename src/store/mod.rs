@@ -6,11 +6,12 @@
 //! company.
 
 mod job;
+mod lock;
 mod migrate;
 mod reader;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -43,6 +44,9 @@ pub enum StoreError {
     /// What is stored is not what was stored: a damaged row.
     #[error("the store is damaged: {0}")]
     Damaged(String),
+    /// Another process has it open; holds the directory. Two writers would write over each other's documents.
+    #[error("another process uses {0}")]
+    InUse(PathBuf),
     /// The queue to the writer or to the readers is full.
     #[error("the store is busy")]
     Busy,
@@ -119,9 +123,10 @@ struct Queues {
 }
 
 impl Store {
-    /// Opens or creates `directory/sekisho.db` and migrates it.
+    /// Opens or creates `directory/sekisho.db` and migrates it. The directory is this store's alone until it is closed.
     pub fn open(directory: &Path, migrations: &[Migration]) -> Result<Store, StoreError> {
         std::fs::create_dir_all(directory)?;
+        let lock = lock::take(directory)?;
         let file = directory.join("sekisho.db");
         let mut connection = writer::connect(&file)?;
         migrate::run(&mut connection, migrations)?;
@@ -129,7 +134,7 @@ impl Store {
 
         let hooks = Hooks::default();
         let mut threads = Vec::new();
-        let writer = writer::start(&file, connection, hooks.clone(), &mut threads)?;
+        let writer = writer::start(&file, connection, hooks.clone(), lock, &mut threads)?;
         let readers = reader::start(&file, &mut threads)?;
         Ok(Self(Arc::new(Shared {
             hooks,

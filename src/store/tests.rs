@@ -207,6 +207,21 @@ fn a_closed_store_opens_again_with_everything_and_leaves_no_wal() {
 }
 
 #[test]
+fn a_directory_has_one_store_at_a_time() {
+    let scratch = Scratch::new();
+    let store = scratch.store();
+    let second = Store::open(&scratch.0, &[NOTES]).map(|_| ());
+    assert!(matches!(&second, Err(StoreError::InUse(directory)) if *directory == scratch.0), "{second:?}");
+    let waiting = std::thread::spawn({
+        let directory = scratch.0.clone();
+        move || Store::open(&directory, &[NOTES]).map(|store| ids(&store))
+    });
+    store.write_blocking(|connection| insert(connection, 1)).unwrap();
+    store.close();
+    assert_eq!(waiting.join().unwrap().unwrap(), [1], "the next one takes over what the first has written");
+}
+
+#[test]
 fn migrations_run_once_and_a_newer_schema_is_refused() {
     let scratch = Scratch::new();
     scratch.store().close();

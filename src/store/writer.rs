@@ -1,5 +1,6 @@
 //! The writer: one thread, one connection, group commit; and the thread that checkpoints behind it.
 
+use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -46,13 +47,15 @@ pub(super) fn start(
     file: &Path,
     connection: Connection,
     hooks: Hooks,
+    lock: File,
     threads: &mut Vec<JoinHandle<()>>,
 ) -> Result<SyncSender<Box<dyn Job>>, StoreError> {
     let (sender, queue) = sync_channel(limits::MAX_QUEUED_WRITES);
     let (checkpoints, due) = sync_channel(1);
     let overgrown = Arc::new(AtomicBool::new(false));
     let checkpointer = Checkpointer { connection: connect(file)?, due, overgrown: overgrown.clone() };
-    let writer = Writer { connection, queue, hooks, checkpoints, overgrown, since_checkpoint: 0 };
+    let writer =
+        Writer { connection, queue, hooks, checkpoints, overgrown, since_checkpoint: 0, _lock: lock };
     threads.push(thread::Builder::new().name("store-writer".to_owned()).spawn(|| writer.run())?);
     threads.push(thread::Builder::new().name("store-checkpoint".to_owned()).spawn(|| checkpointer.run())?);
     Ok(sender)
@@ -66,6 +69,8 @@ struct Writer {
     /// The WAL has grown beyond its bound, since there was never a moment without readers and writers.
     overgrown: Arc<AtomicBool>,
     since_checkpoint: usize,
+    /// The directory is ours as long as somebody may write.
+    _lock: File,
 }
 
 impl Writer {

@@ -3,6 +3,7 @@
 
 use super::fault::{ACTION_MISMATCH, INVALID_HEADER, MISSING_ADDRESS};
 use super::{Fault, FaultCode, SoapError};
+use crate::limits;
 use crate::wire::xml::{Element, Ns, Tree};
 
 /// The anonymous address: the reply goes back on the same connection.
@@ -124,6 +125,7 @@ impl Envelope {
                 *ns != Ns::WSA && !UNDERSTOOD.contains(&(*ns, local)) && !understood.contains(&(uri, local))
             })
             .map(|(_, uri, local)| (uri.to_owned(), local.to_owned()))
+            .take(limits::MAX_NOT_UNDERSTOOD)
             .collect();
         if not_understood.is_empty() {
             return Ok(());
@@ -192,7 +194,9 @@ impl Addressing {
                 "FaultTo" => ("wsa:FaultTo", &mut addressing.fault_to),
                 // The one header that may stand there several times: one for each kind of relationship.
                 "RelatesTo" if block.attr("RelationshipType").is_none_or(|kind| kind == REPLY) => {
-                    addressing.relates_to.get_or_insert_with(|| block.text().trim().to_owned());
+                    let relates_to = block.text();
+                    within_bounds("wsa:RelatesTo", Some(&relates_to))?;
+                    addressing.relates_to.get_or_insert_with(|| relates_to.trim().to_owned());
                     continue;
                 }
                 _ => continue,
@@ -205,9 +209,21 @@ impl Addressing {
             if place.is_some() {
                 return Err(SoapError::DuplicateHeader(name));
             }
+            within_bounds(name, value.as_deref())?;
             *place = if endpoint { Some(value.unwrap_or_default()) } else { value };
         }
         Ok(addressing)
+    }
+}
+
+/// Addresses and identifiers are repeated in answers: a large one would cost several times its size.
+fn within_bounds(header: &'static str, value: Option<&str>) -> Result<(), SoapError> {
+    const MOST: usize = limits::MAX_ADDRESSING_BYTES;
+    match value {
+        Some(value) if value.len() > MOST => {
+            Err(broken("soap.addressing-length", &format!("{header} is longer than {MOST} bytes")))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -221,6 +221,20 @@ fn attack_16_headers_that_must_be_understood_are_or_are_named() {
     let security = format!("<w:Security xmlns:w='{}' s:mustUnderstand='1'/>", Ns::WSSE.uri());
     let known = "<k:Known xmlns:k='urn:known' s:mustUnderstand='1'/><a:Odd s:mustUnderstand='1'/>";
     assert_eq!(refusal(&action_and(&format!("{security}{known}"))), None);
+    let many = refusal(&action_and(&"<x:Odd xmlns:x='urn:x' s:mustUnderstand='1'/>".repeat(10_000))).unwrap();
+    assert_eq!(many.not_understood.len(), limits::MAX_NOT_UNDERSTOOD, "a fault is no larger than it helps");
+    assert!(many.envelope(None).len() < 8 * 1024);
+}
+
+#[test]
+fn what_answers_repeat_is_bounded() {
+    for header in ["MessageID", "To", "RelatesTo"] {
+        let with = |bytes: usize| format!("<a:{header}>{}</a:{header}>", "u".repeat(bytes));
+        assert!(simple(&action_and(&with(limits::MAX_ADDRESSING_BYTES)), "<q/>").is_ok());
+        let problem = simple(&action_and(&with(limits::MAX_ADDRESSING_BYTES + 1)), "<q/>").unwrap_err();
+        assert!(matches!(problem, SoapError::Envelope("soap.addressing-length", _)), "{problem}");
+        assert!(problem.to_string().contains(header) && problem.fault().http_status() == 400);
+    }
 }
 
 #[test]

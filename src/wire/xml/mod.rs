@@ -12,7 +12,7 @@
 //! | `xml.entity` | references to anything but the five entities and allowed characters |
 //! | `xml.well-formed` | whatever else breaks XML 1.0, fifth edition |
 //! | `xml.namespace` | undeclared prefixes, and what else breaks Namespaces in XML 1.0 |
-//! | `xml.depth`, `xml.nodes`, `xml.attributes`, `xml.attribute-length`, `xml.name-length`, `xml.namespaces`, `xml.size` | what exceeds a bound |
+//! | `xml.depth`, `xml.nodes`, `xml.attributes`, `xml.attribute-length`, `xml.name-length`, `xml.namespaces`, `xml.namespace-length`, `xml.size` | what exceeds a bound |
 
 mod arena;
 mod chars;

@@ -10,7 +10,7 @@ use super::arena::{Arena, Attr, Binding, NO_BINDING, Node, Prefix};
 use super::chars::{self, SPACE};
 use crate::limits::{
     MAX_XML_ATTRIBUTE_BYTES, MAX_XML_ATTRIBUTES, MAX_XML_BINDINGS, MAX_XML_DEPTH, MAX_XML_NAME_BYTES,
-    MAX_XML_NAMESPACES, MAX_XML_NODES,
+    MAX_XML_NAMESPACE_BYTES, MAX_XML_NAMESPACES, MAX_XML_NODES,
 };
 
 const XMLNS_URI: &str = "http://www.w3.org/2000/xmlns/";
@@ -491,6 +491,10 @@ impl<'s> Pass<'s> {
         let packed = Prefix::new(prefix);
         if self.find(packed, prefix).is_some_and(|place| place >= before) {
             return fail(at, "xml.namespace", "a prefix is declared twice on one element");
+        }
+        if uri.len() > MAX_XML_NAMESPACE_BYTES {
+            let problem = format!("a namespace's name is longer than {MAX_XML_NAMESPACE_BYTES} bytes");
+            return fail(at, "xml.namespace-length", problem);
         }
         if self.in_force.len() >= MAX_XML_BINDINGS {
             let problem = format!("more than {MAX_XML_BINDINGS} namespace declarations are in force");

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::*;
 use crate::limits::{
     MAX_XML_ATTRIBUTE_BYTES, MAX_XML_ATTRIBUTES, MAX_XML_BINDINGS, MAX_XML_DEPTH, MAX_XML_NAME_BYTES,
-    MAX_XML_NAMESPACES,
+    MAX_XML_NAMESPACE_BYTES, MAX_XML_NAMESPACES,
 };
 
 fn parse(document: impl AsRef<[u8]>) -> Result<Tree, XmlError> {
@@ -386,6 +386,9 @@ fn attack_10_namespace_declarations() {
     };
     refused("xml.namespaces", [distinct(100_000), distinct(MAX_XML_NAMESPACES + 1)]);
     tree(&distinct(MAX_XML_NAMESPACES));
+    let long = |bytes: usize| format!("<a xmlns:p='{}'/>", "n".repeat(bytes));
+    refused("xml.namespace-length", [long(MAX_XML_NAMESPACE_BYTES + 1)]);
+    tree(&long(MAX_XML_NAMESPACE_BYTES));
 }
 
 #[test]
