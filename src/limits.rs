@@ -63,6 +63,8 @@ pub const MAX_FAULT_REASON_CHARS: usize = 2_000;
 pub const MAX_DOCUMENTS_PER_RETRIEVE: usize = 1_000;
 /// Documents of one submission.
 pub const MAX_DOCUMENTS_PER_SUBMISSION: usize = 1_000;
+/// Registry objects of one removal: as many as of the submission that brought them.
+pub const MAX_OBJECTS_PER_REMOVAL: usize = MAX_OBJECTS_PER_SUBMISSION;
 /// Registry objects of one submission, associations included.
 pub const MAX_OBJECTS_PER_SUBMISSION: usize = 10_000;
 /// Violations that the validation of one message lists, enforced and reported ones each: enough to mend it by, and no way
@@ -198,6 +200,8 @@ pub const MAX_CACHED_READ_BYTES: u64 = 256 * 1024;
 /// Bytes of segments without rows that are taken for what a crash left behind: a group of jobs holds what
 /// [`MAX_STAGED_MEMORY`] allows, and another may have been staged while it ran.
 pub const MAX_SETTLED_BYTES: u64 = 2 * MAX_STAGED_MEMORY as u64;
+/// Removed documents whose bytes are erased between two writes to the database.
+pub const MAX_ERASURES_AT_ONCE: usize = 1_000;
 /// Large files without rows that are taken for what a crash left behind.
 pub const MAX_SETTLED_FILES: usize = 2 * MAX_CONCURRENT_REQUESTS;
 /// Requests to one community that are under way at once; further ones wait within their deadline.

@@ -1,4 +1,4 @@
-//! The Document Registry (ITI TF-1: 10.1.1.3): answers ITI-18, ITI-42, ITI-51 and ITI-61.
+//! The Document Registry (ITI TF-1: 10.1.1.3): answers ITI-18, ITI-42, ITI-51, ITI-61 and ITI-62.
 //!
 //! It decides little: what holds for submissions and queries lies in [`crate::registry`]. What it adds is the reply, and
 //! that a failing store becomes an error that says so and no more.
@@ -12,6 +12,7 @@ use crate::store::StoreError;
 use crate::transactions::Caller;
 use crate::transactions::errors::{Answering, RegistryError, RegistryResponse};
 use crate::transactions::iti18::{QueryRequest, QueryResponse};
+use crate::transactions::iti62::RemoveRequest;
 
 /// The Document Registry of one community.
 #[derive(Clone)]
@@ -58,6 +59,15 @@ impl DocumentRegistry {
         caller: &Caller,
     ) -> RegistryResponse {
         self.register(submission, Context::RegisterOnDemand, caller).await
+    }
+
+    /// ITI-62 Remove Metadata (RMD: 3.62.4.1.3), for those who are permitted to remove. All or nothing.
+    pub async fn remove_metadata(&self, request: RemoveRequest, caller: &Caller) -> RegistryResponse {
+        if let Err(refusal) = self.permits.remove.check(caller) {
+            return RegistryResponse::from_errors(vec![refusal]);
+        }
+        let removed = self.registry.remove(request.objects).await;
+        RegistryResponse::from_errors(removed.unwrap_or_else(|error| vec![failed(&error, caller)]))
     }
 
     async fn register(&self, submission: Submission, context: Context, caller: &Caller) -> RegistryResponse {

@@ -1,11 +1,12 @@
-//! The Document Repository (ITI TF-1: 10.1.1.4): answers ITI-41 and ITI-43.
+//! The Document Repository (ITI TF-1: 10.1.1.4): answers ITI-41, ITI-43 and ITI-86.
 //!
 //! It stands beside the hosted Document Registry, and what the Technical Framework puts in order (validate, store,
 //! register, answer; ITI TF-2: 3.41.4.1.3) is here one commit: a submission's documents become retrievable and its
 //! metadata findable in the same moment, or neither.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use super::permits::Permits;
 use super::rules::refusals;
 use crate::limits::{self, Limits};
 use crate::metadata::codes::{identifier, slot};
@@ -15,7 +16,7 @@ use crate::registry::{self, Registered, Registry};
 use crate::repository::{Repository, Retrieved, StageError, Staged, Submitted};
 use crate::store::StoreError;
 use crate::transactions::Caller;
-use crate::transactions::errors::{Answering, RegistryError, RegistryResponse, code};
+use crate::transactions::errors::{Answering, RegistryError, RegistryResponse, Status, code};
 use crate::transactions::iti41::ProvideRequest;
 use crate::transactions::iti43::{
     DocumentHead, DocumentRequest, DocumentSource, RetrieveRequest, RetrieveResponse, RetrievedDocument,
@@ -29,6 +30,7 @@ pub struct DocumentRepository {
     repository: Repository,
     registry: Registry,
     limits: Limits,
+    permits: Permits,
 }
 
 /// Documents by the id of their entry.
@@ -36,8 +38,8 @@ type Received = HashMap<String, Staged>;
 
 impl DocumentRepository {
     /// A repository whose documents are registered in `registry`, which lies in the same store.
-    pub fn new(repository: Repository, registry: Registry, limits: Limits) -> Self {
-        Self { repository, registry, limits }
+    pub fn new(repository: Repository, registry: Registry, limits: Limits, permits: Permits) -> Self {
+        Self { repository, registry, limits, permits }
     }
 
     /// ITI-41 Provide and Register Document Set-b (ITI TF-2: 3.41.4.1.3). Durable on Success; otherwise nothing is kept.
@@ -105,6 +107,44 @@ impl DocumentRepository {
             }
         }
         RetrieveResponse::new(errors, documents)
+    }
+
+    /// ITI-86 Remove Documents (RMD: 3.86.4.1.3), for those who are permitted to remove: each document for itself. The
+    /// metadata stay: they are ITI-62's to remove.
+    pub async fn remove_documents(&self, request: RetrieveRequest, caller: &Caller) -> RegistryResponse {
+        if let Err(refusal) = self.permits.remove.check(caller) {
+            return RegistryResponse::from_errors(vec![refusal]);
+        }
+        let mut seen = HashSet::new();
+        let mut asked = request.documents;
+        asked.retain(|wanted| seen.insert((wanted.repository.clone(), wanted.document.clone())));
+        let ours = asked.iter().filter(|wanted| self.holds(wanted)).map(|wanted| wanted.document.clone());
+        let ours: Vec<_> = ours.collect();
+        let also = self.registry.forget_submissions(ours.clone());
+        let removed = match self.repository.remove(ours, also).await {
+            Ok(removed) => removed,
+            Err(error) => {
+                let mut failed = self.store_failed(&error, caller);
+                failed.code = code::REMOVE_DOCUMENTS.into();
+                return RegistryResponse::from_errors(vec![failed]);
+            }
+        };
+        let any = removed.contains(&true);
+        let mut removed = removed.into_iter();
+        let mut errors = Vec::new();
+        for wanted in asked {
+            let result = if self.holds(&wanted) { removed.next() } else { None };
+            let (code, problem) = match result {
+                Some(true) => continue,
+                Some(false) => {
+                    (code::DOCUMENT_UNIQUE_ID_ERROR, "this repository has no such document".to_owned())
+                }
+                None => not_here(&wanted),
+            };
+            let context = format!("document {:?}: {problem} (RMD: 3.86.4.1.3)", shown(&wanted.document));
+            errors.push(RegistryError::error(code, context).at(wanted.document));
+        }
+        RegistryResponse { status: Status::of(&errors, any), errors }
     }
 
     /// Whether a request names this repository.
@@ -253,12 +293,14 @@ fn answer(wanted: DocumentRequest, result: Option<Retrieved>) -> Result<Retrieve
         Some(Retrieved::Damaged) => {
             (code::REPOSITORY_ERROR, "the stored document is damaged and cannot be given out".to_owned())
         }
-        None => {
-            (code::UNKNOWN_REPOSITORY_ID, format!("{:?} is not this repository", shown(&wanted.repository)))
-        }
+        None => not_here(&wanted),
     };
     let context = format!("document {:?}: {problem} (ITI TF-2: 3.43.5)", shown(&wanted.document));
     Err(RegistryError::error(code, context).at(wanted.document))
+}
+
+fn not_here(wanted: &DocumentRequest) -> (&'static str, String) {
+    (code::UNKNOWN_REPOSITORY_ID, format!("{:?} is not this repository", shown(&wanted.repository)))
 }
 
 fn part_problem(problem: &str, content_id: &str) -> StreamError {

@@ -9,6 +9,7 @@ mod digest;
 mod fragment;
 mod prepare;
 mod query;
+mod remove;
 mod rows;
 mod rules;
 mod schema;
@@ -140,6 +141,29 @@ impl Registry {
             also(connection)?;
         }
         Ok(Registered::Accepted(Vec::new()))
+    }
+
+    /// Removes objects by entryUUID, all of them or, where anything is wrong with that, none. Durable on return.
+    pub async fn remove(&self, objects: Vec<String>) -> Result<Vec<RegistryError>, StoreError> {
+        let registry = self.clone();
+        let remove = move |connection: &Connection| {
+            let tenant = TenantNumber::find(connection, &registry.tenant.0)?.unwrap_or(TenantNumber(0));
+            remove::remove(connection, tenant, &objects)
+        };
+        Ok(bounded(self.store.write(remove).await?))
+    }
+
+    /// The job that lets submissions of these documents (by uniqueId) be looked at anew when they are sent again: their
+    /// bytes are gone, and the answer of then would be wrong. For the transaction that removes the bytes.
+    pub fn forget_submissions(&self, documents: Vec<String>) -> Also {
+        let registry = self.clone();
+        Box::new(move |connection| {
+            let Some(tenant) = TenantNumber::find(connection, &registry.tenant.0)? else { return Ok(()) };
+            for document in &documents {
+                remove::forget_submissions(connection, tenant, document)?;
+            }
+            Ok(())
+        })
     }
 
     /// Answers a stored query of ITI-18. Every refusal is in the response.

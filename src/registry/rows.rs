@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::fragment::{self, Fragment};
 use super::prepare::Prepared;
-use super::schema::{Availability, TenantNumber, Values, kind_number, kind_of, uuid_bytes};
+use super::schema::{Availability, TenantNumber, Values, kind_number, kind_of, uuid_bytes, uuid_urn};
 use crate::metadata::views::{CodeRef, DocumentEntry, Folder, SubmissionSet};
 use crate::metadata::{Kind, Object, Relation};
 use crate::store::{StoreError, rusqlite};
@@ -24,7 +24,7 @@ pub(super) struct Stored {
     pub(super) size: Option<u64>,
 }
 
-const STORED: &str = "SELECT o.object, o.kind, o.status, o.on_demand, p.patient_id, o.hash, o.size
+const STORED: &str = "SELECT o.object, o.kind, o.status, o.on_demand, p.patient_id, o.hash, o.size, o.version
     FROM registry_object o LEFT JOIN registry_patient p ON p.patient = o.patient
     WHERE o.tenant = ?1 AND ";
 
@@ -38,6 +38,28 @@ impl Stored {
         let Some(uuid) = uuid_bytes(id) else { return Ok(None) };
         let mut find = connection.prepare_cached(&format!("{STORED} o.uuid = ?2"))?;
         find.query_row(params![tenant.0, uuid], |row| Ok(Self::read(row))).optional()?.transpose()
+    }
+    /// The versions of a logical object (XDS Metadata Update: 4.2.1), with their numbers, oldest first. The first one's
+    /// entryUUID is the logical id.
+    pub(super) fn versions(
+        connection: &Connection,
+        tenant: TenantNumber,
+        lid: &str,
+    ) -> Result<Vec<(Self, i64)>, StoreError> {
+        let Some(uuid) = uuid_bytes(lid) else { return Ok(Vec::new()) };
+        let mut find = connection.prepare_cached(&format!(
+            "{STORED} o.object IN (
+                 SELECT object FROM registry_object WHERE tenant = ?1 AND uuid = ?2 AND version = 1
+                 UNION ALL
+                 SELECT object FROM registry_object WHERE tenant = ?1 AND logical_id = ?3 AND version > 1)
+             ORDER BY o.version"
+        ))?;
+        let mut rows = find.query(params![tenant.0, uuid, uuid_urn(uuid)])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            found.push((Self::read(row)?, row.get(7)?));
+        }
+        Ok(found)
     }
     /// All objects with a uniqueId.
     pub(super) fn by_unique_id(

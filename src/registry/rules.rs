@@ -16,14 +16,25 @@ use crate::store::{StoreError, rusqlite};
 use crate::transactions::errors::{RegistryError, code};
 
 /// A rule, as codeContext names it.
-struct Rule {
-    id: &'static str,
-    section: &'static str,
+pub(super) struct Rule {
+    pub(super) id: &'static str,
+    pub(super) section: &'static str,
+}
+
+impl Rule {
+    /// What a peer is told: what is wrong, by which rule, with which object.
+    pub(super) fn broken(&self, code: &'static str, object: &str, problem: &str) -> RegistryError {
+        let Self { id, section } = self;
+        RegistryError::error(code, format!("{problem} ({id}; {section}): {object}"))
+    }
 }
 
 macro_rules! rules {
-    ($($name:ident $id:literal $section:literal;)*) => { $(const $name: Rule = Rule { id: $id, section: $section };)* }
+    ($($name:ident $id:literal $section:literal;)*) => {
+        $(const $name: crate::registry::rules::Rule = crate::registry::rules::Rule { id: $id, section: $section };)*
+    }
 }
+pub(super) use rules;
 rules! {
     ID_EXISTS "registry.entry-uuid.exists" "ITI TF-2: 3.42.4.1.3.1";
     PATIENT_KNOWN "registry.patient-id.known" "ITI TF-2: 3.42.4.1.3.3";
@@ -278,12 +289,10 @@ fn one_patient(source: End<'_>, target: End<'_>) -> Verdict {
 }
 
 fn error(code: &'static str, rule: &Rule, new: &Prepared, problem: &str) -> RegistryError {
-    let Rule { id, section } = rule;
-    let kind = kind_name(new.object.kind);
-    RegistryError::error(code, format!("{problem} ({id}; {section}): {kind} {:?}", new.submitted))
+    rule.broken(code, &format!("{} {:?}", kind_name(new.object.kind), new.submitted), problem)
 }
 
-fn kind_name(kind: Kind) -> &'static str {
+pub(super) fn kind_name(kind: Kind) -> &'static str {
     match kind {
         Kind::DocumentEntry => "DocumentEntry",
         Kind::SubmissionSet => "SubmissionSet",

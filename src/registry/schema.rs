@@ -11,7 +11,7 @@ use crate::metadata::codes;
 use crate::store::{Migration, StoreError, rusqlite};
 
 /// The registry's tables.
-pub const MIGRATION: Migration = Migration { room: "registry", steps: &[FIRST] };
+pub const MIGRATION: Migration = Migration { room: "registry", steps: &[FIRST, VERSIONS] };
 
 const FIRST: &str = "
 CREATE TABLE registry_tenant (
@@ -85,6 +85,11 @@ CREATE TABLE registry_submission (
     digest BLOB NOT NULL,
     PRIMARY KEY (tenant, unique_id)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// First versions are found by their entryUUID, which is the logical id: only what was updated costs an index.
+const VERSIONS: &str = "
+CREATE INDEX registry_object_logical_id ON registry_object (tenant, logical_id) WHERE version > 1;
 ";
 
 /// Bits of a number below the tenant's.

@@ -11,7 +11,8 @@ use crate::store::{Connection, Migration, StoreError};
 
 pub(super) const MIGRATION: Migration = Migration {
     room: "repository",
-    steps: &["
+    steps: &[
+        "
         CREATE TABLE repository_document (
             tenant TEXT NOT NULL,
             repository TEXT NOT NULL,
@@ -34,7 +35,20 @@ pub(super) const MIGRATION: Migration = Migration {
             length INTEGER NOT NULL,    -- up to where rows may refer to it
             PRIMARY KEY (tenant, repository, segment)
         ) STRICT, WITHOUT ROWID;
-    "],
+    ",
+        "
+        -- Documents whose rows are gone and whose bytes are to follow.
+        CREATE TABLE repository_erasure (
+            tenant TEXT NOT NULL,
+            repository TEXT NOT NULL,
+            segment INTEGER NOT NULL,   -- 0 for a large one
+            position INTEGER NOT NULL,
+            file TEXT NOT NULL,         -- empty for a small one
+            size INTEGER NOT NULL,
+            PRIMARY KEY (tenant, repository, segment, position, file)
+        ) STRICT, WITHOUT ROWID;
+    ",
+    ],
 };
 
 /// Where a document's bytes are.
@@ -62,6 +76,22 @@ pub(super) struct Row {
     pub(super) place: Place,
     /// CRC-32 of the bytes.
     pub(super) crc: u32,
+}
+
+/// Bytes of a document that was removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Erasure {
+    pub(super) place: Place,
+    pub(super) size: u64,
+}
+
+impl Erasure {
+    fn key(&self) -> (u32, i64, &str) {
+        match &self.place {
+            Place::Segment(position) => (position.segment, position.offset as i64, ""),
+            Place::File(file) => (0, 0, file),
+        }
+    }
 }
 
 /// The rows of one repository of one tenant.
@@ -133,6 +163,53 @@ impl Index {
                 position.map(|p| p.offset as i64),
                 file,
             ])?;
+        Ok(())
+    }
+
+    /// Takes a document's row away, and notes that its bytes are to follow; whether there was one.
+    pub(super) fn remove(&self, connection: &Connection, unique_id: &str) -> Result<bool, StoreError> {
+        let Some(row) = self.find(connection, unique_id)? else { return Ok(false) };
+        connection
+            .prepare_cached(
+                "DELETE FROM repository_document WHERE tenant = ?1 AND repository = ?2 AND unique_id = ?3",
+            )?
+            .execute(params![self.tenant, self.repository, unique_id])?;
+        let erasure = Erasure { place: row.place, size: row.document.size };
+        let (segment, position, file) = erasure.key();
+        connection
+            .prepare_cached(
+                "INSERT INTO repository_erasure (tenant, repository, segment, position, file, size)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![self.tenant, self.repository, segment, position, file, erasure.size as i64])?;
+        Ok(true)
+    }
+
+    /// Bytes that are to be erased: at most `most` documents.
+    pub(super) fn erasures(&self, connection: &Connection, most: usize) -> Result<Vec<Erasure>, StoreError> {
+        let mut find = connection.prepare_cached(
+            "SELECT segment, position, file, size FROM repository_erasure
+             WHERE tenant = ?1 AND repository = ?2 LIMIT ?3",
+        )?;
+        let found = find.query_map(params![self.tenant, self.repository, most as i64], |row| {
+            let place = match row.get(0)? {
+                0 => Place::File(row.get(2)?),
+                segment => Place::Segment(Position { segment, offset: bytes(row, 1)? }),
+            };
+            Ok(Erasure { place, size: bytes(row, 3)? })
+        })?;
+        Ok(found.collect::<Result<_, _>>()?)
+    }
+
+    /// Notes that bytes are erased.
+    pub(super) fn erased(&self, connection: &Connection, erasure: &Erasure) -> Result<(), StoreError> {
+        let (segment, position, file) = erasure.key();
+        connection
+            .prepare_cached(
+                "DELETE FROM repository_erasure
+                 WHERE tenant = ?1 AND repository = ?2 AND segment = ?3 AND position = ?4 AND file = ?5",
+            )?
+            .execute(params![self.tenant, self.repository, segment, position, file])?;
         Ok(())
     }
 

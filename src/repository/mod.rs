@@ -11,10 +11,11 @@
 //! The rule that everything here keeps: **a document's bytes are durable before its row is**. Small documents wait in
 //! memory, are appended in the store's writer once their submission is accepted, and are written and synced by a hook
 //! before the group commits: one sync for all who wait. Large ones are written and synced while they arrive. So whatever a crash
-//! leaves behind is bytes without a row, which [`Repository::open`] settles.
+//! leaves behind is bytes without a row, which [`Repository::open`] settles. Removal turns the order round ([`erasing`]).
 //!
 //! No file is named after an identifier that came from outside.
 
+mod erasing;
 mod files;
 mod index;
 mod reading;
@@ -89,6 +90,7 @@ pub struct Repository {
     rooms: Arc<Rooms>,
     store: Store,
     id: Oid,
+    segments: Arc<Path>,
 }
 
 /// What jobs on other threads share.
@@ -106,6 +108,8 @@ impl Repository {
     pub fn open(directory: &Path, store: Store, tenant: Arc<str>, id: Oid) -> Result<Self, StoreError> {
         let index = Index::new(tenant, &id);
         let files = LargeFiles::open(directory)?;
+        let folder: Arc<Path> = directory.join("segments").into();
+        erasing::erase_all(&store, &index, &folder, &files)?;
         let (segments, settled) = settling::settle(directory, &store, &index, &files)?;
         settled.report(directory);
         let segments = Arc::new(segments);
@@ -116,6 +120,7 @@ impl Repository {
             rooms: Arc::new(Rooms { index, segments, files, memory, recent: Recent::default() }),
             store,
             id,
+            segments: folder,
         })
     }
 
@@ -161,6 +166,33 @@ impl Repository {
             }
             stored
         })
+    }
+
+    /// Removes documents by uniqueId: none of them can be retrieved any more when this returns, even after a crash, and
+    /// their space is given back. `also` runs in the same transaction. Says of each whether it was there.
+    pub async fn remove(&self, unique_ids: Vec<String>, also: CommitJob) -> Result<Vec<bool>, StoreError> {
+        let rooms = self.rooms.clone();
+        let ids: Arc<[String]> = unique_ids.into();
+        let removed = ids.clone();
+        let remove = move |connection: &Connection| {
+            let found: Result<Vec<_>, _> = ids.iter().map(|id| rooms.index.remove(connection, id)).collect();
+            also(connection)?;
+            found
+        };
+        let found = self.store.write(remove).await?;
+        removed.iter().for_each(|id| self.rooms.recent.forget(id));
+        let repository = self.clone();
+        let erase = move || {
+            let Self { rooms, store, segments, .. } = &repository;
+            if let Err(error) = erasing::erase_all(store, &rooms.index, segments, &rooms.files) {
+                tracing::error!(%error, "removed documents could not be erased yet");
+            }
+            // A reader may have remembered a row that it saw before.
+            removed.iter().for_each(|id| rooms.recent.forget(id));
+        };
+        // They are removed, whatever becomes of their bytes.
+        let _ = tokio::task::spawn_blocking(erase).await;
+        Ok(found)
     }
 
     /// A stored document's bytes.

@@ -33,6 +33,13 @@ impl Recent {
     pub(super) fn remember(&self, row: Arc<Row>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).keep(row);
     }
+
+    /// Forgets a document.
+    pub(super) fn forget(&self, unique_id: &str) {
+        let mut rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        rows.young.remove(unique_id);
+        rows.old.remove(unique_id);
+    }
 }
 
 impl Generations {

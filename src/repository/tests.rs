@@ -493,3 +493,44 @@ async fn tenants_do_not_see_each_others_documents() {
         "records of different tenants can be told apart"
     );
 }
+
+/// A crash may come between the commit by which a row goes and the end of its bytes.
+#[tokio::test]
+async fn bytes_of_removed_documents_are_erased_when_a_crash_came_between() {
+    let place = Place::new();
+    let (small, large) = (Bytes::from(vec![0x5a; 50_000]), Bytes::from(vec![0xa5; 2 * MIB]));
+    for (unique_id, bytes) in [("1.1", &small), ("1.2", &small), ("1.3", &large)] {
+        place.submit(unique_id, bytes).await.unwrap();
+    }
+    let index = place.repository.rooms.index.clone();
+    let remove = move |connection: &Connection| {
+        Ok((index.remove(connection, "1.1")?, index.remove(connection, "1.3")?))
+    };
+    assert_eq!(place.store.write(remove).await.unwrap(), (true, true));
+    let after = place.crashed();
+    for removed in ["1.1", "1.3"] {
+        assert!(matches!(after.repository.retrieve(removed).await.unwrap(), Retrieved::Unknown));
+    }
+    assert_eq!(after.bytes("1.2").await, small);
+    assert_eq!(after.files("large"), Vec::<PathBuf>::new());
+    let segment = fs::read(&after.files("segments")[0]).unwrap();
+    assert_eq!(segment.iter().filter(|byte| **byte == 0x5a).count(), small.len(), "one of two is left");
+    let noted = |connection: &Connection| {
+        Ok(connection.query_row("SELECT count(*) FROM repository_erasure", [], |row| row.get::<_, i64>(0))?)
+    };
+    assert_eq!(after.store.read(noted).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_removal_whose_transaction_fails_removes_nothing() {
+    let place = Place::new();
+    let bytes = Bytes::from_static(b"still here");
+    place.submit("1.1", &bytes).await.unwrap();
+    let fail: CommitJob = Box::new(|_| Err(std::io::Error::from(ErrorKind::Other).into()));
+    assert!(place.repository.remove(vec!["1.1".to_owned()], fail).await.is_err());
+    assert_eq!(place.bytes("1.1").await, bytes);
+    let succeed: CommitJob = Box::new(|_| Ok(()));
+    let removed = place.repository.remove(vec!["1.1".to_owned(), "1.2".to_owned()], succeed).await.unwrap();
+    assert_eq!(removed, [true, false]);
+    assert!(matches!(place.repository.retrieve("1.1").await.unwrap(), Retrieved::Unknown));
+}

@@ -15,6 +15,8 @@ use crate::transactions::iti18::{self, QueryRequest, QueryResponse};
 use crate::transactions::iti41::{self, ITI41, ProvideRequest};
 use crate::transactions::iti42;
 use crate::transactions::iti43::{self, RetrieveRequest, RetrieveResponse};
+use crate::transactions::iti62::{self, ITI62, RemoveRequest};
+use crate::transactions::iti86::{self, ITI86};
 use crate::transactions::{Caller, Malformed, Transaction};
 use crate::wire::soap::{Attachment, Attachments, Message};
 use crate::wire::stream::StreamError;
@@ -36,6 +38,8 @@ enum Shape {
     Query(Ask<QueryRequest, QueryResponse>),
     Retrieve(Ask<RetrieveRequest, RetrieveResponse>),
     Register(Ask<Submission, RegistryResponse>),
+    RemoveMetadata(Ask<RemoveRequest, RegistryResponse>),
+    RemoveDocuments(Ask<RetrieveRequest, RegistryResponse>),
     Provide(AskWithParts<ProvideRequest, Result<RegistryResponse, StreamError>>),
 }
 
@@ -80,6 +84,22 @@ impl Service {
         let ask = Box::new(move |request, caller| ask(request, caller).boxed());
         Self { transaction, shape: Shape::Register(ask) }
     }
+    /// ITI-62.
+    pub fn remove_metadata<F>(ask: impl Fn(RemoveRequest, Caller) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = RegistryResponse> + Send + 'static,
+    {
+        let ask = Box::new(move |request, caller| ask(request, caller).boxed());
+        Self { transaction: &ITI62, shape: Shape::RemoveMetadata(ask) }
+    }
+    /// ITI-86.
+    pub fn remove_documents<F>(ask: impl Fn(RetrieveRequest, Caller) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = RegistryResponse> + Send + 'static,
+    {
+        let ask = Box::new(move |request, caller| ask(request, caller).boxed());
+        Self { transaction: &ITI86, shape: Shape::RemoveDocuments(ask) }
+    }
     /// ITI-41. The documents may still be arriving; an error means that they did not arrive whole.
     pub fn provide<F>(ask: impl Fn(ProvideRequest, Attachments, Caller) -> F + Send + Sync + 'static) -> Self
     where
@@ -122,6 +142,16 @@ impl Service {
             }
             Shape::Register(ask) => {
                 let request = read(envelope.body(), iti42::read_request)?;
+                drop(envelope);
+                Ok(Answered::registry(&ask(request, caller).await))
+            }
+            Shape::RemoveMetadata(ask) => {
+                let request = read(envelope.body(), iti62::read_request)?;
+                drop(envelope);
+                Ok(Answered::registry(&ask(request, caller).await))
+            }
+            Shape::RemoveDocuments(ask) => {
+                let request = read(envelope.body(), iti86::read_request)?;
                 drop(envelope);
                 Ok(Answered::registry(&ask(request, caller).await))
             }

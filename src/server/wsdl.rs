@@ -32,6 +32,8 @@ const WSDL: &[(&str, &str)] = files! {
     "wsdl" "iti-43" ".wsdl";
     "wsdl" "iti-51" ".wsdl";
     "wsdl" "iti-61" ".wsdl";
+    "wsdl" "iti-62" ".wsdl";
+    "wsdl" "iti-86" ".wsdl";
 };
 
 /// Schemas by file name.
@@ -39,6 +41,7 @@ const XSD: &[(&str, &str)] = files! {
     "xsd" "lcm.xsd" "";
     "xsd" "query.xsd" "";
     "xsd" "rim.xsd" "";
+    "xsd" "rmd.xsd" "";
     "xsd" "rs.xsd" "";
     "xsd" "xds-b.xsd" "";
     "xsd" "xml.xsd" "";

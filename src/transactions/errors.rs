@@ -42,13 +42,16 @@ pub mod code {
         DUPLICATE_UNIQUE_ID_IN_REGISTRY "XDSDuplicateUniqueIdInRegistry";
         EXTRA_METADATA_NOT_SAVED "XDSExtraMetadataNotSaved";
         LOCAL_POLICY_RESTRICTION "LocalPolicyRestrictionError";
+        METADATA_MODEL "XDSMetadataModelException";
         MISSING_DOCUMENT "XDSMissingDocument";
         MISSING_DOCUMENT_METADATA "XDSMissingDocumentMetadata";
         MISSING_HOME_COMMUNITY_ID "XDSMissingHomeCommunityId";
         NON_IDENTICAL_HASH "XDSNonIdenticalHash";
         NON_IDENTICAL_SIZE "XDSNonIdenticalSize";
         PATIENT_ID_DOES_NOT_MATCH "XDSPatientIdDoesNotMatch";
+        REFERENCES_EXIST "ReferencesExistException";
         REGISTRY_BUSY "XDSRegistryBusy";
+        REMOVE_DOCUMENTS "XDSRemoveDocumentsError";
         REPOSITORY_BUSY "XDSRepositoryBusy";
         REGISTRY_DEPRECATED_DOCUMENT "XDSRegistryDeprecatedDocumentError";
         REGISTRY_DUPLICATE_UNIQUE_ID_IN_MESSAGE "XDSRegistryDuplicateUniqueIdInMessage";
@@ -69,6 +72,7 @@ pub mod code {
         UNKNOWN_PATIENT_ID "XDSUnknownPatientId";
         UNKNOWN_REPOSITORY_ID "XDSUnknownRepositoryId";
         UNKNOWN_STORED_QUERY "XDSUnknownStoredQuery";
+        UNREFERENCED_OBJECT "XDSUnreferencedObjectException";
     }
 }
 

@@ -145,8 +145,14 @@ pub fn read_request(body: Element<'_>) -> Result<RetrieveRequest, Malformed> {
 
 /// Writes one.
 pub fn write_request(request: &RetrieveRequest) -> Bytes {
+    write_documents(Ns::XDS, "RetrieveDocumentSetRequest", request)
+}
+
+/// Writes DocumentRequests in an element of that name.
+pub(super) fn write_documents(ns: Ns, local: &str, request: &RetrieveRequest) -> Bytes {
     let mut out = Writer::with_capacity(256 + 256 * request.documents.len());
-    out.start(Ns::XDS, "RetrieveDocumentSetRequest").declare(&[Ns::XDS]);
+    let both = [ns, Ns::XDS];
+    out.start(ns, local).declare(if ns == Ns::XDS { &both[1..] } else { &both });
     for document in &request.documents {
         out.start(Ns::XDS, "DocumentRequest");
         write_identifiers(&mut out, document);

@@ -10,6 +10,8 @@ pub mod iti42;
 pub mod iti43;
 pub mod iti51;
 pub mod iti61;
+pub mod iti62;
+pub mod iti86;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

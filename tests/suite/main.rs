@@ -19,6 +19,7 @@ mod metadata;
 mod multi_patient;
 mod on_demand;
 mod operator;
+mod removal;
 mod samples;
 mod server_faults;
 mod server_front;

@@ -10,7 +10,7 @@ use sekisho::transactions::iti18::{self, Parameter, QueryRequest, QueryResponse,
 use sekisho::transactions::iti43::{
     self, DocumentHead, DocumentRequest, DocumentSource, RetrieveRequest, RetrieveResponse, RetrievedDocument,
 };
-use sekisho::transactions::{iti41, iti42, iti51, iti61};
+use sekisho::transactions::{iti41, iti42, iti51, iti61, iti62, iti86};
 use sekisho::wire::soap::Form;
 use sekisho::wire::stream::Content;
 use sekisho::wire::xml::{Ns, Tree, Writer};
@@ -220,6 +220,49 @@ fn iti51_and_iti61_requests() {
     assert_eq!(iti61::read_request(parse(body).root()).unwrap(), submission);
     let response = RegistryResponse::from_errors(errors());
     assert_eq!(iti61::read_response(parse(iti61::write_response(&response)).root()).unwrap(), response);
+}
+
+#[test]
+fn iti62_request_is_written_and_read_again_and_names_objects_only() {
+    let ids =
+        ["urn:uuid:a7ae438b-4bc2-4642-93e9-be891f7bb155", "urn:uuid:bab9529a-4a10-40b3-a01f-f68a615d247a"];
+    let request = iti62::RemoveRequest { objects: ids.map(str::to_owned).to_vec() };
+    let body = iti62::write_request(&request);
+    written("iti62-request", &body);
+    assert_eq!(iti62::read_request(parse(body.clone()).root()).unwrap(), request);
+
+    let body = String::from_utf8(body.to_vec()).unwrap();
+    let query = |attribute| {
+        body.replace("<rim:ObjectRefList", &format!("<rim:AdhocQuery{attribute}/><rim:ObjectRefList"))
+    };
+    // An empty query, which some clients' libraries write, says nothing.
+    assert!(iti62::read_request(parse(query("")).root()).is_ok());
+    let scope =
+        " deletionScope=\"urn:oasis:names:tc:ebxml-regrep:DeletionScopeType:DeleteRepositoryItemOnly\">";
+    for (wrong, rule) in [
+        (query(" id=\"urn:uuid:x\""), "remove.adhoc-query"),
+        (body.replacen('>', scope, 1), "remove.deletion-scope"),
+        (body.replace("rim:ObjectRef ", "rim:Other "), "remove.objects"),
+    ] {
+        assert_eq!(iti62::read_request(parse(wrong).root()).unwrap_err().rule, rule);
+    }
+    let many = iti62::RemoveRequest {
+        objects: vec![ids[0].to_owned(); sekisho::limits::MAX_OBJECTS_PER_REMOVAL + 1],
+    };
+    let body = iti62::write_request(&many);
+    assert_eq!(iti62::read_request(parse(body).root()).unwrap_err().rule, "remove.too-many");
+}
+
+#[test]
+fn iti86_request_is_written_and_read_again() {
+    let request = RetrieveRequest {
+        documents: ["1.2.392.1.2", "1.2.392.1.3"]
+            .map(|document| DocumentRequest { home: None, ..wanted(document) })
+            .to_vec(),
+    };
+    let body = iti86::write_request(&request);
+    written("iti86-request", &body);
+    assert_eq!(iti86::read_request(parse(body).root()).unwrap(), request);
 }
 
 #[tokio::test]

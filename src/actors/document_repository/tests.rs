@@ -41,7 +41,11 @@ impl Hosted {
         let repository = Repository::open(&directory, store.clone(), tenant.0.clone(), id).unwrap();
         let registry = Registry::new(store.clone(), tenant, RegistrySettings::default());
         let limits = Limits { max_document_bytes: 64 * MIB as u64, ..Limits::default() };
-        Self { directory, store, actor: DocumentRepository::new(repository, registry, limits) }
+        Self {
+            directory,
+            store,
+            actor: DocumentRepository::new(repository, registry, limits, Permits::default()),
+        }
     }
 
     /// Sends a submission through the wire's own code, as a client would.

@@ -214,7 +214,26 @@ impl Federated {
 
 fn offer_hosted(services: &mut Services, place: Place, hosted: &Hosted) {
     let Hosted { registry, repository } = hosted.clone();
-    if registry.permits().multi_patient.any() {
+    let permits = registry.permits().clone();
+    if permits.remove.any() {
+        let actor = registry.clone();
+        services.offer(
+            place,
+            Service::remove_metadata(move |request, caller| {
+                let registry = actor.clone();
+                async move { registry.remove_metadata(request, &caller).await }
+            }),
+        );
+        let actor = repository.clone();
+        services.offer(
+            place,
+            Service::remove_documents(move |request, caller| {
+                let repository = actor.clone();
+                async move { repository.remove_documents(request, &caller).await }
+            }),
+        );
+    }
+    if permits.multi_patient.any() {
         let actor = registry.clone();
         services.offer(
             place,
@@ -291,7 +310,8 @@ fn host(settings: &Settings, mode: &config::Hosted) -> Result<(Store, Hosted), S
     let demands = RegistrySettings { authorities, max_results, rules: settings.rules.clone() };
     let registry = Registry::new(store.clone(), Tenant(Arc::clone(&tenant)), demands);
     let repository = Repository::open(&settings.data, store.clone(), tenant, mode.repository.clone())?;
-    let repository = DocumentRepository::new(repository, registry.clone(), settings.limits.clone());
+    let repository =
+        DocumentRepository::new(repository, registry.clone(), settings.limits.clone(), mode.permits.clone());
     Ok((store, Hosted { registry: DocumentRegistry::new(registry, mode.permits.clone()), repository }))
 }
 

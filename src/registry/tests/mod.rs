@@ -2,6 +2,7 @@
 
 mod model;
 mod queries;
+mod removal;
 mod several_patients;
 mod submissions;
 

@@ -1,0 +1,81 @@
+//! Giving back the space of removed documents. The order is that of storing, turned round: first a document's row goes,
+//! durably, and with the same commit it is noted that its bytes are to follow; then they are erased; then the note goes.
+//! So no row ever refers to bytes that are gone, and a crash in between leaves a note, which is taken up when the repository
+//! is opened, or with the next removal.
+//!
+//! A large document's file is deleted. Of a small one's record the bytes are punched out of the segment: its blocks go back
+//! to the file system, and what shares a block with a neighbour reads as zeros. The segment keeps its length and the
+//! record's header, so that a walk still finds the next one.
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use rustix::fs::{FallocateFlags, fallocate};
+
+use super::files::LargeFiles;
+use super::index::{Erasure, Index, Place};
+use super::record::HEADER_BYTES;
+use super::segments::Segments;
+use crate::limits;
+use crate::store::{Store, StoreError};
+
+/// Erases what was noted. What cannot be erased stays noted and is logged. Blocks.
+pub(super) fn erase_all(
+    store: &Store,
+    index: &Index,
+    segments: &Path,
+    files: &LargeFiles,
+) -> Result<(), StoreError> {
+    loop {
+        let found = {
+            let index = index.clone();
+            store.read_blocking(move |connection| index.erasures(connection, limits::MAX_ERASURES_AT_ONCE))?
+        };
+        let due = found.len();
+        let done: Vec<_> = found.into_iter().filter(|erasure| erased(erasure, segments, files)).collect();
+        let all = done.len() == due;
+        if !done.is_empty() {
+            let index = index.clone();
+            store.write_blocking(move |connection| {
+                done.iter().try_for_each(|erasure| index.erased(connection, erasure))
+            })?;
+        }
+        if due < limits::MAX_ERASURES_AT_ONCE || !all {
+            return Ok(());
+        }
+    }
+}
+
+fn erased(erasure: &Erasure, segments: &Path, files: &LargeFiles) -> bool {
+    match erase(erasure, segments, files) {
+        Ok(()) => true,
+        // Gone already: a crash came between erasing and noting it.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+        Err(error) => {
+            metrics::counter!("sekisho_repository_alarms_total").increment(1);
+            tracing::error!(place = ?erasure.place, %error, "a removed document's bytes could not be erased yet");
+            false
+        }
+    }
+}
+
+fn erase(erasure: &Erasure, segments: &Path, files: &LargeFiles) -> io::Result<()> {
+    let position = match &erasure.place {
+        Place::File(name) => return fs::remove_file(files.path(name)),
+        Place::Segment(_) if erasure.size == 0 => return Ok(()),
+        Place::Segment(position) => position,
+    };
+    let file = OpenOptions::new().write(true).open(Segments::path(segments, position.segment))?;
+    let offset = position.offset + HEADER_BYTES;
+    let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    match fallocate(&file, hole, offset, erasure.size) {
+        // Not every file system gives space back in the middle of a file: there the bytes go, and the space stays.
+        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
+            file.write_all_at(&vec![0; erasure.size as usize], offset)?;
+        }
+        punched => punched?,
+    }
+    file.sync_data()
+}
