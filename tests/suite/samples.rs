@@ -26,6 +26,8 @@ fn every_sample_is_answered_with_success() {
         ("/services/iti-18", "iti-18", "home=\"urn:oid:2.999.1\""),
         ("/services/iti-38", "iti-38", "home=\"urn:oid:2.999.1\""),
         ("/services/iti-39", "iti-39", "<xds:Document>6YCA6Zmi"),
+        ("/hosted/iti-61", "iti-61", "<rs:RegistryResponse "),
+        ("/hosted/iti-86", "iti-86", "<rs:RegistryResponse "),
         // The combined path knows them by their bodies and actions.
         ("/services", "iti-38", "urn:ihe:iti:2007:CrossGatewayQueryResponse"),
     ] {

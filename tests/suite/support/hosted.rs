@@ -10,6 +10,7 @@ use sekisho::limits::Limits;
 use sekisho::metadata::Submission;
 use sekisho::transactions::errors::RegistryResponse;
 use sekisho::transactions::iti18::{ITI18, Parameter, QueryRequest, QueryResponse, ReturnType};
+use sekisho::transactions::iti86::ITI86;
 use sekisho::transactions::{Transaction, iti18, iti42};
 use sekisho::wire::http::{Client, ClientSettings};
 use sekisho::wire::soap::{Attachment, CallError, Endpoint, Form, Message, Outgoing, call};
@@ -58,7 +59,10 @@ impl Standalone {
         body: Vec<Bytes>,
         attachments: Vec<Attachment>,
     ) -> Result<Message, CallError> {
-        messages::keep(transaction.id, &body.concat());
+        // The published schema of ITI-86 has room for one document only, the supplement's text for any number.
+        if *transaction != ITI86 {
+            messages::keep(transaction.id, &body.concat());
+        }
         let endpoint = Endpoint { url: self.url(transaction).unwrap(), relates_to_optional: false };
         let request = Outgoing {
             form: if transaction.mtom { Form::Mtom } else { Form::Simple },
