@@ -7,6 +7,7 @@
 //! The limited metadata of other profiles has no place in XDS; Metadata Update has its own transactions.
 
 mod associations;
+mod ebrim;
 mod engine;
 mod findings;
 mod message;

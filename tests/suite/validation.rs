@@ -301,6 +301,21 @@ const CASES: &[Case] = &[
     register(|s| entry(s).set_slot("urn:x:a", vec!["長".repeat(256)]), &[]),
     register(|s| entry(s).set_slot("urn:x:a", vec!["長".repeat(257)]), &["slot.value.length"]),
     register(|s| entry(s).set_slot("colour", vec![]), &["slot.name.known"]),
+    register(|s| entry(s).set_slot(&format!("urn:{}", "x".repeat(252)), vec![]), &[]),
+    register(|s| entry(s).set_slot(&format!("urn:{}", "x".repeat(253)), vec![]), &["object.text.length"]),
+    register(|s| first_code(s).node_representation = Some("x".repeat(257)), &["object.text.length"]),
+    register(|s| first_code(s).name[0].value = "名".repeat(1024), &[]),
+    register(|s| first_code(s).name[0].value = "名".repeat(1025), &["object.text.length"]),
+    register(|s| first_code(s).name[0].lang = Some("ja JP".into()), &["object.text.language"]),
+    register(|s| entry(s).other_attributes = vec![("isOpaque".into(), "true".into())], &[]),
+    register(
+        |s| entry(s).other_attributes = vec![("isOpaque".into(), "maybe".into())],
+        &["object.attribute.known"],
+    ),
+    register(
+        |s| s.objects[SET].other_attributes = vec![("isOpaque".into(), "true".into())],
+        &["object.attribute.known"],
+    ),
     register(|s| entry(s).set_slot("urn:ihe:iti:x", vec![]), &["slot.name.known"]),
     register(
         |s| {

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::Context;
+use super::ebrim;
 use super::findings::Findings;
 use super::table::{self, Attribute, Count, Counts, Place};
 use super::values::pid_field;
@@ -18,6 +19,7 @@ pub(super) fn check(object: &Object, context: Context, found: &mut Findings<'_>)
         let count = attribute.counts.of(context, on_demand);
         check_attribute(attribute, count, &object.id, |each| visit(object, attribute.place, each), found);
     }
+    ebrim::check(object, found);
     check_slots(&object.slots, &object.id, found);
     let known =
         table::SLOTS.iter().find(|(kind, _)| *kind == object.kind).map_or(&[][..], |(_, names)| names);

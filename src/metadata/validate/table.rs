@@ -303,6 +303,12 @@ rules! {
         "an id that begins with urn:uuid: is a UUID; in an answer every id is";
     ID_CASE "object.id.lower-case" "TF-3: 4.2.3.1.5" Metadata
         "a UUID is written in lower case";
+    OBJECT_ATTRIBUTE "object.attribute.known" "TF-3: 4.2.1" Metadata
+        "an object has no other attributes than ebRIM gives it";
+    TEXT_LENGTH "object.text.length" "TF-3: 4.2.1" Metadata
+        "names, codes and identifiers have at most 256 characters, texts for people 1,024";
+    TEXT_LANGUAGE "object.text.language" "TF-3: 4.2.1" Metadata
+        "the xml:lang of a text is a language tag";
     LIMITED "object.limited-metadata.prohibited" "TF-3: 4.2.3.2.29" Metadata
         "limited metadata has no place in XDS";
 

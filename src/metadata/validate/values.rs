@@ -202,7 +202,7 @@ pub fn pid_field(value: &str) -> Option<u8> {
     digits.then(|| number.parse().ok()).flatten()
 }
 
-fn is_language(value: &str) -> bool {
+pub(super) fn is_language(value: &str) -> bool {
     let mut parts = value.split('-');
     let shaped =
         |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric());
@@ -210,10 +210,11 @@ fn is_language(value: &str) -> bool {
         && parts.all(shaped)
 }
 
-/// RFC 6838: type and subtype, each of the characters of a restricted name.
+/// RFC 6838, 4.2: type and subtype, each a restricted name.
 fn is_mime(value: &str) -> bool {
     let name = |name: &str| {
-        name.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric)
+        (1..=127).contains(&name.len())
+            && name.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric)
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
     };
     value.split_once('/').is_some_and(|(kind, subtype)| name(kind) && name(subtype))
