@@ -29,6 +29,10 @@ deny:
 golden:
     UPDATE_GOLDEN=1 cargo test --workspace
 
+# Small figures on messages in memory.
+microbench *args:
+    cargo bench --bench messages -- {{args}}
+
 # The figures of BENCHMARKING.md.
 bench *args:
     cargo run --release -- bench {{args}}
