@@ -149,6 +149,8 @@ impl Source {
         let before = self.text.get(..place.start)?;
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         let text = self.text.get(line_start..)?.lines().next().unwrap_or_default();
+        // Problems are told in logs and on the status page, and patients' identifiers stay out of these.
+        let text = if text.contains("^^^") { "(a line with a patient's identifier)" } else { text };
         let meant = self.text.get(place.start..place.end)?.lines().next().unwrap_or_default();
         Some(Position {
             line: before.matches('\n').count() + 1,

@@ -79,7 +79,7 @@ settings_from_text! {
     HomeCommunityId, "a homeCommunityId such as \"urn:oid:1.2.392.200250.1\"",
         |text, _| HomeCommunityId::parse(text).map_err(|e| e.to_string());
     PatientId, "a patient identifier such as \"12345^^^&1.2.392.200250.2&ISO\"",
-        |text, _| PatientId::parse(text).map_err(|e| e.to_string());
+        |text, _| PatientId::parse(text).map_err(|_| "this is no patient identifier".to_owned());
     SocketAddr, "an address with a port, such as \"127.0.0.1:8443\"",
         |text, _| text.parse().map_err(|_| format!("{text:?} is no IP address with a port"));
     Uri, "a URL such as \"https://registry.example/iti18\"", |text, _| url(text);

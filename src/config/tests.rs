@@ -137,6 +137,23 @@ fn what_is_wrong_with_rules_has_its_place() {
 }
 
 #[test]
+fn no_patient_is_in_what_is_told_of_problems() {
+    let federation = r#"
+[federation]
+correlation = [
+    ["CANARY^^^&1.2.3&ISO", "urn:oid:1.2.4"],
+    ["CANARY^^^1.2.3", "urn:oid:1.2.4", "CANARY^^^&1.2.4&ISO"],
+    ["CANARY^^^&1.2.3&ISO", "urn:oid:1.2.x", "CANARY^^^&1.2.4&ISO"],
+    ["CANARY^^^&1.2.3&ISO", broken
+]
+"#;
+    let folder = Folder::with(&format!("{}{federation}", STANDALONE.replace("standalone", "hosted")));
+    let problems = folder.load(&[]).unwrap_err().to_string();
+    assert!(problems.contains("this is no patient identifier") && problems.contains("no OID"), "{problems}");
+    assert!(problems.contains("not TOML") && !problems.contains("CANARY"), "{problems}");
+}
+
+#[test]
 fn broken_toml_says_where() {
     let folder = Folder::with("[community\nname = \n");
     let problems = folder.load(&[]).unwrap_err().to_string();

@@ -87,9 +87,9 @@ impl Registry {
     }
 
     /// Registers a submission that [`Registry::rules`] let pass, as it is the actors' to check: references, symbolic ids,
-    /// life cycle. All or nothing, durable on return. `digest` tells a submission that is sent again ([`digest()`]). `also` runs in the same transaction once the
-    /// submission is accepted: the repository makes its documents retrievable there, so that both become visible in one
-    /// commit.
+    /// life cycle. All or nothing, durable on return. `digest` tells a submission that is sent again ([`digest()`]). `also`
+    /// runs in the same transaction once the submission is accepted: the repository makes its documents retrievable there,
+    /// so that both become visible in one commit.
     pub async fn register(
         &self,
         submission: Submission,

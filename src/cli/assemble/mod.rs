@@ -89,6 +89,8 @@ impl Configured {
         for warning in sentences(&warnings) {
             tracing::warn!(warning, "the configuration");
         }
+        // First of all: what a crash left is counted when the store opens.
+        install_metrics().map_err(|error| Stop::new(Exit::Unavailable, error.to_string()))?;
         let seen = Mutex::new(Files::look(watch::files(&file, &settings)).await);
         let region = Region::open(&settings).await?;
         let services = region.services();
@@ -136,8 +138,11 @@ impl Running {
                 tracing::info!("the configuration was read again");
             }
             Ok(Err(problems)) => {
-                self.alarms.set(sentences(&problems));
-                tracing::error!(%problems, "the configuration has problems; the old one stays in force");
+                let problems = sentences(&problems);
+                for problem in &problems {
+                    tracing::error!(problem, "the configuration has a problem; the old one stays in force");
+                }
+                self.alarms.set(problems);
             }
             Err(stop) => tracing::error!(problem = stop.message, "the configuration cannot be read"),
         }
