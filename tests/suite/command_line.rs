@@ -95,7 +95,7 @@ fn a_data_directory_has_one_process() {
     let second = ["serve", "--config", config, "--set", &directory, "--set", free];
     let (exit, _, log) = run(&second, "");
     assert_eq!(exit, 3, "{log}");
-    assert!(log.contains("another process serves from this data directory"), "{log}");
+    assert!(log.contains("another process uses"), "{log}");
     assert_eq!(served.terminate(), Some(0));
 }
 

@@ -79,3 +79,27 @@ async fn attack_34_health_answers_while_the_front_is_flooded() {
     let asks = Asks::of(&operator);
     assert!(asks.method(Method::GET, "/health/live").await.starts_with("HTTP/1.1 200 "));
 }
+
+#[test]
+fn every_metric_is_on_the_operators_pages() {
+    fn names(folder: &std::path::Path, found: &mut std::collections::BTreeSet<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                names(&path, found);
+                continue;
+            }
+            let source = std::fs::read_to_string(&path).unwrap_or_default();
+            let quoted = source.split('"').filter(|text| text.starts_with("sekisho_"));
+            found.extend(quoted.filter(|text| !text.contains([' ', '{', '='])).map(str::to_owned));
+        }
+    }
+    let mut found = std::collections::BTreeSet::new();
+    names(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    assert!(found.contains("sekisho_requests_total"), "{found:?}");
+    for page in ["docs/operations.md", "docs/operations.ja.md"] {
+        let page = std::fs::read_to_string(page).unwrap();
+        let missing: Vec<_> = found.iter().filter(|name| !page.contains(&format!("`{name}`"))).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+}

@@ -1,6 +1,5 @@
 //! The actors of a region, joined as its mode says (design: floors 3 and 4 meet here, and nowhere else).
 
-use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,8 +38,6 @@ use crate::wire::soap::Endpoint;
 /// A region's actors.
 pub struct Region {
     store: Option<Store>,
-    /// Held as long as the store is open.
-    lock: Option<File>,
     hosted: Option<Hosted>,
     relay: Option<Relay>,
     federated: Option<Federated>,
@@ -72,10 +69,9 @@ impl Region {
     fn open_blocking(settings: &Settings) -> Result<Self, Stop> {
         let community = &settings.community;
         let member = Arc::new(Member::new(Role::Own, &community.name, community.home.clone(), Vec::new()));
-        let mut region = Self { store: None, lock: None, hosted: None, relay: None, federated: None };
+        let mut region = Self { store: None, hosted: None, relay: None, federated: None };
         let source: Arc<dyn Source> = match &settings.mode {
             Mode::Standalone(mode) | Mode::Hosted(mode) => {
-                region.lock = Some(take_possession(&settings.data)?);
                 let (store, hosted) = host(settings, mode).map_err(|error| unusable(settings, &error))?;
                 region.store = Some(store);
                 region.hosted = Some(hosted.clone());
@@ -140,7 +136,6 @@ impl Region {
         if let Some(store) = self.store {
             let _ = tokio::task::spawn_blocking(move || store.close()).await;
         }
-        drop(self.lock);
     }
 }
 
@@ -281,22 +276,6 @@ fn offer_hosted(services: &mut Services, place: Place, hosted: &Hosted) {
             async move { repository.retrieve_document_set(request, &caller).await }
         }),
     );
-}
-
-/// Locks the data directory for this process: a second one would take what the first is receiving for what a crash left
-/// behind. The lock goes with the process, however it ends.
-fn take_possession(directory: &Path) -> Result<File, Stop> {
-    let path = directory.join("lock");
-    let refused = |problem: String| Stop::new(Exit::Unavailable, format!("{}: {problem}", path.display()));
-    std::fs::create_dir_all(directory).map_err(|error| refused(error.to_string()))?;
-    let file = File::create(&path).map_err(|error| refused(error.to_string()))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(refused(
-            "another process serves from this data directory; stop it, or give this one its own".into(),
-        )),
-        Err(TryLockError::Error(error)) => Err(refused(error.to_string())),
-    }
 }
 
 fn host(settings: &Settings, mode: &config::Hosted) -> Result<(Store, Hosted), StoreError> {
