@@ -121,6 +121,11 @@ pub const MAX_CONNECTIONS: usize = 2_000;
 pub const MAX_CONCURRENT_REQUESTS: usize = 256;
 /// Requests that wait for their turn.
 pub const MAX_QUEUED_REQUESTS: usize = 1_024;
+/// Bytes of answers that are in memory and wait for their readers, over all connections; further answers wait for room and
+/// are then shed. A slow reader has nearly all the time that it wants.
+pub const MAX_ANSWER_MEMORY: usize = 512 * 1024 * 1024;
+/// Answers up to this are not counted: all connections' together are less than what is.
+pub const SMALL_ANSWER_BYTES: usize = 64 * 1024;
 /// How long a request waits for its turn before it is shed.
 pub const MAX_QUEUE_WAIT: Duration = Duration::from_secs(5);
 /// The whole of one request, first byte to last of the answer's envelope.
@@ -245,6 +250,8 @@ pub struct Limits {
     pub max_concurrent_requests: usize,
     /// See [`MAX_QUEUED_REQUESTS`].
     pub max_queued_requests: usize,
+    /// See [`MAX_ANSWER_MEMORY`].
+    pub max_answer_memory_bytes: usize,
     /// See [`MAX_QUERY_RESULTS`].
     pub max_query_results: usize,
     /// See [`HTTP_HEADER_TIMEOUT`], in milliseconds.
@@ -265,6 +272,7 @@ impl Default for Limits {
             max_connections: MAX_CONNECTIONS,
             max_concurrent_requests: MAX_CONCURRENT_REQUESTS,
             max_queued_requests: MAX_QUEUED_REQUESTS,
+            max_answer_memory_bytes: MAX_ANSWER_MEMORY,
             max_query_results: MAX_QUERY_RESULTS,
             header_timeout_ms: HTTP_HEADER_TIMEOUT.as_millis() as u64,
             body_idle_timeout_ms: HTTP_BODY_IDLE_TIMEOUT.as_millis() as u64,

@@ -8,6 +8,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Response, StatusCode};
 
+use super::admission::Shed;
 use crate::limits;
 use crate::transactions::Malformed;
 use crate::wire::soap::{Fault, FaultCode, Form, SoapError, Subcode};
@@ -51,8 +52,9 @@ impl Refusal {
                       which names the schemas that it needs";
         Self::new("http.description", Fault::sender(reason).with_status(404))
     }
-    /// More requests than we can answer in time.
-    pub(super) fn shed() -> Self {
+    /// More requests than we can answer in time, or more answers than their readers take.
+    fn shed() -> Self {
+        metrics::counter!("sekisho_requests_shed_total").increment(1);
         let reason = "too many requests at the moment; nothing was done, try again later";
         let mut refusal = Self::new("overload", Fault::receiver(reason).with_status(503));
         refusal.header = Some((RETRY_AFTER, limits::RETRY_AFTER.as_secs().to_string()));
@@ -114,6 +116,12 @@ impl Refusal {
 /// A body that is here already.
 pub(super) fn whole(bytes: impl Into<Bytes>) -> Body {
     Body::new(Full::new(bytes.into()).map_err(|never| match never {}))
+}
+
+impl From<Shed> for Refusal {
+    fn from(_: Shed) -> Self {
+        Self::shed()
+    }
 }
 
 impl From<SoapError> for Refusal {

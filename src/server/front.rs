@@ -112,10 +112,7 @@ impl Inner {
             }
             (method, _) => return Err(Refusal::method(method)),
         }
-        let Ok(_place) = self.admission.enter().await else {
-            metrics::counter!("sekisho_requests_shed_total").increment(1);
-            return Err(Refusal::shed());
-        };
+        let _place = self.admission.enter().await?;
         let message = self.receive(request).await?;
         seen.message_id = message.envelope.addressing.message_id.as_deref().map(Arc::from);
         let service = services::dispatch(there, &message.envelope)?;
@@ -164,6 +161,7 @@ impl Inner {
         let answered = tokio::time::timeout(patience, service.answer(message, caller))
             .await
             .map_err(|_| Refusal::answer_late(patience))??;
+        let room = self.admission.room(answered.in_memory()).await?;
         let reply = soap::send(Outgoing {
             form,
             action: service.transaction.response_action.to_owned(),
@@ -173,7 +171,7 @@ impl Inner {
             body: answered.body,
             attachments: answered.attachments,
         });
-        let mut response = Response::new(reply.body);
+        let mut response = Response::new(room.hold(reply.body));
         if let Ok(content_type) = HeaderValue::try_from(reply.content_type) {
             response.headers_mut().insert(CONTENT_TYPE, content_type);
         }

@@ -168,6 +168,11 @@ impl Answered {
     fn plain(status: Status, body: Vec<Bytes>) -> Self {
         Self { status, body, attachments: Vec::new() }
     }
+    /// Bytes that are in memory already and wait for a reader.
+    pub(super) fn in_memory(&self) -> usize {
+        let documents = self.attachments.iter().flat_map(|attachment| &attachment.content.head);
+        self.body.iter().chain(documents).map(Bytes::len).sum()
+    }
     fn registry(response: &RegistryResponse) -> Self {
         Self::plain(response.status, vec![iti42::write_response(response)])
     }

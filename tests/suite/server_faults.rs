@@ -125,3 +125,26 @@ async fn attack_34_requests_beyond_the_limit_are_shed() {
     golden::check("faults/shed.http", shown(answer).await.as_bytes());
     stuck.abort();
 }
+
+/// Answers that nobody reads must not pile up in memory, however many connections they are for.
+#[tokio::test]
+async fn attack_31_answers_that_are_not_read_keep_others_waiting_and_no_more_memory() {
+    let limits = Limits { max_answer_memory_bytes: 12 << 20, ..Limits::default() };
+    let server = front(limits).await;
+    // What is asked for is repeated in the answer: 8 MB, more than the sockets' buffers take.
+    let (head, document) = RETRIEVE.split_at(RETRIEVE.find("<x:DocumentRequest>").unwrap());
+    let (document, tail) = document.split_at(document.find("</x:Retrieve").unwrap());
+    let documents = document.replace("1.2.3.4", &"4".repeat(8_000)).repeat(1_000);
+    let request = format!("{head}{documents}{tail}");
+    let message = envelope(ITI43.action, "", &request);
+    let unread = Asks::of(&server).post("/services/iti-43", SIMPLE, message.clone()).await;
+    assert_eq!(unread.status(), 200);
+    let asks = Asks::of(&server);
+    let mut second = Box::pin(asks.post("/services/iti-43", SIMPLE, message));
+    let answered = tokio::time::timeout(std::time::Duration::from_secs(2), &mut second).await;
+    assert!(answered.is_err(), "answered into memory that is not there");
+    let small = Asks::of(&server).post(ITI_18, SIMPLE, stored_query(QUERY)).await;
+    assert_eq!(small.status(), 200);
+    drop(unread);
+    assert_eq!(second.await.status(), 200);
+}
