@@ -4,9 +4,9 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 
 use crate::ids::EntryUuid;
-use crate::metadata::codes::association;
+use crate::metadata::codes::{association, slot};
 use crate::metadata::views::{DocumentEntryBuilder, Membership, SubmissionSetBuilder, has_member};
-use crate::metadata::{Author, Code, Submission};
+use crate::metadata::{Author, Code, Kind, Submission};
 use crate::time::now_dtm;
 use crate::transactions::iti18::{self, Parameter, QueryRequest, ReturnType};
 use crate::transactions::iti43::{self, DocumentRequest, RetrieveRequest};
@@ -90,6 +90,17 @@ pub fn submission(patient: &str, run: u64, first: u64, count: u64, mime_type: &s
             .all(|a| a.association_type == association::HAS_MEMBER)
     );
     Submission { objects, ..Submission::default() }
+}
+
+/// What a repository would register for such a submission: with hash, size and repositoryUniqueId.
+pub fn registration(patient: &str, run: u64, count: u64) -> Submission {
+    let mut submission = submission(patient, run, 1, count, "text/xml");
+    for entry in submission.objects.iter_mut().filter(|object| object.kind == Kind::DocumentEntry) {
+        entry.set_slot(slot::HASH, vec!["da39a3ee5e6b4b0d3255bfef95601890afd80709".into()]);
+        entry.set_slot(slot::SIZE, vec!["100000".into()]);
+        entry.set_slot(slot::REPOSITORY_UNIQUE_ID, vec!["1.2.392.200270.4.98.1".into()]);
+    }
+    submission
 }
 
 /// A FindDocuments for a patient.

@@ -67,18 +67,11 @@ fn copy_rate(answers: &[(Member, Bytes)]) -> f64 {
 fn answer(number: u64) -> Result<(Member, Bytes), String> {
     let home = HomeCommunityId::parse(&format!("urn:oid:1.2.392.200270.4.97.{number}"))
         .map_err(|error| error.to_string())?;
-    let submission = data::submission(&data::patient(number), number, 1, ENTRIES, "text/xml");
+    let submission = data::registration(&data::patient(number), number, ENTRIES);
     let objects = submission.of(Kind::DocumentEntry).map(|entry| {
         let mut entry = entry.clone();
         entry.status = Some(codes::APPROVED.into());
         entry.lid = Some(entry.id.clone());
-        for (name, value) in [
-            ("hash", "da39a3ee5e6b4b0d3255bfef95601890afd80709"),
-            ("size", "100000"),
-            ("repositoryUniqueId", "1.2.392.200270.4.98.1"),
-        ] {
-            entry.set_slot(name, vec![value.into()]);
-        }
         let mut out = Writer::with_capacity(8 * 1024);
         entry.write(&mut out);
         let object = RegistryObject {

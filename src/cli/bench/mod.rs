@@ -5,6 +5,7 @@
 
 mod data;
 mod figures;
+mod filled;
 mod large;
 mod limit;
 mod load;
@@ -25,7 +26,7 @@ use figures::Row;
 /// Measure the rows of BENCHMARKING.md.
 #[derive(Debug, clap::Args)]
 pub struct Bench {
-    /// Groups to run: transactions, federated, tls, fan-out, merge, large (default: all but large)
+    /// Groups to run: transactions, federated, tls, fan-out, merge, filled, large (default: all but the last two)
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Seconds for each figure
@@ -34,6 +35,9 @@ pub struct Bench {
     /// Connections at once (submissions use 32)
     #[arg(long, default_value_t = 8)]
     connections: usize,
+    /// Entries of the filled registry
+    #[arg(long, default_value_t = 1_000_000)]
+    entries: u64,
     /// MiB of the large document
     #[arg(long, default_value_t = 1024)]
     large_mib: u64,
@@ -55,11 +59,21 @@ pub struct Bench {
 pub(crate) struct Run {
     duration: Duration,
     connections: usize,
+    entries: u64,
     large_mib: u64,
     dir: PathBuf,
 }
 
-const GROUPS: [&str; 6] = ["transactions", "federated", "tls", "fan-out", "merge", "large"];
+/// Groups, and whether they run when none is named: the others take minutes.
+const GROUPS: [(&str, bool); 7] = [
+    ("transactions", true),
+    ("federated", true),
+    ("tls", true),
+    ("fan-out", true),
+    ("merge", true),
+    ("filled", false),
+    ("large", false),
+];
 
 impl Bench {
     /// Measures, and prints.
@@ -73,59 +87,62 @@ impl Bench {
             limit::serve(answer, tls).await.map_err(unavailable)?;
             return Ok(Exit::Done);
         }
-        if let Some(unknown) = self.only.iter().find(|group| !GROUPS.contains(&group.as_str())) {
+        let names: Vec<_> = GROUPS.iter().map(|(name, _)| *name).collect();
+        if let Some(unknown) = self.only.iter().find(|group| !names.contains(&group.as_str())) {
             return Err(Stop::new(
                 Exit::Usage,
-                format!("there is no group {unknown:?}; there are {}", GROUPS.join(", ")),
+                format!("there is no group {unknown:?}; there are {}", names.join(", ")),
             ));
         }
         let dir = self.dir.clone();
         let dir =
             dir.unwrap_or_else(|| std::env::temp_dir().join(format!("sekisho-bench-{}", std::process::id())));
-        let rows = self.measure_in(dir.clone()).await;
+        let (rows, ended) = self.measure_in(dir.clone()).await;
         if self.dir.is_none() {
             // What is left of it is in the temporary folder, where it does no harm.
             let _ = std::fs::remove_dir_all(&dir);
         }
-        let rows = rows.map_err(unavailable)?;
         figures::show(Output::new(self.json), &rows);
+        ended.map_err(unavailable)?;
         Ok(if rows.iter().any(|row| row.met == Some(false)) { Exit::No } else { Exit::Done })
     }
 
-    async fn measure_in(&self, dir: PathBuf) -> Result<Vec<Row>, String> {
-        std::fs::create_dir_all(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+    /// The rows so far, and why there are no more.
+    async fn measure_in(&self, dir: PathBuf) -> (Vec<Row>, Result<(), String>) {
+        let mut rows = Vec::new();
+        if let Err(error) = std::fs::create_dir_all(&dir) {
+            return (rows, Err(format!("{}: {error}", dir.display())));
+        }
         let run = Run {
             duration: Duration::from_secs(self.seconds),
             connections: self.connections,
+            entries: self.entries,
             large_mib: self.large_mib,
             dir,
         };
-        let wanted = |group: &str| {
-            if self.only.is_empty() { group != "large" } else { self.only.iter().any(|only| only == group) }
-        };
-        measure(&run, wanted).await
+        for (group, by_default) in GROUPS {
+            let wanted =
+                if self.only.is_empty() { by_default } else { self.only.iter().any(|only| only == group) };
+            if !wanted {
+                continue;
+            }
+            match measure(&run, group).await {
+                Ok(measured) => rows.extend(measured),
+                Err(problem) => return (rows, Err(format!("{group}: {problem}"))),
+            }
+        }
+        (rows, Ok(()))
     }
 }
 
-async fn measure(run: &Run, wanted: impl Fn(&str) -> bool) -> Result<Vec<Row>, String> {
-    let mut rows = Vec::new();
-    if wanted("transactions") {
-        rows.extend(transactions::plain(run).await?);
+async fn measure(run: &Run, group: &str) -> Result<Vec<Row>, String> {
+    match group {
+        "transactions" => transactions::plain(run).await,
+        "federated" => transactions::federated(run).await,
+        "tls" => transactions::tls(run).await,
+        "fan-out" => peers::fan_out(run).await,
+        "merge" => merge::row(),
+        "filled" => filled::filled(run).await,
+        _ => large::large(run).await,
     }
-    if wanted("federated") {
-        rows.extend(transactions::federated(run).await?);
-    }
-    if wanted("tls") {
-        rows.extend(transactions::tls(run).await?);
-    }
-    if wanted("fan-out") {
-        rows.extend(peers::fan_out(run).await?);
-    }
-    if wanted("merge") {
-        rows.extend(merge::row()?);
-    }
-    if wanted("large") {
-        rows.extend(large::large(run).await?);
-    }
-    Ok(rows)
 }

@@ -23,7 +23,8 @@ use crate::wire::http::TlsClient;
 const ENTRIES: u64 = 50;
 const DOCUMENT: usize = 100_000;
 const SENDERS: usize = 32;
-const SUCCESS: &str = "ResponseStatusType:Success";
+/// What every good answer holds.
+pub const SUCCESS: &str = "ResponseStatusType:Success";
 const REMOTE: u64 = 7;
 
 /// How the load reaches a region.
@@ -282,7 +283,8 @@ async fn keep_answer(file: &Path, shot: &Shot, tls: Option<TlsClient>) -> Result
     std::fs::write(file, whole).map_err(|error| error.to_string())
 }
 
-async fn measured(
+/// A load against a server, and what it cost.
+pub async fn measured(
     run: &Run,
     server: &Process,
     tls: Option<TlsClient>,
