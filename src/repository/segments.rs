@@ -325,7 +325,8 @@ mod tests {
         std::fs::create_dir_all(&folder).unwrap();
         let segments = Segments::new(folder.clone(), Position { segment: 1, offset: 0 });
         let large = Bytes::from(vec![7; limits::SEGMENT_BUFFER_BYTES + 1]);
-        let append = || segments.append([0; 16], &[large.clone()], large.len() as u64, 0).unwrap();
+        let append =
+            || segments.append([0; 16], std::slice::from_ref(&large), large.len() as u64, 0).unwrap();
         let lengths = || {
             let length = |n: u32| std::fs::metadata(Segments::path(&folder, n)).unwrap().len();
             Segments::list(&folder).unwrap().into_iter().map(length).collect::<Vec<_>>()

@@ -1,6 +1,5 @@
 //! The actors of a region, joined as its mode says (design: floors 3 and 4 meet here, and nowhere else).
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -162,7 +162,7 @@ async fn community(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, 
 }
 
 async fn answer(number: usize, question: &[u8]) -> (String, Bytes) {
-    let submission = data::submission(&data::patient(1), 6, number as u64, 1, "text/xml");
+    let submission = data::registration(&data::patient(1), 1_000 + number as u64, 1);
     let objects = submission.of(Kind::DocumentEntry).map(|entry| {
         let mut entry = entry.clone();
         entry.status = Some(crate::metadata::codes::APPROVED.into());
