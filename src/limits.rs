@@ -82,6 +82,8 @@ pub const MAX_QUERY_VALUES: usize = 10_000;
 pub const MAX_PATTERN_CHARS: usize = 256;
 /// RegistryErrors of one answer; the rest is counted in the last one.
 pub const MAX_ERRORS_PER_ANSWER: usize = 200;
+/// RegistryErrors that are read of a peer's answer: one for each document that can be asked for at once.
+pub const MAX_ERRORS_READ: usize = MAX_DOCUMENTS_PER_RETRIEVE;
 
 /// HTTP header bytes of one request or answer.
 pub const MAX_HTTP_HEADER_BYTES: usize = 64 * 1024;

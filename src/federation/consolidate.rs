@@ -84,13 +84,11 @@ impl Judged {
         let outcome = common_outcome(answers.iter().map(|answer| answer.outcome));
         let mut joined = Judged { outcome, errors: Vec::new(), objects: Vec::new() };
         for answer in answers {
-            for error in answer.errors {
-                if !joined.errors.contains(&error) {
-                    joined.errors.push(error);
-                }
-            }
+            joined.errors.extend(answer.errors);
             joined.objects.extend(answer.objects);
         }
+        let mut seen = HashSet::new();
+        joined.errors.retain(|error| seen.insert(error.clone()));
         let mut seen = HashSet::new();
         joined.objects.retain(|object| seen.insert((object.home.clone(), object.id.clone())));
         joined

@@ -127,7 +127,7 @@ impl Answering {
 }
 
 /// A RegistryError.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RegistryError {
     /// errorCode.
     pub code: ErrorCode,
@@ -239,7 +239,7 @@ pub(super) fn read_errors(response: Element<'_>) -> Vec<RegistryError> {
     let lists = response.children_named(Ns::RS, "RegistryErrorList");
     let errors = lists.flat_map(|list| list.children_named(Ns::RS, "RegistryError"));
     errors
-        .take(limits::MAX_OBJECTS_PER_SUBMISSION)
+        .take(limits::MAX_ERRORS_READ)
         .map(|error| RegistryError {
             code: Cow::Owned(error.attr("errorCode").unwrap_or_default().into_owned()),
             context: error.attr("codeContext").unwrap_or_default().into_owned(),
