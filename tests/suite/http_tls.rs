@@ -11,7 +11,8 @@ use http_body_util::BodyExt;
 use hyper::header::HeaderValue;
 use hyper::{HeaderMap, Request, Response};
 use openssl::ssl::{SslAcceptor, SslConnector, SslFiletype, SslMethod, SslVerifyMode, SslVersion};
-use sekisho::limits::Limits;
+use openssl::x509::X509;
+use sekisho::limits::{self, Limits};
 use sekisho::wire::http::{
     Client, ClientSettings, Handler, HttpError, Listener, Peer, ServerHandle, TlsClient, TlsServer, serve,
 };
@@ -253,15 +254,14 @@ async fn attack_38_a_chain_that_is_too_long_or_too_large_is_refused() {
     let authority = Authority::new("CA");
     let identity = authority.client();
     let server = listen(server_tls(&authority.server(), Some(&authority.ca()))).await;
-    let padding = authority.issue("padding", Usage::Client, VALID);
-    let padding = openssl::x509::X509::from_pem(&std::fs::read(&padding.certificate).unwrap()).unwrap();
-    let chain = |count: usize| {
+    let certificate = |file: &Path| X509::from_pem(&std::fs::read(file).unwrap()).unwrap();
+    let shows = |identity: &Pair, chain: Vec<X509>| {
         let mut builder = SslConnector::builder(SslMethod::tls_client()).unwrap();
         builder.set_ca_file(authority.ca()).unwrap();
         builder.set_certificate_file(&identity.certificate, SslFiletype::PEM).unwrap();
         builder.set_private_key_file(&identity.key, SslFiletype::PEM).unwrap();
-        for _ in 0..count {
-            builder.add_extra_chain_cert(padding.clone()).unwrap();
+        for link in chain {
+            builder.add_extra_chain_cert(link).unwrap();
         }
         let mut stream =
             builder.build().connect("localhost", plain(&server)).map_err(|error| error.to_string())?;
@@ -272,10 +272,22 @@ async fn attack_38_a_chain_that_is_too_long_or_too_large_is_refused() {
         stream.read_to_string(&mut answer).map_err(|error| error.to_string())?;
         if answer.is_empty() { Err("closed".to_owned()) } else { Ok(answer) }
     };
-    assert!(chain(2).is_ok());
-    assert!(chain(300).is_err(), "100 KiB of certificates were taken");
+    let padding = certificate(&authority.issue("padding", Usage::Client, VALID).certificate);
+    assert!(shows(&identity, vec![padding.clone(); 2]).is_ok());
+    assert!(shows(&identity, vec![padding; 300]).is_err(), "100 KiB of certificates were taken");
+    // Every link of these is good; there are only too many of them in the second.
+    for (links, good) in [(2, true), (limits::MAX_TLS_CHAIN + 2, false)] {
+        let mut chain = Vec::new();
+        let mut last = authority.subordinate("CA 1");
+        for number in 2..=links {
+            chain.push(certificate(&last.ca()));
+            last = last.subordinate(&format!("CA {number}"));
+        }
+        chain.push(certificate(&last.ca()));
+        assert_eq!(shows(&last.client(), chain).is_ok(), good, "{links} links");
+    }
     // And nobody else noticed.
-    assert!(chain(0).is_ok());
+    assert!(shows(&identity, Vec::new()).is_ok());
 }
 
 #[test]

@@ -63,19 +63,26 @@ pub struct Pair {
 
 impl Authority {
     pub fn new(name: &str) -> Self {
+        Self::certified(name, None)
+    }
+    /// An authority below this one.
+    pub fn subordinate(&self, name: &str) -> Self {
+        Self::certified(name, Some(self))
+    }
+    fn certified(name: &str, by: Option<&Self>) -> Self {
         let key = new_key();
         let mut builder = X509::builder().unwrap();
         builder.set_version(2).unwrap();
         serial(&mut builder);
         let subject = subject(name);
         builder.set_subject_name(&subject).unwrap();
-        builder.set_issuer_name(&subject).unwrap();
+        builder.set_issuer_name(by.map_or(&*subject, |by| by.certificate.subject_name())).unwrap();
         validity(&mut builder, VALID);
         builder.set_pubkey(&key).unwrap();
         builder.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
         let usage = KeyUsage::new().critical().key_cert_sign().crl_sign().build().unwrap();
         builder.append_extension(usage).unwrap();
-        builder.sign(&key, MessageDigest::sha256()).unwrap();
+        builder.sign(by.map_or(&key, |by| &by.key), MessageDigest::sha256()).unwrap();
         let authority = Self { dir: TempDir::new(), certificate: builder.build(), key };
         std::fs::write(authority.ca(), authority.certificate.to_pem().unwrap()).unwrap();
         authority
