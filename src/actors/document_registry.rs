@@ -1,4 +1,4 @@
-//! The Document Registry (ITI TF-1: 10.1.1.3): answers ITI-18, ITI-42, ITI-51, ITI-61 and ITI-62.
+//! The Document Registry (ITI TF-1: 10.1.1.3): answers ITI-18, ITI-42, ITI-51, ITI-57, ITI-61, ITI-62 and ITI-92.
 //!
 //! It decides little: what holds for submissions and queries lies in [`crate::registry`]. What it adds is the reply, and
 //! that a failing store becomes an error that says so and no more.
@@ -7,7 +7,7 @@ use super::permits::Permits;
 use super::rules::refusals;
 use crate::metadata::Submission;
 use crate::metadata::validate::{self, Context};
-use crate::registry::{self, Registered, Registry};
+use crate::registry::{self, Registered, Registry, Update};
 use crate::store::StoreError;
 use crate::transactions::Caller;
 use crate::transactions::errors::{Answering, RegistryError, RegistryResponse};
@@ -61,6 +61,20 @@ impl DocumentRegistry {
         self.register(submission, Context::RegisterOnDemand, caller).await
     }
 
+    /// ITI-57 Update Document Set (XDS Metadata Update: 3.57.4.1.3), for those who are permitted to update.
+    pub async fn update_document_set(&self, submission: Submission, caller: &Caller) -> RegistryResponse {
+        self.update(submission, Update::Full, caller).await
+    }
+
+    /// ITI-92 Restricted Update Document Set (RMU: 3.92.4.1.3), for the same callers.
+    pub async fn restricted_update_document_set(
+        &self,
+        submission: Submission,
+        caller: &Caller,
+    ) -> RegistryResponse {
+        self.update(submission, Update::Restricted, caller).await
+    }
+
     /// ITI-62 Remove Metadata (RMD: 3.62.4.1.3), for those who are permitted to remove. All or nothing.
     pub async fn remove_metadata(&self, request: RemoveRequest, caller: &Caller) -> RegistryResponse {
         if let Err(refusal) = self.permits.remove.check(caller) {
@@ -77,13 +91,34 @@ impl DocumentRegistry {
             return RegistryResponse::from_errors(refusals);
         }
         let digest = registry::digest(&submission);
-        RegistryResponse::from_errors(match self.registry.register(submission, digest, None).await {
-            Ok(Registered::Accepted(errors) | Registered::Replayed(errors) | Registered::Refused(errors)) => {
-                errors
-            }
-            Err(error) => vec![failed(&error, caller)],
-        })
+        answer(self.registry.register(submission, digest, None).await, caller)
     }
+
+    async fn update(&self, submission: Submission, update: Update, caller: &Caller) -> RegistryResponse {
+        if let Err(refusal) = self.permits.update.check(caller) {
+            return RegistryResponse::from_errors(vec![refusal]);
+        }
+        let context = match update {
+            Update::Full => Context::Update,
+            Update::Restricted => Context::RestrictedUpdate,
+        };
+        let report = validate::check(&submission, context, self.registry.rules());
+        let refusals = refusals(&report, context, Answering::Registry, caller);
+        if !refusals.is_empty() {
+            return RegistryResponse::from_errors(refusals);
+        }
+        let digest = registry::digest(&submission);
+        answer(self.registry.update(submission, digest, update).await, caller)
+    }
+}
+
+fn answer(registered: Result<Registered, StoreError>, caller: &Caller) -> RegistryResponse {
+    RegistryResponse::from_errors(match registered {
+        Ok(Registered::Accepted(errors) | Registered::Replayed(errors) | Registered::Refused(errors)) => {
+            errors
+        }
+        Err(error) => vec![failed(&error, caller)],
+    })
 }
 
 fn failed(error: &StoreError, caller: &Caller) -> RegistryError {

@@ -3,7 +3,7 @@
 
 use super::codes::association;
 
-/// A type of association that a submission may hold (ITI-41, ITI-42, ITI-61). Registries keep the numbers: they never
+/// A type of association that a submission may hold (ITI-41, ITI-42, ITI-61; the last two ITI-57 only). Registries keep the numbers: they never
 /// change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Relation {
@@ -21,6 +21,10 @@ pub enum Relation {
     Signs = 6,
     /// From a stable entry to the on-demand entry that it is a snapshot of.
     IsSnapshotOf = 7,
+    /// From the SubmissionSet of an update to an object whose status changes.
+    UpdateAvailabilityStatus = 8,
+    /// From the SubmissionSet of an update to an association that is added.
+    SubmitAssociation = 9,
 }
 
 impl Relation {
@@ -32,11 +36,18 @@ impl Relation {
         (Self::TransformReplace, association::XFRM_RPLC),
         (Self::Signs, association::SIGNS),
         (Self::IsSnapshotOf, association::IS_SNAPSHOT_OF),
+        (Self::UpdateAvailabilityStatus, association::UPDATE_AVAILABILITY_STATUS),
+        (Self::SubmitAssociation, association::SUBMIT_ASSOCIATION),
     ];
 
     /// The type of that associationType.
     pub fn parse(urn: &str) -> Option<Self> {
         Self::ALL.iter().find(|(_, known)| *known == urn).map(|(relation, _)| *relation)
+    }
+
+    /// Whether it asks for a change of what is registered (XDS Metadata Update), and has no place elsewhere.
+    pub fn is_update(self) -> bool {
+        matches!(self, Self::UpdateAvailabilityStatus | Self::SubmitAssociation)
     }
 
     /// Whether the target is replaced.

@@ -4,7 +4,7 @@
 //! `sekisho.toml`, of a peer's answers by `[rules]` in its community's file. Called by the actors on submissions, and by
 //! federation on answers.
 //!
-//! The limited metadata of other profiles has no place in XDS; Metadata Update has its own transactions.
+//! The limited metadata of other profiles has no place in XDS.
 
 mod associations;
 mod ebrim;
@@ -32,6 +32,10 @@ pub enum Context {
     Register,
     /// ITI-61.
     RegisterOnDemand,
+    /// ITI-57. What it asks of what is registered, the registry checks.
+    Update,
+    /// ITI-92.
+    RestrictedUpdate,
     /// An answer to ITI-18 or ITI-38.
     QueryResponse,
 }
@@ -95,12 +99,18 @@ pub struct Report {
 }
 
 impl Context {
+    /// Whether it is a Metadata Update: new versions of what is registered.
+    pub fn is_update(self) -> bool {
+        matches!(self, Self::Update | Self::RestrictedUpdate)
+    }
     /// The transaction in metrics and logs.
     pub fn label(self) -> &'static str {
         match self {
             Self::ProvideAndRegister => "ITI-41",
             Self::Register => "ITI-42",
             Self::RegisterOnDemand => "ITI-61",
+            Self::Update => "ITI-57",
+            Self::RestrictedUpdate => "ITI-92",
             Self::QueryResponse => "answer",
         }
     }

@@ -10,10 +10,12 @@ mod fragment;
 mod prepare;
 mod query;
 mod remove;
+mod revise;
 mod rows;
 mod rules;
 mod schema;
 mod submit;
+mod update;
 
 use std::sync::{Arc, OnceLock};
 
@@ -30,11 +32,12 @@ use crate::transactions::errors::{RegistryError, code};
 use crate::transactions::iti18::{QueryRequest, QueryResponse};
 
 pub use digest::digest;
-use prepare::Prepared;
+use prepare::{Holding, Prepared};
 use query::AskedBy;
 use rules::References;
 pub use schema::MIGRATION;
 use schema::TenantNumber;
+pub use update::Update;
 
 /// Whose data: a community. Part of every key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -97,7 +100,7 @@ impl Registry {
         also: Option<Also>,
     ) -> Result<Registered, StoreError> {
         let now = time::now_dtm();
-        let objects = prepare::prepare(submission, &now);
+        let objects = prepare::prepare(submission, Holding::New, &now);
         let registry = self.clone();
         self.store
             .write(move |connection| registry.register_prepared(connection, &objects, digest, &now, also))
@@ -116,13 +119,8 @@ impl Registry {
         // Number 0 is no tenant's: a refused submission leaves nothing behind, the tenant included.
         let tenant = TenantNumber::find(connection, &self.tenant.0)?;
         let tenant_or_none = tenant.unwrap_or(TenantNumber(0));
-        let set = objects.iter().find(|new| new.object.kind == Kind::SubmissionSet);
-        let set_id = set.and_then(|new| SubmissionSet(&new.object).unique_id()).unwrap_or_default();
-        let accepted_before: Option<[u8; 32]> = connection
-            .prepare_cached("SELECT digest FROM registry_submission WHERE tenant = ?1 AND unique_id = ?2")?
-            .query_row(params![tenant_or_none.0, set_id], |row| row.get(0))
-            .optional()?;
-        if accepted_before == Some(digest) {
+        let set_id = set_id(objects);
+        if accepted_before(connection, tenant_or_none, set_id, digest)? {
             return Ok(Registered::Replayed(Vec::new()));
         }
         let references = References::resolve(connection, tenant_or_none, objects)?;
@@ -132,14 +130,54 @@ impl Registry {
         }
         let tenant = TenantNumber::find_or_make(connection, &self.tenant.0)?;
         submit::store(connection, tenant, objects, &references, now)?;
-        connection
-            .prepare_cached(
-                "INSERT INTO registry_submission (tenant, unique_id, digest) VALUES (?1, ?2, ?3)",
-            )?
-            .execute(params![tenant.0, set_id, digest])?;
+        accept(connection, tenant, set_id, digest)?;
         if let Some(also) = also {
             also(connection)?;
         }
+        Ok(Registered::Accepted(Vec::new()))
+    }
+
+    /// Updates what is registered, as a submission asks for that [`Registry::rules`] let pass. All or nothing, durable on
+    /// return; the same update sent again is answered again.
+    pub async fn update(
+        &self,
+        submission: Submission,
+        digest: [u8; 32],
+        update: Update,
+    ) -> Result<Registered, StoreError> {
+        let now = time::now_dtm();
+        let objects = prepare::prepare(submission, Holding::Versions, &now);
+        let registry = self.clone();
+        self.store
+            .write(move |connection| registry.update_prepared(connection, objects, digest, update, &now))
+            .await
+    }
+
+    /// The part of [`Registry::update`] that runs in the writer.
+    fn update_prepared(
+        &self,
+        connection: &Connection,
+        objects: Vec<Prepared>,
+        digest: [u8; 32],
+        update: Update,
+        now: &str,
+    ) -> Result<Registered, StoreError> {
+        // A tenant without a number has nothing that could be updated.
+        let tenant = TenantNumber::find(connection, &self.tenant.0)?.unwrap_or(TenantNumber(0));
+        let set_id = set_id(&objects).to_owned();
+        if accepted_before(connection, tenant, &set_id, digest)? {
+            return Ok(Registered::Replayed(Vec::new()));
+        }
+        let references = References::resolve(connection, tenant, &objects)?;
+        let (plan, errors) = update::plan(connection, tenant, &self.settings, update, &objects, &references)?;
+        if !errors.is_empty() {
+            return Ok(Registered::Refused(bounded(errors)));
+        }
+        let numbers = submit::Numbers::of(&references);
+        drop(references);
+        let tenant = TenantNumber::find_or_make(connection, &self.tenant.0)?;
+        revise::carry_out(connection, tenant, objects, numbers, &plan, now)?;
+        accept(connection, tenant, &set_id, digest)?;
         Ok(Registered::Accepted(Vec::new()))
     }
 
@@ -202,6 +240,39 @@ impl Registry {
         let found = TenantNumber::find(connection, &self.tenant.0)?;
         Ok(found.map(|found| *self.number.get_or_init(|| found)))
     }
+}
+
+/// uniqueId of a submission's set.
+fn set_id(objects: &[Prepared]) -> &str {
+    let set = objects.iter().find(|new| new.object.kind == Kind::SubmissionSet);
+    set.and_then(|new| SubmissionSet(&new.object).unique_id()).unwrap_or_default()
+}
+
+/// Whether this very submission was accepted before.
+fn accepted_before(
+    connection: &Connection,
+    tenant: TenantNumber,
+    set_id: &str,
+    digest: [u8; 32],
+) -> Result<bool, StoreError> {
+    let before: Option<[u8; 32]> = connection
+        .prepare_cached("SELECT digest FROM registry_submission WHERE tenant = ?1 AND unique_id = ?2")?
+        .query_row(params![tenant.0, set_id], |row| row.get(0))
+        .optional()?;
+    Ok(before == Some(digest))
+}
+
+/// Notes that a submission is accepted.
+fn accept(
+    connection: &Connection,
+    tenant: TenantNumber,
+    set_id: &str,
+    digest: [u8; 32],
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("INSERT INTO registry_submission (tenant, unique_id, digest) VALUES (?1, ?2, ?3)")?
+        .execute(params![tenant.0, set_id, digest])?;
+    Ok(())
 }
 
 /// At most so many errors as an answer holds; the last one counts the rest.

@@ -32,11 +32,20 @@ impl Prepared {
     }
 }
 
+/// What the objects of a submission are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Holding {
+    /// New ones: the logical id of each is its own id.
+    New,
+    /// New versions of entries and folders, which say their logical id.
+    Versions,
+}
+
 /// Prepares all objects of a submission. `now` is a DTM with seconds.
-pub(super) fn prepare(submission: Submission, now: &str) -> Vec<Prepared> {
+pub(super) fn prepare(submission: Submission, holding: Holding, now: &str) -> Vec<Prepared> {
     let ids: HashMap<String, EntryUuid> =
         submission.objects.iter().map(|object| (object.id.clone(), own_id(&object.id))).collect();
-    submission.objects.into_iter().map(|object| prepare_object(object, &ids, now)).collect()
+    submission.objects.into_iter().map(|object| prepare_object(object, holding, &ids, now)).collect()
 }
 
 /// An association that the registry makes itself.
@@ -46,12 +55,28 @@ pub(super) fn membership(source: &str, target: &str) -> Prepared {
     Prepared { submitted: object.id.clone(), fragment: Fragment::of(&object), object, patient: None }
 }
 
+/// An association of the registry once more, with an id of its own.
+pub(super) fn anew(mut object: Object) -> Prepared {
+    object.id = EntryUuid::random().as_str().to_owned();
+    for classification in &mut object.classifications {
+        classification.id = Some(EntryUuid::random().as_str().to_owned());
+        classification.classified_object = Some(object.id.clone());
+    }
+    fill(&mut object);
+    Prepared { submitted: object.id.clone(), fragment: Fragment::of(&object), object, patient: None }
+}
+
 /// The entryUUID that an object has or gets.
 fn own_id(submitted: &str) -> EntryUuid {
     EntryUuid::parse(submitted).unwrap_or_else(|_| EntryUuid::random())
 }
 
-fn prepare_object(mut object: Object, ids: &HashMap<String, EntryUuid>, now: &str) -> Prepared {
+fn prepare_object(
+    mut object: Object,
+    holding: Holding,
+    ids: &HashMap<String, EntryUuid>,
+    now: &str,
+) -> Prepared {
     let refer = |id: &mut String| match ids.get(id.as_str()) {
         Some(new) => new.as_str().clone_into(id),
         // An object in the registry, or nothing: the rules see to that.
@@ -78,7 +103,11 @@ fn prepare_object(mut object: Object, ids: &HashMap<String, EntryUuid>, now: &st
     if object.kind == Kind::Folder {
         object.set_slot(codes::slot::LAST_UPDATE_TIME, vec![now.to_owned()]);
     }
+    let lid = object.lid.take();
     fill(&mut object);
+    if holding == Holding::Versions && matches!(object.kind, Kind::DocumentEntry | Kind::Folder) {
+        object.lid = lid.map(|lid| lid.to_ascii_lowercase());
+    }
     let patient = match object.kind {
         Kind::DocumentEntry => DocumentEntry(&object).patient(),
         Kind::SubmissionSet => SubmissionSet(&object).patient(),
@@ -92,7 +121,7 @@ fn prepare_object(mut object: Object, ids: &HashMap<String, EntryUuid>, now: &st
 fn fill(object: &mut Object) {
     object.home = None;
     object.lid = Some(object.id.clone());
-    object.version = Some("1.1".to_owned());
+    object.version = Some("1".to_owned());
     object.status = Some(codes::APPROVED.to_owned());
 }
 

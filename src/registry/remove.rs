@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, params};
 
-use super::rows::Stored;
+use super::rows::{Link, Stored};
 use super::rules::{Rule, kind_name, rules};
 use super::schema::{TenantNumber, kind_number, uuid_urn};
 use crate::metadata::{Kind, Relation};
@@ -75,15 +75,6 @@ struct Removal<'a> {
     links: HashMap<i64, Vec<Link>>,
 }
 
-/// An association.
-#[derive(Clone, Copy)]
-struct Link {
-    number: i64,
-    source: i64,
-    target: i64,
-    relation: Option<i64>,
-}
-
 impl Removal<'_> {
     fn check(&mut self, errors: &mut Vec<RegistryError>) -> Result<(), StoreError> {
         let mut going: Vec<_> = self.going.iter().map(|(number, kind)| (*number, *kind)).collect();
@@ -97,7 +88,7 @@ impl Removal<'_> {
                 }
             }
             if kind == Kind::Association {
-                let ends = self.link(number)?;
+                let ends = Link::of(self.connection, number)?;
                 left.extend(
                     [ends.source, ends.target].into_iter().filter(|end| !self.going.contains_key(end)),
                 );
@@ -146,10 +137,10 @@ impl Removal<'_> {
         if version == 1 {
             return Ok(());
         }
-        for (older, other) in Stored::versions(self.connection, self.tenant, &lid)? {
-            if other < version && !self.going.contains_key(&older.object) {
-                let problem =
-                    format!("version {other} of the same object, {}, stays", self.name(older.object)?);
+        for older in Stored::versions(self.connection, self.tenant, &lid)? {
+            if older.version < version && !self.going.contains_key(&older.object) {
+                let (other, name) = (older.version, self.name(older.object)?);
+                let problem = format!("version {other} of the same object, {name}, stays");
                 errors.push(self.error(code::METADATA_MODEL, &MODEL, number, &problem)?);
             }
         }
@@ -182,20 +173,9 @@ impl Removal<'_> {
         if let Some(known) = self.links.get(&number) {
             return Ok(known.clone());
         }
-        let mut find = self.connection.prepare_cached(
-            "SELECT object, source, target, relation FROM registry_object WHERE tenant = ?1 AND source = ?2
-             UNION
-             SELECT object, source, target, relation FROM registry_object WHERE tenant = ?1 AND target = ?2",
-        )?;
-        let found = find.query_map(params![self.tenant.0, number], Link::read)?;
-        let found: Vec<_> = found.collect::<Result<_, _>>()?;
+        let found = Link::at(self.connection, self.tenant, number)?;
         self.links.insert(number, found.clone());
         Ok(found)
-    }
-
-    fn link(&self, number: i64) -> Result<Link, StoreError> {
-        const FIND: &str = "SELECT object, source, target, relation FROM registry_object WHERE object = ?1";
-        Ok(self.connection.prepare_cached(FIND)?.query_row([number], Link::read)?)
     }
 
     fn kind(&self, number: i64) -> Result<Kind, StoreError> {
@@ -217,12 +197,6 @@ impl Removal<'_> {
         problem: &str,
     ) -> Result<RegistryError, StoreError> {
         Ok(rule.broken(code, &self.name(number)?, problem))
-    }
-}
-
-impl Link {
-    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self { number: row.get(0)?, source: row.get(1)?, target: row.get(2)?, relation: row.get(3)? })
     }
 }
 

@@ -22,6 +22,8 @@ pub(super) struct Stored {
     /// Lower case.
     pub(super) hash: Option<String>,
     pub(super) size: Option<u64>,
+    /// Its number among the versions of its object, from 1.
+    pub(super) version: i64,
 }
 
 const STORED: &str = "SELECT o.object, o.kind, o.status, o.on_demand, p.patient_id, o.hash, o.size, o.version
@@ -39,13 +41,22 @@ impl Stored {
         let mut find = connection.prepare_cached(&format!("{STORED} o.uuid = ?2"))?;
         find.query_row(params![tenant.0, uuid], |row| Ok(Self::read(row))).optional()?.transpose()
     }
-    /// The versions of a logical object (XDS Metadata Update: 4.2.1), with their numbers, oldest first. The first one's
+    /// The object of a number.
+    pub(super) fn by_number(
+        connection: &Connection,
+        tenant: TenantNumber,
+        number: i64,
+    ) -> Result<Option<Self>, StoreError> {
+        let mut find = connection.prepare_cached(&format!("{STORED} o.object = ?2"))?;
+        find.query_row([tenant.0, number], |row| Ok(Self::read(row))).optional()?.transpose()
+    }
+    /// The versions of a logical object (XDS Metadata Update: 4.2.1), oldest first. The first one's
     /// entryUUID is the logical id.
     pub(super) fn versions(
         connection: &Connection,
         tenant: TenantNumber,
         lid: &str,
-    ) -> Result<Vec<(Self, i64)>, StoreError> {
+    ) -> Result<Vec<Self>, StoreError> {
         let Some(uuid) = uuid_bytes(lid) else { return Ok(Vec::new()) };
         let mut find = connection.prepare_cached(&format!(
             "{STORED} o.object IN (
@@ -57,7 +68,7 @@ impl Stored {
         let mut rows = find.query(params![tenant.0, uuid, uuid_urn(uuid)])?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
-            found.push((Self::read(row)?, row.get(7)?));
+            found.push(Self::read(row)?);
         }
         Ok(found)
     }
@@ -81,12 +92,56 @@ impl Stored {
             kind: kind_of(row.get(1)?)?,
             availability: match row.get(2)? {
                 0_i64 => Availability::Approved,
+                2 => Availability::Superseded,
                 _ => Availability::Deprecated,
             },
             on_demand: row.get::<_, Option<bool>>(3)?.unwrap_or(false),
             patient: row.get(4)?,
             hash: row.get(5)?,
             size: row.get::<_, Option<i64>>(6)?.map(i64::unsigned_abs),
+            version: row.get(7)?,
+        })
+    }
+}
+
+/// An association, by numbers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Link {
+    pub(super) number: i64,
+    pub(super) source: i64,
+    pub(super) target: i64,
+    pub(super) relation: Option<i64>,
+    pub(super) approved: bool,
+}
+
+impl Link {
+    /// The association of a number.
+    pub(super) fn of(connection: &Connection, number: i64) -> Result<Self, StoreError> {
+        const FIND: &str =
+            "SELECT object, source, target, relation, status FROM registry_object WHERE object = ?1";
+        Ok(connection.prepare_cached(FIND)?.query_row([number], Self::read)?)
+    }
+    /// Every association that begins or ends at an object.
+    pub(super) fn at(
+        connection: &Connection,
+        tenant: TenantNumber,
+        number: i64,
+    ) -> Result<Vec<Self>, StoreError> {
+        let mut find = connection.prepare_cached(
+            "SELECT object, source, target, relation, status FROM registry_object WHERE tenant = ?1 AND source = ?2
+             UNION
+             SELECT object, source, target, relation, status FROM registry_object WHERE tenant = ?1 AND target = ?2",
+        )?;
+        let found = find.query_map([tenant.0, number], Self::read)?;
+        Ok(found.collect::<Result<_, _>>()?)
+    }
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            number: row.get(0)?,
+            source: row.get(1)?,
+            target: row.get(2)?,
+            relation: row.get(3)?,
+            approved: row.get::<_, i64>(4)? == Availability::Approved as i64,
         })
     }
 }
@@ -100,8 +155,8 @@ const INSERT: &str = "INSERT INTO registry_object (
     practice_setting_code, creation_time, service_start_time, service_stop_time,
     source_id, content_type_code, submission_time, last_update_time,
     relation, source, target, start, fragment)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
-    ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)";
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
+    ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30)";
 
 /// Inserts a new object under its number.
 pub(super) fn insert(
@@ -127,9 +182,10 @@ pub(super) fn insert(
         number,
         tenant.0,
         kind_number(object.kind),
-        Availability::Approved as i64,
+        object.status.as_deref().and_then(Availability::parse).unwrap_or(Availability::Approved) as i64,
         uuid,
         object.lid,
+        version_number(object.version.as_deref()).unwrap_or(1),
         patient,
         prepared.unique_id(),
         entry.map(DocumentEntry::is_on_demand),
@@ -195,16 +251,38 @@ fn insert_values(connection: &Connection, number: i64, object: &Object) -> Resul
     Ok(())
 }
 
+/// The number of a version. `1.1` is what ebRIM says where nobody said anything.
+pub(super) fn version_number(name: Option<&str>) -> Option<i64> {
+    match name?.trim() {
+        "1.1" => Some(1),
+        number => number.parse().ok().filter(|number| *number > 0),
+    }
+}
+
+/// An object as it is stored.
+pub(super) fn object(connection: &Connection, number: i64) -> Result<Object, StoreError> {
+    let fragment: Vec<u8> = connection
+        .prepare_cached("SELECT fragment FROM registry_object WHERE object = ?1")?
+        .query_row([number], |row| row.get(0))?;
+    fragment::read(&fragment)
+}
+
+/// Makes an object an older version of another.
+pub(super) fn supersede(connection: &Connection, number: i64) -> Result<(), StoreError> {
+    rewrite(connection, number, |object| object.status = Some(Availability::Superseded.urn().to_owned()))?;
+    connection
+        .prepare_cached("UPDATE registry_object SET status = ?2 WHERE object = ?1")?
+        .execute([number, Availability::Superseded as i64])?;
+    Ok(())
+}
+
 /// Changes an object that is stored. Of the columns, only status and lastUpdateTime may differ afterwards.
 pub(super) fn rewrite(
     connection: &Connection,
     number: i64,
     change: impl FnOnce(&mut Object),
 ) -> Result<(), StoreError> {
-    let fragment: Vec<u8> = connection
-        .prepare_cached("SELECT fragment FROM registry_object WHERE object = ?1")?
-        .query_row([number], |row| row.get(0))?;
-    let mut object = fragment::read(&fragment)?;
+    let mut object = object(connection, number)?;
     change(&mut object);
     let status = object.status.as_deref().and_then(Availability::parse);
     let updated = Folder::of(&object).and_then(Folder::last_update_time).and_then(moment);

@@ -57,26 +57,26 @@ pub(super) enum End<'a> {
 }
 
 impl End<'_> {
-    fn kind(self) -> Kind {
+    pub(super) fn kind(self) -> Kind {
         match self {
             Self::New(_, new) => new.object.kind,
             Self::Stored(stored) => stored.kind,
         }
     }
-    fn patient(&self) -> Option<&str> {
+    pub(super) fn patient(&self) -> Option<&str> {
         match self {
             Self::New(_, new) => new.patient.as_deref(),
             Self::Stored(stored) => stored.patient.as_deref(),
         }
     }
-    fn on_demand(self) -> bool {
+    pub(super) fn on_demand(self) -> bool {
         match self {
             Self::New(_, new) => DocumentEntry::of(&new.object).is_some_and(DocumentEntry::is_on_demand),
             Self::Stored(stored) => stored.on_demand,
         }
     }
-    fn is_deprecated(self) -> bool {
-        matches!(self, Self::Stored(stored) if stored.availability == Availability::Deprecated)
+    pub(super) fn is_deprecated(self) -> bool {
+        matches!(self, Self::Stored(stored) if stored.availability != Availability::Approved)
     }
 }
 
@@ -132,15 +132,8 @@ pub(super) fn check(
     let mut errors = Vec::new();
     unknown_patients(settings, objects, &mut errors);
     for new in objects {
-        if Stored::by_id(connection, tenant, &new.object.id)?.is_some() {
-            let problem = "the registry has an object with this entryUUID already";
-            errors.push(error(code::REGISTRY_METADATA_ERROR, &ID_EXISTS, new, problem));
-        }
-        if let Some(unique_id) = new.unique_id() {
-            for stored in Stored::by_unique_id(connection, tenant, unique_id)? {
-                errors.extend(repeated_unique_id(new, unique_id, &stored));
-            }
-        }
+        used_id(connection, tenant, new, &mut errors)?;
+        used_unique_id(connection, tenant, new, &mut errors)?;
         if let Some(association) = &new.object.association {
             check_association(new, association, references, &mut errors);
         }
@@ -148,8 +141,41 @@ pub(super) fn check(
     Ok(errors)
 }
 
+/// The entryUUID is no object's in the registry.
+pub(super) fn used_id(
+    connection: &Connection,
+    tenant: TenantNumber,
+    new: &Prepared,
+    errors: &mut Vec<RegistryError>,
+) -> Result<(), StoreError> {
+    if Stored::by_id(connection, tenant, &new.object.id)?.is_some() {
+        let problem = "the registry has an object with this entryUUID already";
+        errors.push(error(code::REGISTRY_METADATA_ERROR, &ID_EXISTS, new, problem));
+    }
+    Ok(())
+}
+
+/// The uniqueId is no object's in the registry, or the same document's.
+pub(super) fn used_unique_id(
+    connection: &Connection,
+    tenant: TenantNumber,
+    new: &Prepared,
+    errors: &mut Vec<RegistryError>,
+) -> Result<(), StoreError> {
+    if let Some(unique_id) = new.unique_id() {
+        for stored in Stored::by_unique_id(connection, tenant, unique_id)? {
+            errors.extend(repeated_unique_id(new, unique_id, &stored));
+        }
+    }
+    Ok(())
+}
+
 /// The patient is one of those whom the registry may know.
-fn unknown_patients(settings: &RegistrySettings, objects: &[Prepared], errors: &mut Vec<RegistryError>) {
+pub(super) fn unknown_patients(
+    settings: &RegistrySettings,
+    objects: &[Prepared],
+    errors: &mut Vec<RegistryError>,
+) {
     let known = |cx: &str| {
         settings.authorities.is_empty()
             || PatientId::parse(cx).is_ok_and(|id| settings.authorities.contains(id.authority()))
@@ -212,7 +238,8 @@ fn check_association(
         }
     }
     let (Some(source), Some(target)) = (source, target) else { return };
-    let wrong = match Relation::parse(&association.association_type) {
+    let wrong = match Relation::parse(&association.association_type).filter(|relation| !relation.is_update())
+    {
         None => {
             let problem =
                 format!("no registry keeps associations of type {:?}", association.association_type);

@@ -148,6 +148,8 @@ impl TenantNumber {
 pub(super) enum Availability {
     Approved = 0,
     Deprecated = 1,
+    /// Deprecated, and not the latest version.
+    Superseded = 2,
 }
 
 impl Availability {
@@ -156,6 +158,12 @@ impl Availability {
             codes::APPROVED => Some(Self::Approved),
             codes::DEPRECATED => Some(Self::Deprecated),
             _ => None,
+        }
+    }
+    pub(super) fn urn(self) -> &'static str {
+        match self {
+            Self::Approved => codes::APPROVED,
+            Self::Deprecated | Self::Superseded => codes::DEPRECATED,
         }
     }
 }

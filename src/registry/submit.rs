@@ -24,12 +24,24 @@ pub(super) fn store(
     let effects = Effects::of(connection, tenant, objects, references)?;
     let mut numbers = Numbers::of(references);
     let made = effects.linking_associations(connection, objects, &mut numbers)?;
+    insert_all(connection, tenant, objects, &made, &mut numbers)?;
+    effects.take_place(connection, now)
+}
+
+/// Inserts what was submitted and what the registry made of it. `numbers` knows whatever else they refer to.
+pub(super) fn insert_all(
+    connection: &Connection,
+    tenant: TenantNumber,
+    objects: &[Prepared],
+    made: &[Prepared],
+    numbers: &mut Numbers,
+) -> Result<(), StoreError> {
     let first = tenant.next_object(connection)?;
-    for (new, number) in objects.iter().chain(&made).zip(first..) {
-        numbers.0.insert(new.object.id.clone(), number);
+    for (new, number) in objects.iter().chain(made).zip(first..) {
+        numbers.insert(new.object.id.clone(), number);
     }
     let mut patients = HashMap::new();
-    for (new, number) in objects.iter().chain(&made).zip(first..) {
+    for (new, number) in objects.iter().chain(made).zip(first..) {
         let patient = match new.patient.as_deref() {
             None => None,
             Some(cx) => match patients.get(cx) {
@@ -47,22 +59,18 @@ pub(super) fn store(
         };
         rows::insert(connection, tenant, number, patient, ends, new)?;
     }
-    for &entry in &effects.deprecated {
-        rows::rewrite(connection, entry, |object| object.status = Some(codes::DEPRECATED.to_owned()))?;
-    }
-    for &folder in &effects.updated_folders {
-        let time = || vec![now.to_owned()];
-        rows::rewrite(connection, folder, |object| object.set_slot(codes::slot::LAST_UPDATE_TIME, time()))?;
-    }
     Ok(())
 }
 
 /// The numbers of objects, by entryUUID: of those in the registry that the submission names, and of the new ones.
-struct Numbers(HashMap<String, i64>);
+pub(super) struct Numbers(HashMap<String, i64>);
 
 impl Numbers {
-    fn of(references: &References<'_>) -> Self {
+    pub(super) fn of(references: &References<'_>) -> Self {
         Self(references.stored().map(|(id, stored)| (id.to_owned(), stored.object)).collect())
+    }
+    pub(super) fn insert(&mut self, id: String, number: i64) {
+        self.0.insert(id, number);
     }
     fn get(&self, id: &str) -> Result<i64, StoreError> {
         let unknown = || StoreError::Damaged(format!("{id} passed the rules and is not there"));
@@ -72,11 +80,11 @@ impl Numbers {
 
 /// What changes besides the new objects.
 #[derive(Default)]
-struct Effects {
+pub(super) struct Effects {
     /// Entries in the registry.
     deprecated: BTreeSet<i64>,
     /// Folders in the registry.
-    updated_folders: BTreeSet<i64>,
+    pub(super) updated_folders: BTreeSet<i64>,
     /// Folders in the registry, and the place of the entry that comes into them.
     joined: BTreeSet<(i64, usize)>,
 }
@@ -119,7 +127,7 @@ impl Effects {
     }
 
     /// An entry, its transforms and addenda, and theirs: a deprecated document has no approved ones.
-    fn deprecate(
+    pub(super) fn deprecate(
         &mut self,
         connection: &Connection,
         tenant: TenantNumber,
@@ -152,6 +160,20 @@ impl Effects {
         Ok(())
     }
 
+    /// Changes what is to be changed.
+    pub(super) fn take_place(&self, connection: &Connection, now: &str) -> Result<(), StoreError> {
+        for &entry in &self.deprecated {
+            rows::rewrite(connection, entry, |object| object.status = Some(codes::DEPRECATED.to_owned()))?;
+        }
+        for &folder in &self.updated_folders {
+            let time = || vec![now.to_owned()];
+            rows::rewrite(connection, folder, |object| {
+                object.set_slot(codes::slot::LAST_UPDATE_TIME, time())
+            })?;
+        }
+        Ok(())
+    }
+
     /// The replacement's way into the original's folders: folder to entry, and the set to that association.
     fn linking_associations(
         &self,
@@ -168,7 +190,7 @@ impl Effects {
                 .query_row([folder], |row| row.get(0))?;
             let id = uuid_urn(uuid);
             let link = prepare::membership(&id, &entry.object.id);
-            numbers.0.insert(id, folder);
+            numbers.insert(id, folder);
             made.push(prepare::membership(&set.object.id, &link.object.id));
             made.push(link);
         }

@@ -73,7 +73,7 @@ impl Service {
         let ask = Box::new(move |request, caller| ask(request, caller).boxed());
         Self { transaction, shape: Shape::Retrieve(ask) }
     }
-    /// ITI-42 or ITI-61.
+    /// ITI-42, ITI-57, ITI-61 or ITI-92.
     pub fn register<F>(
         transaction: &'static Transaction,
         ask: impl Fn(Submission, Caller) -> F + Send + Sync + 'static,

@@ -31,9 +31,11 @@ const WSDL: &[(&str, &str)] = files! {
     "wsdl" "iti-42" ".wsdl";
     "wsdl" "iti-43" ".wsdl";
     "wsdl" "iti-51" ".wsdl";
+    "wsdl" "iti-57" ".wsdl";
     "wsdl" "iti-61" ".wsdl";
     "wsdl" "iti-62" ".wsdl";
     "wsdl" "iti-86" ".wsdl";
+    "wsdl" "iti-92" ".wsdl";
 };
 
 /// Schemas by file name.

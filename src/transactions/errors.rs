@@ -42,12 +42,20 @@ pub mod code {
         DUPLICATE_UNIQUE_ID_IN_REGISTRY "XDSDuplicateUniqueIdInRegistry";
         EXTRA_METADATA_NOT_SAVED "XDSExtraMetadataNotSaved";
         LOCAL_POLICY_RESTRICTION "LocalPolicyRestrictionError";
+        INVALID_REQUEST "XDSInvalidRequestException";
+        METADATA_ANNOTATION "XDSMetadataAnnotationError";
+        METADATA_IDENTIFIER "XDSMetadataIdentifierError";
+        METADATA_UPDATE "XDSMetadataUpdateError";
+        METADATA_UPDATE_OPERATION "XDSMetadataUpdateOperationError";
+        METADATA_VERSION "XDSMetadataVersionError";
         METADATA_MODEL "XDSMetadataModelException";
         MISSING_DOCUMENT "XDSMissingDocument";
         MISSING_DOCUMENT_METADATA "XDSMissingDocumentMetadata";
         MISSING_HOME_COMMUNITY_ID "XDSMissingHomeCommunityId";
         NON_IDENTICAL_HASH "XDSNonIdenticalHash";
         NON_IDENTICAL_SIZE "XDSNonIdenticalSize";
+        OBJECT_TYPE "XDSObjectTypeError";
+        PATIENT_ID_RECONCILIATION "XDSPatientIDReconciliationError";
         PATIENT_ID_DOES_NOT_MATCH "XDSPatientIdDoesNotMatch";
         REFERENCES_EXIST "ReferencesExistException";
         REGISTRY_BUSY "XDSRegistryBusy";
@@ -72,6 +80,7 @@ pub mod code {
         UNKNOWN_PATIENT_ID "XDSUnknownPatientId";
         UNKNOWN_REPOSITORY_ID "XDSUnknownRepositoryId";
         UNKNOWN_STORED_QUERY "XDSUnknownStoredQuery";
+        UNMODIFIABLE_METADATA "UnmodifiableMetadataError";
         UNREFERENCED_OBJECT "XDSUnreferencedObjectException";
     }
 }

@@ -9,9 +9,11 @@ pub mod iti41;
 pub mod iti42;
 pub mod iti43;
 pub mod iti51;
+pub mod iti57;
 pub mod iti61;
 pub mod iti62;
 pub mod iti86;
+pub mod iti92;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -16,6 +16,7 @@ mod http_smuggling;
 mod http_tls;
 mod large_documents;
 mod metadata;
+mod metadata_update;
 mod multi_patient;
 mod on_demand;
 mod operator;

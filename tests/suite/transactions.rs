@@ -10,7 +10,7 @@ use sekisho::transactions::iti18::{self, Parameter, QueryRequest, QueryResponse,
 use sekisho::transactions::iti43::{
     self, DocumentHead, DocumentRequest, DocumentSource, RetrieveRequest, RetrieveResponse, RetrievedDocument,
 };
-use sekisho::transactions::{iti41, iti42, iti51, iti61, iti62, iti86};
+use sekisho::transactions::{iti41, iti42, iti51, iti57, iti61, iti62, iti86, iti92};
 use sekisho::wire::soap::Form;
 use sekisho::wire::stream::Content;
 use sekisho::wire::xml::{Ns, Tree, Writer};
@@ -220,6 +220,21 @@ fn iti51_and_iti61_requests() {
     assert_eq!(iti61::read_request(parse(body).root()).unwrap(), submission);
     let response = RegistryResponse::from_errors(errors());
     assert_eq!(iti61::read_response(parse(iti61::write_response(&response)).root()).unwrap(), response);
+}
+
+/// ITI-57 and ITI-92 have the bodies of ITI-42: a new version says its logical id, and its membership the version before.
+#[test]
+fn iti57_and_iti92_requests() {
+    let mut submission = submission();
+    submission.objects[1].lid = Some("urn:uuid:a7ae438b-4bc2-4642-93e9-be891f7bb155".into());
+    submission.objects[2].set_slot("PreviousVersion", vec!["1".into()]);
+    let body = iti57::write_request(&submission);
+    written("iti57-request", &body);
+    assert_eq!(
+        iti57::read_request(parse(body.clone()).root()).unwrap().objects[1].lid,
+        submission.objects[1].lid
+    );
+    assert_eq!(iti92::write_request(&submission), body);
 }
 
 #[test]

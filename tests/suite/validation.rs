@@ -15,13 +15,20 @@ use sekisho::metadata::{Classification, DocumentEntry, Kind, Slot};
 
 use crate::support::example;
 
-const CONTEXTS: [Context; 4] =
-    [Context::ProvideAndRegister, Context::Register, Context::RegisterOnDemand, Context::QueryResponse];
+const CONTEXTS: [Context; 6] = [
+    Context::ProvideAndRegister,
+    Context::Register,
+    Context::RegisterOnDemand,
+    Context::Update,
+    Context::RestrictedUpdate,
+    Context::QueryResponse,
+];
 
 /// A right message of a context.
 fn good(context: Context) -> Submission {
     match context {
         Context::ProvideAndRegister | Context::Register => example::stable(),
+        Context::Update | Context::RestrictedUpdate => example::update(),
         Context::RegisterOnDemand => example::on_demand(),
         Context::QueryResponse => example::answered(example::stable()),
     }
@@ -43,6 +50,17 @@ fn complete_submissions_break_no_rule() {
     }
     let on_demand = example::answered(example::on_demand());
     assert_eq!(broken(&on_demand, Context::QueryResponse), [""; 0]);
+}
+
+/// What Metadata Update alone may say, and what it may leave away.
+#[test]
+fn updates_have_slots_and_associations_of_their_own() {
+    let update = example::update();
+    let broken = broken(&update, Context::Register);
+    assert_eq!(broken, ["assoc.type.known", "assoc.update-slots.prohibited"]);
+    let mut on_demand = example::on_demand();
+    on_demand.objects[1].lid = update.objects[1].lid.clone();
+    assert_eq!(check(&on_demand, Context::Update, &Settings::strict()), Report::default());
 }
 
 #[test]
@@ -181,6 +199,10 @@ fn bad_value(rule: &Rule) -> String {
         .to_owned()
 }
 
+/// Rules that Metadata Update has otherwise, or not.
+const ELSEWHERE_THAN_IN_UPDATES: [&str; 2] =
+    ["submission.has-member.cardinality", "de.object-type.transaction"];
+
 /// What else a mutation of an attribute breaks, besides the attribute's own rule.
 fn beside(rule: &str) -> &'static [&'static str] {
     match rule {
@@ -202,10 +224,11 @@ fn beside(rule: &str) -> &'static [&'static str] {
 /// Breaks every rule of an attribute, in every transaction that has it.
 fn break_attribute(attribute: &'static Attribute, broken_rules: &mut BTreeSet<&'static str>) {
     let kind = attribute.kind;
-    let mut expect = |rule: &'static Rule, submission: &Submission, context| {
+    let mut expect = |rule: &'static Rule, submission: &Submission, context: Context| {
         let mut wanted = vec![rule.id];
         if context != Context::QueryResponse {
-            wanted.extend(beside(rule.id));
+            let has = |other: &&&str| !context.is_update() || !ELSEWHERE_THAN_IN_UPDATES.contains(other);
+            wanted.extend(beside(rule.id).iter().filter(has));
         }
         wanted.sort_unstable();
         assert_eq!(broken(submission, context), wanted, "{} in {context:?}", rule.id);
@@ -215,7 +238,7 @@ fn break_attribute(attribute: &'static Attribute, broken_rules: &mut BTreeSet<&'
     for context in CONTEXTS {
         let (least, most) = match context {
             Context::ProvideAndRegister => counts.provide,
-            Context::Register => counts.register,
+            Context::Register | Context::Update | Context::RestrictedUpdate => counts.register,
             Context::RegisterOnDemand => counts.register_on_demand,
             Context::QueryResponse => counts.response,
         };

@@ -30,7 +30,9 @@ use crate::transactions::iti39::ITI39;
 use crate::transactions::iti42::ITI42;
 use crate::transactions::iti43::ITI43;
 use crate::transactions::iti51::ITI51;
+use crate::transactions::iti57::ITI57;
 use crate::transactions::iti61::ITI61;
+use crate::transactions::iti92::ITI92;
 use crate::wire::http::{Client, ClientSettings, TlsClient};
 use crate::wire::soap::Endpoint;
 
@@ -224,6 +226,24 @@ fn offer_hosted(services: &mut Services, place: Place, hosted: &Hosted) {
             Service::remove_documents(move |request, caller| {
                 let repository = actor.clone();
                 async move { repository.remove_documents(request, &caller).await }
+            }),
+        );
+    }
+    if permits.update.any() {
+        let actor = registry.clone();
+        services.offer(
+            place,
+            Service::register(&ITI57, move |submission, caller| {
+                let registry = actor.clone();
+                async move { registry.update_document_set(submission, &caller).await }
+            }),
+        );
+        let actor = registry.clone();
+        services.offer(
+            place,
+            Service::register(&ITI92, move |submission, caller| {
+                let registry = actor.clone();
+                async move { registry.restricted_update_document_set(submission, &caller).await }
             }),
         );
     }

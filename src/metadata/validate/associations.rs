@@ -12,7 +12,8 @@ use crate::metadata::views::DocumentEntry;
 /// Checks an association and what it says of its ends.
 pub(super) fn check(message: &Message<'_>, object: &Object, between: &Association, found: &mut Findings<'_>) {
     let Association { association_type, source, target } = between;
-    let kind = Relation::parse(association_type);
+    let asks = message.is_update() || message.is_answer();
+    let kind = Relation::parse(association_type).filter(|kind| asks || !kind.is_update());
     if kind.is_none() {
         let problem = "the association's type is none that the transaction has";
         found.add(&table::ASSOCIATION_TYPE, &object.id, association_type, problem);
@@ -46,7 +47,7 @@ pub(super) fn check(message: &Message<'_>, object: &Object, between: &Associatio
     };
     match kind {
         Some(Relation::HasMember) => check_member(message, object, between, ends, found),
-        Some(kind) if !message.is_answer() => check_relation(kind, object, between, ends, found),
+        Some(kind) if !asks => check_relation(kind, object, between, ends, found),
         _ => {}
     }
 }
@@ -89,7 +90,7 @@ fn check_member(
         }
     }
     for name in [slot::PREVIOUS_VERSION, slot::ASSOCIATION_PROPAGATION] {
-        if !message.is_answer() && object.slots.iter().any(|slot| slot.name == name) {
+        if !message.is_answer() && !message.is_update() && object.slots.iter().any(|slot| slot.name == name) {
             found.add(&table::UPDATE_SLOTS, id, name, "this Slot belongs to Metadata Update");
         }
     }

@@ -30,6 +30,10 @@ impl<'a> Message<'a> {
         self.context == Context::QueryResponse
     }
 
+    pub(super) fn is_update(&self) -> bool {
+        self.context.is_update()
+    }
+
     pub(super) fn check_ids(&self, found: &mut Findings<'_>) {
         let mut ids = HashSet::new();
         for object in &self.submission.objects {
@@ -90,7 +94,10 @@ impl<'a> Message<'a> {
         }
         let Some(set) = self.set else { return };
         self.check_patients(set, found);
-        self.check_members(set, found);
+        // In an update, the registry asks for the set's members, and for more of them.
+        if !self.context.is_update() {
+            self.check_members(set, found);
+        }
     }
 
     fn check_patients(&self, set: &Object, found: &mut Findings<'_>) {

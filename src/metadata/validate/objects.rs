@@ -40,7 +40,9 @@ pub(super) fn check(object: &Object, context: Context, found: &mut Findings<'_>)
     match object.kind {
         Kind::DocumentEntry => check_entry(DocumentEntry(object), context, found),
         Kind::Folder
-            if context != Context::QueryResponse && object.status.as_deref() == Some(codes::DEPRECATED) =>
+            if context != Context::QueryResponse
+                && !context.is_update()
+                && object.status.as_deref() == Some(codes::DEPRECATED) =>
         {
             found.add(
                 &table::FOLDER_APPROVED,
@@ -77,7 +79,8 @@ fn check_entry(entry: DocumentEntry<'_>, context: Context, found: &mut Findings<
     let wanted = match context {
         Context::ProvideAndRegister | Context::Register => codes::STABLE,
         Context::RegisterOnDemand => codes::ON_DEMAND,
-        Context::QueryResponse => return,
+        // A new version is of what its object is.
+        Context::Update | Context::RestrictedUpdate | Context::QueryResponse => return,
     };
     if let Some(found_type) = entry.0.object_type.as_deref().filter(|found_type| *found_type != wanted) {
         found.add(&table::ON_DEMAND, id, found_type, format!("the transaction wants objectType {wanted}"));
@@ -115,6 +118,8 @@ impl Counts {
             Context::ProvideAndRegister => self.provide,
             Context::Register => self.register,
             Context::RegisterOnDemand => self.register_on_demand,
+            Context::Update | Context::RestrictedUpdate if on_demand => self.register_on_demand,
+            Context::Update | Context::RestrictedUpdate => self.register,
             Context::QueryResponse if on_demand => self.response_on_demand,
             Context::QueryResponse => self.response,
         }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row, params_from_iter};
 
 use super::catalog::{By, Patients, Selection};
 use super::select::{Columns, Select};
-use super::{Filter, Question, Test};
+use super::{Filter, Question, Test, Versions};
 use crate::metadata::{Kind, Relation};
 use crate::registry::schema::{TenantNumber, kind_of, uuid_urn};
 use crate::store::{StoreError, rusqlite};
@@ -83,9 +83,12 @@ impl<'a> Answering<'a> {
     fn select(&mut self) -> Result<Vec<Found>, Stop> {
         use Kind::{DocumentEntry, Folder, SubmissionSet};
         match self.question.query.selects {
-            Selection::EntriesOfPatient | Selection::Entries => self.all(DocumentEntry),
+            // Statuses are asked for: superseded versions have one of their own.
+            Selection::EntriesOfPatient => self.all(DocumentEntry),
+            Selection::Entries => self.named_latest(DocumentEntry),
             Selection::SetsOfPatient => self.all(SubmissionSet),
-            Selection::FoldersOfPatient | Selection::Folders => self.all(Folder),
+            Selection::FoldersOfPatient => self.all(Folder),
+            Selection::Folders => self.named_latest(Folder),
             Selection::AllOfPatient => {
                 let mut found = self.all(SubmissionSet)?;
                 found.extend(self.all(Folder)?);
@@ -93,7 +96,7 @@ impl<'a> Answering<'a> {
                 self.with_associations(found)
             }
             Selection::EntriesAndAssociations => {
-                let found = self.all(DocumentEntry)?;
+                let found = self.named_latest(DocumentEntry)?;
                 self.with_associations(found)
             }
             Selection::Associations => {
@@ -111,7 +114,7 @@ impl<'a> Answering<'a> {
     /// GetSubmissionSets: the sets that hold the objects, with the associations by which they do.
     fn sets_of_members(&mut self) -> Result<Vec<Found>, Stop> {
         let members = self.named()?;
-        let links = self.fetch(self.start().to(&members).relations(HAS_MEMBER))?;
+        let links = self.fetch(self.links().to(&members).relations(HAS_MEMBER))?;
         let holders = sources(&links);
         let mut found = self.fetch(self.start().of(Kind::SubmissionSet, &[]).among(&holders))?;
         let sets = numbers(&found);
@@ -125,13 +128,13 @@ impl<'a> Answering<'a> {
     fn set_and_contents(&mut self) -> Result<Vec<Found>, Stop> {
         let mut found = self.all(Kind::SubmissionSet)?;
         let set = numbers(&found);
-        let mut links = self.fetch(self.start().from(&set).relations(HAS_MEMBER))?;
+        let mut links = self.fetch(self.links().from(&set).relations(HAS_MEMBER))?;
         let members = targets(&links);
         found.extend(self.fetch(self.start().of(Kind::DocumentEntry, self.filters()).among(&members))?);
         let folders = self.fetch(self.start().of(Kind::Folder, &[]).among(&members))?;
-        let in_folders = self.fetch(self.start().from(&numbers(&folders)).relations(HAS_MEMBER))?;
+        let in_folders = self.fetch(self.links().from(&numbers(&folders)).relations(HAS_MEMBER))?;
         found.extend(folders);
-        links.extend(self.fetch(self.start().of(Kind::Association, &[]).among(&members))?);
+        links.extend(self.fetch(self.links().of(Kind::Association, &[]).among(&members))?);
         links.extend(in_folders);
         within(&found, &mut links);
         found.extend(links);
@@ -140,10 +143,11 @@ impl<'a> Answering<'a> {
 
     /// GetFolderAndContents: the folder, its entries, and the associations between them.
     fn folder_and_contents(&mut self) -> Result<Vec<Found>, Stop> {
-        let mut found = self.all(Kind::Folder)?;
-        let mut links = self.fetch(self.start().from(&numbers(&found)).relations(HAS_MEMBER))?;
+        let mut found = self.named_latest(Kind::Folder)?;
+        let mut links = self.fetch(self.links().from(&numbers(&found)).relations(HAS_MEMBER))?;
         let members = targets(&links);
-        found.extend(self.fetch(self.start().of(Kind::DocumentEntry, self.filters()).among(&members))?);
+        let select = self.start().of(Kind::DocumentEntry, self.filters()).among(&members);
+        found.extend(self.fetch(self.latest(select))?);
         within(&found, &mut links);
         found.extend(links);
         Ok(found)
@@ -152,13 +156,15 @@ impl<'a> Answering<'a> {
     /// GetFoldersForDocument: folders only.
     fn folders_of_entry(&mut self) -> Result<Vec<Found>, Stop> {
         let entry = self.named()?;
-        let holders = self.fetch(self.start().to(&entry).relations(HAS_MEMBER))?;
-        self.fetch(self.start().of(Kind::Folder, &[]).among(&sources(&holders)))
+        let holders = self.fetch(self.links().to(&entry).relations(HAS_MEMBER))?;
+        let select = self.start().of(Kind::Folder, &[]).among(&sources(&holders));
+        self.fetch(self.latest(select))
     }
 
     /// GetRelatedDocuments: one step from the entry, over associations whose ends are both entries.
     fn related_entries(&mut self) -> Result<Vec<Found>, Stop> {
-        let mut found = self.fetch(self.start().of(Kind::DocumentEntry, &[]).named(self.filters()))?;
+        let select = self.start().of(Kind::DocumentEntry, &[]).named(self.filters());
+        let mut found = self.fetch(self.unless_named(select))?;
         let entry = numbers(&found);
         let relations = self.filters().iter().find_map(|filter| match (&filter.test, filter.by) {
             (Test::Numbers(relations), By::AssociationType) => Some(relations.as_slice()),
@@ -168,7 +174,7 @@ impl<'a> Answering<'a> {
         let mut links = self.associations_at(&entry, |select| select.relations(relations))?;
         let others: Vec<i64> = sources(&links).into_iter().chain(targets(&links)).collect();
         let select = self.start().of(Kind::DocumentEntry, &[]).typed(self.filters()).among(&others);
-        found.extend(self.fetch(select)?);
+        found.extend(self.fetch(self.latest(select))?);
         let mut found = unique(found);
         within(&found, &mut links);
         if links.is_empty() {
@@ -183,6 +189,28 @@ impl<'a> Answering<'a> {
         self.fetch(self.start().of(kind, self.filters()))
     }
 
+    /// Objects of a kind that the question names, by all filters on that kind.
+    fn named_latest(&mut self, kind: Kind) -> Result<Vec<Found>, Stop> {
+        let select = self.start().of(kind, self.filters());
+        self.fetch(self.unless_named(select))
+    }
+
+    /// The latest versions only, unless all are wanted.
+    fn latest(&self, select: Select) -> Select {
+        match self.question.versions {
+            Versions::Latest => select.latest(),
+            Versions::All => select,
+        }
+    }
+
+    /// The same, but for objects that are named by their entryUUID: whoever knows it wants that very version.
+    fn unless_named(&self, select: Select) -> Select {
+        match self.filters().iter().any(|filter| filter.by == By::EntryUuid) {
+            true => select,
+            false => self.latest(select),
+        }
+    }
+
     /// Objects, and every association that begins or ends at one of them.
     fn with_associations(&mut self, mut found: Vec<Found>) -> Result<Vec<Found>, Stop> {
         let at = numbers(&found);
@@ -195,8 +223,8 @@ impl<'a> Answering<'a> {
         objects: &[i64],
         narrow: impl Fn(Select) -> Select,
     ) -> Result<Vec<Found>, Stop> {
-        let mut found = self.fetch(narrow(self.start().from(objects)))?;
-        found.extend(self.fetch(narrow(self.start().to(objects)))?);
+        let mut found = self.fetch(narrow(self.links().from(objects)))?;
+        found.extend(self.fetch(narrow(self.links().to(objects)))?);
         Ok(unique(found))
     }
 
@@ -210,6 +238,15 @@ impl<'a> Answering<'a> {
 
     fn filters(&self) -> &'a [Filter] {
         &self.question.filters
+    }
+
+    /// Associations that count.
+    fn links(&self) -> Select {
+        let select = self.start();
+        match self.question.versions {
+            Versions::Latest => select.holding(&self.question.associations),
+            Versions::All => select.statuses(&self.question.associations),
+        }
     }
 
     fn start(&self) -> Select {

@@ -106,6 +106,7 @@ pub(super) enum Of {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum By {
+    AssociationStatus,
     AssociationType,
     AuthorPerson,
     ClassCode,
@@ -118,6 +119,8 @@ pub(super) enum By {
     FolderCode,
     FormatCode,
     LastUpdateTime,
+    LogicalId,
+    MetadataLevel,
     PatientId,
     PracticeSettingCode,
     ReferenceId,
@@ -131,6 +134,13 @@ pub(super) enum By {
     UniqueId,
 }
 
+impl By {
+    /// Whether it is a name of an object.
+    pub(super) fn names(self) -> bool {
+        matches!(self, Self::EntryUuid | Self::LogicalId | Self::UniqueId)
+    }
+}
+
 /// What values look like, and how they are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -139,6 +149,7 @@ pub(super) enum Is {
     Code,
     EntryUuid,
     From,
+    Number,
     PatientId,
     Pattern,
     Status,
@@ -180,7 +191,7 @@ impl Catalog {
         let File { mut query, groups } = toml::from_str(text).map_err(|error| error.to_string())?;
         let mut ids = HashSet::new();
         for query in &mut query {
-            for group in &query.with {
+            for group in query.with.iter().map(String::as_str).chain(["every"]) {
                 let group = groups.get(group).ok_or_else(|| format!("{}: no group {group:?}", query.name))?;
                 query.parameters.extend(group.iter().cloned());
             }
@@ -224,15 +235,15 @@ mod tests {
         let id = "URN:UUID:14D4DEBF-8F97-4251-9A74-A90016B0AF0D";
         assert!(catalog.query(id, AskedBy::Iti51).is_none());
         let find = catalog.query(id, AskedBy::Iti18).unwrap();
-        assert_eq!((find.name.as_str(), find.parameters.len()), ("FindDocuments", 17));
+        assert_eq!((find.name.as_str(), find.parameters.len()), ("FindDocuments", 18));
     }
 
     #[test]
     fn mistakes_in_the_catalog_are_found() {
         for (mistake, instead, problem) in [
-            ("with = [\"contents\"]", "with = [\"content\"]", "no group"),
+            ("with = [\"contents\",", "with = [\"content\",", "no group"),
             ("takes = \"many\"", "takes = \"several\"", "unknown variant"),
-            ("\"$XDSFolderUniqueId\"]", "\"$XDSFolderUniqueID\"]", "which is no parameter"),
+            ("\"$XDSFolderLogicalID\"]", "\"$XDSFolderLogicalId\"]", "which is no parameter"),
             ("name = \"$XDSFolderCodeList", "name = \"$XDSFolderStatus", "stands twice"),
             ("958f3006-baad-4929-a4de-ff1114824431", "14d4debf-8f97-4251-9a74-a90016b0af0d", "another query"),
         ] {

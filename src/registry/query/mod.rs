@@ -23,6 +23,16 @@ pub(super) struct Question {
     query: &'static Query,
     return_type: ReturnType,
     filters: Vec<Filter>,
+    versions: Versions,
+    /// Statuses of the associations that count, as stored.
+    associations: Vec<i64>,
+}
+
+/// Which versions of objects are given, where nobody names one by its entryUUID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Versions {
+    Latest,
+    All,
 }
 
 /// One condition on objects. All conditions of a question must hold.
@@ -89,10 +99,39 @@ impl Question {
             }
         }
         errors.extend(check_choice(query, &given));
-        Ok(match errors.is_empty() {
-            true => Ok(Self { query, return_type: request.return_type, filters }),
-            false => Err(errors),
-        })
+        if !errors.is_empty() {
+            return Ok(Err(errors));
+        }
+        Ok(Ok(Self::asking(query, request.return_type, filters)))
+    }
+}
+
+impl Question {
+    /// Takes from the filters what is none: it says how the others are meant.
+    fn asking(query: &'static Query, return_type: ReturnType, mut filters: Vec<Filter>) -> Self {
+        let mut take = |by| {
+            let place = filters.iter().position(|filter| filter.by == by)?;
+            match filters.remove(place).test {
+                Test::Numbers(numbers) => Some(numbers),
+                _ => None,
+            }
+        };
+        let versions = match take(By::MetadataLevel).as_deref() {
+            Some([level]) if *level >= 2 => Versions::All,
+            _ => Versions::Latest,
+        };
+        let approved = || vec![Availability::Approved as i64];
+        let associations = take(By::AssociationStatus).unwrap_or_else(approved);
+        if versions == Versions::All {
+            for filter in filters.iter_mut().filter(|filter| filter.by == By::Status) {
+                if let Test::Numbers(statuses) = &mut filter.test
+                    && statuses.contains(&(Availability::Deprecated as i64))
+                {
+                    statuses.push(Availability::Superseded as i64);
+                }
+            }
+        }
+        Self { query, return_type, filters, versions, associations }
     }
 }
 
@@ -166,6 +205,10 @@ impl Reading {
             Is::TextOrPattern => Test::Among(items),
             Is::From => Test::From(self.moment(first)?),
             Is::To => Test::To(self.moment(first)?),
+            Is::Number => match first.trim().parse() {
+                Ok(number) => Test::Numbers(vec![number]),
+                Err(_) => return Err(self.wrong(&format!("{first:?} is no integer"))),
+            },
             Is::Status => Test::Numbers(known(&items, |item| {
                 Availability::parse(item).map(|availability| availability as i64)
             })),

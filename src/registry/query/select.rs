@@ -2,11 +2,12 @@
 //! so that the same question is the same prepared statement for any number of values.
 
 use rusqlite::types::Value;
+use uuid::Uuid;
 
 use super::catalog::{By, Of};
 use super::{Filter, Test};
-use crate::metadata::Kind;
-use crate::registry::schema::{TenantNumber, Values, kind_number};
+use crate::metadata::{Kind, Relation};
+use crate::registry::schema::{Availability, TenantNumber, Values, kind_number};
 use crate::store::rusqlite;
 
 /// What a statement gives of each object.
@@ -62,7 +63,7 @@ impl Select {
 
     /// With one of the entryUUIDs and uniqueIds that the question names, whatever else it wants.
     pub(super) fn named(mut self, filters: &[Filter]) -> Self {
-        for filter in filters.iter().filter(|filter| matches!(filter.by, By::EntryUuid | By::UniqueId)) {
+        for filter in filters.iter().filter(|filter| filter.by.names()) {
             self = self.filter(filter);
         }
         self
@@ -74,6 +75,23 @@ impl Select {
             self = self.filter(filter);
         }
         self
+    }
+
+    /// The latest version of an object, not an older one.
+    pub(super) fn latest(mut self) -> Self {
+        self.sql.push_str(&format!(" AND o.status < {}", Availability::Superseded as i64));
+        self
+    }
+
+    /// Associations that hold: of some statuses, and none that only asked for a change.
+    pub(super) fn holding(mut self, statuses: &[i64]) -> Self {
+        self.sql.push_str(&format!(" AND o.relation < {}", Relation::UpdateAvailabilityStatus as i64));
+        self.statuses(statuses)
+    }
+
+    /// Of some statuses.
+    pub(super) fn statuses(self, statuses: &[i64]) -> Self {
+        self.numbers("o.status", statuses)
     }
 
     /// One of these.
@@ -102,6 +120,9 @@ impl Select {
     }
 
     fn filter(mut self, filter: &Filter) -> Self {
+        if let (By::LogicalId, Test::Among(ids)) = (filter.by, &filter.test) {
+            return self.versions_of(ids);
+        }
         let place = Place::of(filter.by);
         if let Place::Values(attribute) = place {
             let attribute = attribute as i64;
@@ -162,6 +183,27 @@ impl Select {
         self
     }
 
+    /// Versions of the objects with one of these logical ids, given in hexadecimal digits.
+    fn versions_of(mut self, ids: &[String]) -> Self {
+        self.by_number = true;
+        self.sql.push_str(
+            " AND o.object IN (
+                 SELECT object FROM registry_object
+                 WHERE tenant = ? AND version = 1 AND uuid IN (SELECT unhex(value) FROM json_each(?))
+                 UNION ALL
+                 SELECT object FROM registry_object
+                 WHERE tenant = ? AND version > 1 AND logical_id IN (SELECT value FROM json_each(?)))",
+        );
+        let urns: Vec<_> =
+            ids.iter().filter_map(|id| Some(Uuid::try_parse(id).ok()?.urn().to_string())).collect();
+        let tenant = self.values.first().cloned();
+        self.values.extend(tenant.clone());
+        self.values.push(json(ids).into());
+        self.values.extend(tenant);
+        self.values.push(json(&urns).into());
+        self
+    }
+
     fn texts(mut self, column: &str, texts: &[String]) -> Self {
         match texts {
             [one] => {
@@ -202,6 +244,7 @@ enum Place {
 impl Place {
     fn of(by: By) -> Self {
         match by {
+            By::AssociationStatus | By::MetadataLevel | By::Status => Self::Column("o.status"),
             By::AssociationType => Self::Column("o.relation"),
             By::AuthorPerson => Self::Values(Values::AuthorPerson),
             By::ClassCode => Self::Column("o.class_code"),
@@ -213,6 +256,7 @@ impl Place {
             By::FacilityTypeCode => Self::Column("o.facility_type_code"),
             By::FolderCode => Self::Values(Values::FolderCode),
             By::FormatCode => Self::Column("o.format_code"),
+            By::LogicalId => Self::Column("o.logical_id"),
             By::LastUpdateTime => Self::Column("o.last_update_time"),
             By::PatientId => Self::Patient,
             By::PracticeSettingCode => Self::Column("o.practice_setting_code"),
@@ -220,7 +264,6 @@ impl Place {
             By::ServiceStartTime => Self::Column("o.service_start_time"),
             By::ServiceStopTime => Self::Column("o.service_stop_time"),
             By::SourceId => Self::Column("o.source_id"),
-            By::Status => Self::Column("o.status"),
             By::SubmissionTime => Self::Column("o.submission_time"),
             By::Type => Self::Column("o.on_demand"),
             By::TypeCode => Self::Column("o.type_code"),

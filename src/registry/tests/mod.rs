@@ -5,6 +5,7 @@ mod queries;
 mod removal;
 mod several_patients;
 mod submissions;
+mod updates;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};

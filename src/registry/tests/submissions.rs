@@ -33,7 +33,7 @@ async fn symbolic_ids_are_replaced_everywhere_and_the_registry_says_lid_version_
     for object in &stored {
         assert!(crate::ids::EntryUuid::parse(&object.id).is_ok());
         assert_eq!(object.lid.as_ref(), Some(&object.id));
-        assert_eq!(object.version.as_deref(), Some("1.1"));
+        assert_eq!(object.version.as_deref(), Some("1"));
         assert_eq!(object.status.as_deref(), Some(codes::APPROVED));
         assert_eq!(object.home, None);
         assert!(object.classifications.iter().all(|c| c.classified_object.as_ref() == Some(&object.id)));

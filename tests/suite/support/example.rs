@@ -121,6 +121,16 @@ pub fn on_demand() -> Submission {
     around(common(DocumentEntryBuilder::on_demand("Document01")).build())
 }
 
+/// Of a new version of a stable document, for ITI-57.
+pub fn update() -> Submission {
+    let mut submission = stable();
+    submission.objects[1].lid = Some(REPLACED.to_owned());
+    submission.objects[3].set_slot(codes::slot::PREVIOUS_VERSION, vec!["1".to_owned()]);
+    let status = association(association::UPDATE_AVAILABILITY_STATUS, "SubmissionSet01", REPLACED);
+    submission.objects.insert(6, status);
+    submission
+}
+
 /// A submission as a registry gives it back: UUIDs, versions and statuses.
 pub fn answered(mut submission: Submission) -> Submission {
     let uuid = |id: &mut String| {
