@@ -2,17 +2,30 @@
 //! and server share the file.
 
 pub mod errors;
+pub mod identity;
+pub mod iti10;
 pub mod iti18;
+pub mod iti21;
+pub mod iti22;
 pub mod iti38;
 pub mod iti39;
 pub mod iti41;
 pub mod iti42;
 pub mod iti43;
+pub mod iti44;
+pub mod iti45;
+pub mod iti46;
+pub mod iti47;
 pub mod iti51;
+pub mod iti55;
+pub mod iti56;
 pub mod iti57;
 pub mod iti61;
 pub mod iti62;
+pub mod iti64;
+pub mod iti8;
 pub mod iti86;
+pub mod iti9;
 pub mod iti92;
 
 use std::net::SocketAddr;

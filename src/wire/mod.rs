@@ -1,5 +1,6 @@
-//! Bytes to messages and back: XML, MIME, SOAP, HTTP. Knows no IHE.
+//! Bytes to messages and back: XML, MIME, SOAP, HTTP, HL7 v2. Knows no IHE.
 
+pub mod hl7v2;
 pub mod http;
 pub mod mime;
 pub mod soap;

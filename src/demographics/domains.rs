@@ -1,0 +1,109 @@
+//! Identifier domains: which authority gave an identifier, however a message names it (ITI TF-2: 3.9.4.1.2.2, App. E.3).
+
+use crate::ids::{Oid, PatientId};
+
+/// An assigning authority as a message names it: by namespace, by OID, or both (HD of HL7 v2; II/@root in V3).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+pub struct Authority {
+    /// HD-1; empty if absent.
+    pub namespace: String,
+    /// HD-2; empty if absent.
+    pub universal_id: String,
+    /// HD-3; empty if absent.
+    pub universal_id_type: String,
+}
+
+impl Authority {
+    /// An authority by its OID alone.
+    pub fn of_oid(oid: &str) -> Self {
+        Self { universal_id: oid.to_owned(), universal_id_type: "ISO".to_owned(), ..Self::default() }
+    }
+    /// Nothing was said.
+    pub fn is_empty(&self) -> bool {
+        self.namespace.is_empty() && self.universal_id.is_empty()
+    }
+}
+
+/// An identifier as a message carries it: the authority is not looked up yet.
+#[derive(Clone, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+pub struct Identifier {
+    /// CX-1; II/@extension.
+    pub id: String,
+    /// CX-4; II/@root.
+    pub authority: Authority,
+    /// CX-5, for example `PI`; empty if absent.
+    pub type_code: String,
+}
+
+impl std::fmt::Debug for Identifier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "(id)^^^{}&{}", self.authority.namespace, self.authority.universal_id)
+    }
+}
+
+/// What kind of identifiers a domain has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DomainKind {
+    /// A facility's chart numbers, or a region's patient ids.
+    #[default]
+    Patients,
+    /// 被保険者番号: insurer, symbol, number, branch, with validity. A key for matching, never the patient id of XDS; a family
+    /// shares all of it but the branch.
+    Insured,
+    /// A portal's users.
+    Portal,
+}
+
+/// An identifier domain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Domain {
+    /// Its assigning authority.
+    pub oid: Oid,
+    /// HD-1 in what we send: all three components are due there (ITI TF-2: 3.9.4.2.2.6).
+    pub namespace: String,
+    /// For people.
+    pub name: String,
+    /// What its identifiers are.
+    pub kind: DomainKind,
+    /// The one source that feeds it, by MSH-3 and MSH-4 (application, facility); None lets anybody.
+    pub source: Option<(String, String)>,
+}
+
+/// The domains of a region.
+#[derive(Debug, Clone, Default)]
+pub struct Domains(Vec<Domain>);
+
+impl Domains {
+    /// Those domains.
+    pub fn new(domains: Vec<Domain>) -> Self {
+        Self(domains)
+    }
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Domain> {
+        self.0.iter()
+    }
+    /// The domain of an OID.
+    pub fn by_oid(&self, oid: &str) -> Option<&Domain> {
+        self.0.iter().find(|domain| domain.oid.as_str() == oid)
+    }
+    /// The domain that an authority names; if it gives namespace and OID, both must be that domain's.
+    pub fn find(&self, authority: &Authority) -> Option<&Domain> {
+        let Authority { namespace, universal_id, .. } = authority;
+        self.0.iter().find(|domain| {
+            let by_oid = universal_id == domain.oid.as_str();
+            let by_namespace = *namespace == domain.namespace;
+            match (namespace.is_empty(), universal_id.is_empty()) {
+                (false, false) => by_oid && by_namespace,
+                (true, false) => by_oid,
+                (false, true) => by_namespace,
+                (true, true) => false,
+            }
+        })
+    }
+    /// The patient id that an identifier stands for, if its domain is known and it is not empty.
+    pub fn resolve(&self, identifier: &Identifier) -> Option<PatientId> {
+        let domain = self.find(&identifier.authority).filter(|_| !identifier.id.is_empty())?;
+        Some(PatientId::new(&identifier.id, domain.oid.clone()))
+    }
+}

@@ -1,0 +1,1 @@
+//! The cross-reference cache in sled (design: section 4).

@@ -1,0 +1,1 @@
+//! ITI-22 Patient Demographics and Visit Query (ITI TF-2: 3.22).

@@ -1,0 +1,1 @@
+//! ITI-45 PIXV3 Query (ITI TF-2: 3.45).
