@@ -34,11 +34,6 @@ pub(super) fn is(byte: u8, class: u8) -> bool {
     CLASS[usize::from(byte)] & class != 0
 }
 
-/// Whether bytes are white space only.
-pub(super) fn blank(bytes: &[u8]) -> bool {
-    bytes.iter().all(|&byte| is(byte, SPACE))
-}
-
 /// Whether an attribute's value has no references and nothing to normalise. Without a branch: the compiler makes vector
 /// instructions of it.
 pub(super) fn stands_for_itself(value: &[u8]) -> bool {

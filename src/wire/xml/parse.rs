@@ -1,9 +1,7 @@
-//! The one pass that turns bytes into an [`Arena`]. quick-xml cuts the document into tags, texts and the like; everything
-//! else that XML 1.0 (fifth edition) and Namespaces in XML 1.0 ask of a document is checked here.
+//! The one pass that turns bytes into an [`Arena`], and checks whatever XML 1.0 (fifth edition) and Namespaces in XML 1.0
+//! ask of a document without a document type declaration.
 
-use quick_xml::Reader;
-use quick_xml::errors::{Error, IllFormedError};
-use quick_xml::events::Event;
+use memchr::memmem;
 
 use super::Ns;
 use super::arena::{Arena, Attr, Binding, NO_BINDING, Node, Prefix};
@@ -184,42 +182,17 @@ impl<'s> Pass<'s> {
         }
     }
 
-    /// Reads everything after the XML declaration, which ends at `base`.
-    fn run(&mut self, base: usize) -> Outcome<()> {
-        let mut reader = Reader::from_str(self.text.get(base..).unwrap_or_default());
-        let config = reader.config_mut();
-        config.check_comments = true;
-        // Compared here, where the name is checked too.
-        config.check_end_names = false;
-        loop {
-            let start = base + reader.buffer_position() as usize;
-            let event = reader.read_event();
-            let end = base + reader.buffer_position() as usize;
-            match event {
-                Ok(Event::Start(_)) => self.start_tag(start, end - 1)?,
-                Ok(Event::Empty(_)) => {
-                    self.start_tag(start, end - 2)?;
-                    self.close(end, end);
-                }
-                Ok(Event::End(_)) => self.end_tag(start, end)?,
-                Ok(Event::Text(_)) => self.character_data(start, end)?,
-                Ok(Event::GeneralRef(_)) => self.reference(start)?,
-                Ok(Event::CData(_)) if self.open.is_empty() => {
-                    return ill_formed(start, "text outside of the document element");
-                }
-                Ok(Event::CData(_) | Event::Comment(_)) => {}
-                Ok(Event::PI(_)) => self.processing_instruction(start)?,
-                Ok(Event::Decl(_)) => {
-                    return ill_formed(start, "an XML declaration must be the first thing in the document");
-                }
-                Ok(Event::DocType(_)) => return document_type(start),
-                Ok(Event::Eof) => break self.finish(end),
-                Err(error) => break self.syntax(start, error),
-            }
+    /// Reads everything after the XML declaration, which ends at `at`.
+    fn run(&mut self, mut at: usize) -> Outcome<()> {
+        while at < self.bytes.len() {
+            at = match self.rest(at) {
+                [b'<', b'/', ..] => self.end_tag(at)?,
+                [b'<', b'!', ..] => self.declared(at)?,
+                [b'<', b'?', ..] => self.processing_instruction(at)?,
+                [b'<', ..] => self.start_tag(at)?,
+                _ => self.character_data(at)?,
+            };
         }
-    }
-
-    fn finish(&self, at: usize) -> Outcome<()> {
         if !self.open.is_empty() {
             return ill_formed(at, "the document ends before its elements do");
         }
@@ -229,69 +202,88 @@ impl<'s> Pass<'s> {
         Ok(())
     }
 
-    fn syntax(&self, start: usize, error: Error) -> Outcome<()> {
-        let here = self.bytes.get(start..).unwrap_or_default();
-        if here.starts_with(b"<!D") || here.starts_with(b"<!d") {
-            return document_type(start);
-        }
-        // Only those of quick-xml's messages that never quote the document.
-        match error {
-            Error::Syntax(error) => fail(start, "xml.well-formed", error.to_string()),
-            Error::IllFormed(IllFormedError::DoubleHyphenInComment) => {
-                ill_formed(start, "-- inside of a comment")
-            }
-            Error::IllFormed(IllFormedError::UnclosedReference) => {
-                ill_formed(start, "an & that begins no reference")
-            }
-            Error::IllFormed(IllFormedError::UnmatchedEndTag(_)) => {
-                ill_formed(start, "an end tag without a start tag")
-            }
-            _ => ill_formed(start, "the document is not well-formed"),
-        }
+    fn rest(&self, at: usize) -> &'s [u8] {
+        self.bytes.get(at..).unwrap_or_default()
     }
 
-    fn character_data(&self, start: usize, end: usize) -> Outcome<()> {
-        let text = self.bytes.get(start..end).unwrap_or_default();
+    /// Reads the text at `start`; gives its end, as all that follow do.
+    fn character_data(&self, start: usize) -> Outcome<usize> {
+        let rest = self.rest(start);
+        let length = memchr::memchr(b'<', rest).unwrap_or(rest.len());
+        let text = rest.get(..length).unwrap_or_default();
         if self.open.is_empty() {
             return match text.iter().position(|&byte| !chars::is(byte, SPACE)) {
-                Some(at) => ill_formed(start + at, "text outside of the document element"),
-                None => Ok(()),
+                Some(at) => outside_of_everything(start + at),
+                None => Ok(start + length),
             };
         }
-        match memchr::memchr_iter(b'>', text)
-            .find(|&at| text.get(..at).is_some_and(|text| text.ends_with(b"]]")))
-        {
-            Some(at) => ill_formed(start + at - 2, "]]> outside of a CDATA section"),
-            None => Ok(()),
+        for at in memchr::memchr2_iter(b'&', b'>', text) {
+            if text.get(at) == Some(&b'&') {
+                match self.text.get(start + at..start + length).and_then(chars::reference) {
+                    Some(_) => {}
+                    None if text.iter().skip(at).any(|&byte| byte == b';') => {
+                        return bad_reference(start + at);
+                    }
+                    None => return ill_formed(start + at, "an & that begins no reference"),
+                }
+            } else if text.get(..at).is_some_and(|text| text.ends_with(b"]]")) {
+                return ill_formed(start + at - 2, "]]> outside of a CDATA section");
+            }
+        }
+        Ok(start + length)
+    }
+
+    /// Reads what begins with `<!`: a comment or a CDATA section.
+    fn declared(&self, start: usize) -> Outcome<usize> {
+        const COMMENT: &[u8] = b"<!--";
+        const CDATA: &[u8] = b"<![CDATA[";
+        let rest = self.rest(start);
+        if let Some(comment) = rest.strip_prefix(COMMENT) {
+            let Some(length) = memmem::find(comment, b"--") else {
+                return ill_formed(start, "a comment does not end");
+            };
+            if comment.get(length + 2) != Some(&b'>') {
+                return ill_formed(start, "-- inside of a comment");
+            }
+            return Ok(start + COMMENT.len() + length + 3);
+        }
+        if let Some(cdata) = rest.strip_prefix(CDATA) {
+            if self.open.is_empty() {
+                return outside_of_everything(start);
+            }
+            return match memmem::find(cdata, b"]]>") {
+                Some(length) => Ok(start + CDATA.len() + length + 3),
+                None => ill_formed(start, "a CDATA section does not end"),
+            };
+        }
+        match rest {
+            [_, _, b'D' | b'd', ..] => document_type(start),
+            _ => ill_formed(start, "this begins neither a comment nor a CDATA section"),
         }
     }
 
-    fn reference(&self, start: usize) -> Outcome<()> {
-        if self.open.is_empty() {
-            return ill_formed(start, "text outside of the document element");
-        }
-        match self.text.get(start..).and_then(chars::reference) {
-            Some(_) => Ok(()),
-            None => bad_reference(start),
-        }
-    }
-
-    fn processing_instruction(&self, start: usize) -> Outcome<()> {
+    fn processing_instruction(&self, start: usize) -> Outcome<usize> {
         let target = start + 2;
         let end = chars::ncname_end(self.text, target);
-        let followed = self.bytes.get(end).is_some_and(|&byte| chars::is(byte, SPACE))
-            || self.bytes.get(end..).is_some_and(|rest| rest.starts_with(b"?>"));
-        if end == target || !followed {
+        let name = self.bytes.get(target..end).unwrap_or_default();
+        let rest = self.rest(end);
+        let followed = rest.first().is_some_and(|&byte| chars::is(byte, SPACE)) || rest.starts_with(b"?>");
+        if name.is_empty() || !followed {
             return ill_formed(start, "a processing instruction needs a target that is a name without colon");
         }
-        if self.bytes.get(target..end).is_some_and(|name| name.eq_ignore_ascii_case(b"xml")) {
+        if name == b"xml" {
+            return ill_formed(start, "an XML declaration must be the first thing in the document");
+        }
+        if name.eq_ignore_ascii_case(b"xml") {
             return ill_formed(start, "no processing instruction may be called xml");
         }
-        Ok(())
+        match memmem::find(rest, b"?>") {
+            Some(length) => Ok(end + length + 2),
+            None => ill_formed(start, "a processing instruction does not end"),
+        }
     }
 
-    /// Reads the start tag whose `<` is at `start` and whose `>` or `/>` is at `stop`.
-    fn start_tag(&mut self, start: usize, stop: usize) -> Outcome<()> {
+    fn start_tag(&mut self, start: usize) -> Outcome<usize> {
         if self.open.is_empty() && !self.arena.nodes.is_empty() {
             return ill_formed(start, "a second document element");
         }
@@ -305,11 +297,12 @@ impl<'s> Pass<'s> {
         let bindings = self.in_force.len();
         let first = self.arena.attributes.len();
         let name = self.qname(start + 1)?;
-        self.attributes(name.end, stop, index)?;
+        let stop = self.attributes(name.end, index)?;
         self.resolve_attributes(first)?;
         let prefix = self.bytes.get(name.start..name.start + name.prefix).unwrap_or_default();
         let ns = self.resolve(prefix, name.start)?;
-        let tag_end = if self.bytes.get(stop) == Some(&b'/') { stop + 2 } else { stop + 1 };
+        let empty = self.bytes.get(stop) == Some(&b'/');
+        let tag_end = stop + 1 + usize::from(empty);
         self.arena.nodes.push(Node {
             start: start as u32,
             tag_end: tag_end as u32,
@@ -323,33 +316,34 @@ impl<'s> Pass<'s> {
             prefix: name.prefix as u16,
             local: (name.end - name.local()) as u16,
         });
-        self.open.push(Open { node: index, bindings });
-        Ok(())
+        if empty {
+            self.in_force.truncate(bindings);
+        } else {
+            self.open.push(Open { node: index, bindings });
+        }
+        Ok(tag_end)
     }
 
-    fn end_tag(&mut self, start: usize, end: usize) -> Outcome<()> {
-        let Some(node) = self.open.last().and_then(|open| self.arena.nodes.get(open.node as usize)) else {
+    /// Reads an end tag, and closes the innermost element with it.
+    fn end_tag(&mut self, start: usize) -> Outcome<usize> {
+        let next = self.arena.nodes.len() as u32;
+        let Some(Open { node, bindings }) = self.open.pop() else {
             return ill_formed(start, "an end tag without a start tag");
         };
-        let expected = self.bytes.get(node.name()).unwrap_or_default();
-        let found = self.bytes.get(start + 2..end - 1).unwrap_or_default();
-        if !found.strip_prefix(expected).is_some_and(chars::blank) {
+        let Some(node) = self.arena.nodes.get_mut(node as usize) else {
+            return ill_formed(start, "an end tag without a start tag");
+        };
+        let found = start + 2;
+        let name = found..found + node.name().len();
+        let stop = chars::skip_space(self.bytes, name.end);
+        if self.bytes.get(name) != self.bytes.get(node.name()) || self.bytes.get(stop) != Some(&b'>') {
             return ill_formed(start, "the end tag does not have the name of its start tag");
         }
-        self.close(start, end);
-        Ok(())
-    }
-
-    /// Closes the innermost element, whose content ends at `content_end`.
-    fn close(&mut self, content_end: usize, end: usize) {
-        let next = self.arena.nodes.len() as u32;
-        let Some(open) = self.open.pop() else { return };
-        self.in_force.truncate(open.bindings);
-        if let Some(node) = self.arena.nodes.get_mut(open.node as usize) {
-            node.content_end = content_end as u32;
-            node.end = end as u32;
-            node.next = next;
-        }
+        self.in_force.truncate(bindings);
+        node.content_end = start as u32;
+        node.end = (stop + 1) as u32;
+        node.next = next;
+        Ok(stop + 1)
     }
 
     fn qname(&self, start: usize) -> Outcome<QName> {
@@ -376,19 +370,19 @@ impl<'s> Pass<'s> {
         Ok(QName { start, prefix, end })
     }
 
-    /// Reads the attributes between `at` and `stop`: declarations become bindings, others wait in `names` until all
-    /// bindings of the tag are known.
-    fn attributes(&mut self, mut at: usize, stop: usize, element: u32) -> Outcome<()> {
+    /// Reads the attributes from `at` on, up to the tag's `>` or `/>`: declarations become bindings, others wait in `names`
+    /// until all bindings of the tag are known.
+    fn attributes(&mut self, mut at: usize, element: u32) -> Outcome<usize> {
         let before = self.in_force.len();
         let mut count = 0;
         self.names.clear();
         loop {
             let start = chars::skip_space(self.bytes, at);
-            if start >= stop {
-                return if start == stop { Ok(()) } else { ill_formed(stop, "the tag is malformed") };
-            }
-            if start == at {
-                return ill_formed(at, "white space must stand before an attribute");
+            match self.rest(start) {
+                [b'>', ..] | [b'/', b'>', ..] => return Ok(start),
+                [] => return ill_formed(start, "a tag does not end"),
+                _ if start == at => return ill_formed(at, "white space must stand before an attribute"),
+                _ => {}
             }
             count += 1;
             if count > MAX_XML_ATTRIBUTES {
@@ -403,7 +397,7 @@ impl<'s> Pass<'s> {
             if self.bytes.get(equals) != Some(&b'=') {
                 return ill_formed(equals, "an attribute must have a value");
             }
-            let value = self.value(chars::skip_space(self.bytes, equals + 1), stop)?;
+            let value = self.value(chars::skip_space(self.bytes, equals + 1))?;
             at = value.end + 1;
             let prefix = self.bytes.get(name.start..name.start + name.prefix).unwrap_or_default();
             let local = self.bytes.get(name.local()..name.end).unwrap_or_default();
@@ -429,19 +423,20 @@ impl<'s> Pass<'s> {
     }
 
     /// Reads the quoted value that begins at `open`.
-    fn value(&self, open: usize, stop: usize) -> Outcome<Value> {
-        let Some(&quote) = self.bytes.get(open).filter(|byte| matches!(byte, b'"' | b'\'')) else {
-            return ill_formed(open, "an attribute's value must stand in quotes");
+    fn value(&self, open: usize) -> Outcome<Value> {
+        let (quote, rest) = match self.rest(open) {
+            [quote @ (b'"' | b'\''), rest @ ..] => (*quote, rest),
+            _ => return ill_formed(open, "an attribute's value must stand in quotes"),
         };
         let start = open + 1;
-        let rest = self.bytes.get(start..stop).unwrap_or_default();
-        let Some(value) = memchr::memchr(quote, rest).and_then(|end| rest.get(..end)) else {
-            return ill_formed(open, "an attribute's value does not end");
-        };
-        if value.len() > MAX_XML_ATTRIBUTE_BYTES {
+        let within = rest.get(..=MAX_XML_ATTRIBUTE_BYTES).unwrap_or(rest);
+        let Some(value) = memchr::memchr(quote, within).and_then(|end| rest.get(..end)) else {
+            if within.len() == rest.len() {
+                return ill_formed(open, "an attribute's value does not end");
+            }
             let problem = format!("an attribute's value is longer than {MAX_XML_ATTRIBUTE_BYTES} bytes");
             return fail(open, "xml.attribute-length", problem);
-        }
+        };
         let plain = chars::stands_for_itself(value);
         if !plain {
             self.check_references(value, start)?;
@@ -577,6 +572,10 @@ struct Value {
     start: usize,
     end: usize,
     plain: bool,
+}
+
+fn outside_of_everything<T>(at: usize) -> Outcome<T> {
+    ill_formed(at, "text outside of the document element")
 }
 
 fn document_type<T>(at: usize) -> Outcome<T> {

@@ -1,27 +1,30 @@
 //! Changing one attribute of a start tag that is known to be well-formed, without touching anything else.
 
+use super::write::{escape_attribute, push_attribute};
+
 /// The start tag with the attribute set to the value: replaced in place, or added behind the element's name.
 pub fn set_attribute(start_tag: &[u8], name: &str, value: &str) -> Vec<u8> {
-    let escaped = quick_xml::escape::escape(value);
     let name_end =
         start_tag.iter().position(|b| b.is_ascii_whitespace() || matches!(b, b'>' | b'/')).unwrap_or(0);
-    let mut out = Vec::with_capacity(start_tag.len() + name.len() + escaped.len() + 4);
+    let mut out = Vec::with_capacity(start_tag.len() + name.len() + value.len() + 16);
     match value_of(start_tag, name_end, name) {
         Some((from, to)) => {
             out.extend_from_slice(&start_tag[..from]);
-            out.extend_from_slice(escaped.as_bytes());
+            out.push(b'"');
+            escape_attribute(&mut out, value);
+            out.push(b'"');
             out.extend_from_slice(&start_tag[to..]);
         }
         None => {
             out.extend_from_slice(&start_tag[..name_end]);
-            out.extend_from_slice(format!(" {name}=\"{escaped}\"").as_bytes());
+            push_attribute(&mut out, "", name, value);
             out.extend_from_slice(&start_tag[name_end..]);
         }
     }
     out
 }
 
-/// Where the value of an attribute stands, between its quotes.
+/// Where the value of an attribute stands, with its quotes, which may be single ones.
 fn value_of(tag: &[u8], mut at: usize, wanted: &str) -> Option<(usize, usize)> {
     loop {
         let skip = |from: usize, stop: fn(&u8) -> bool| {
@@ -33,8 +36,7 @@ fn value_of(tag: &[u8], mut at: usize, wanted: &str) -> Option<(usize, usize)> {
         let quote = *tag.get(quote_at)?;
         let end = quote_at + 1 + memchr::memchr(quote, tag.get(quote_at + 1..)?)?;
         if tag[name_from..equals].trim_ascii() == wanted.as_bytes() {
-            // The value is written with double quotes' escaping, which also holds between single ones.
-            return Some((quote_at + 1, end));
+            return Some((quote_at, end + 1));
         }
         at = end + 1;
     }
@@ -54,7 +56,7 @@ mod tests {
         assert_eq!(set("<a/>", "x"), "<a home=\"x\"/>");
         assert_eq!(
             set("<n:a id = 'home=\"1\"' home='old' z=\"1\">", "a&b"),
-            "<n:a id = 'home=\"1\"' home='a&amp;b' z=\"1\">"
+            "<n:a id = 'home=\"1\"' home=\"a&amp;b\" z=\"1\">"
         );
         assert_eq!(set("<a\n  home\n=\n\"\"\n>", "x"), "<a\n  home\n=\n\"x\"\n>");
         assert_eq!(set("<a x:home=\"1\">", "x"), "<a home=\"x\" x:home=\"1\">");
