@@ -238,6 +238,20 @@ pub const MAX_COMMUNITY_FILE_BYTES: u64 = 256 * 1024;
 /// Communities of one directory.
 pub const MAX_COMMUNITIES: usize = 10_000;
 
+/// Entries of the cross-reference cache: the patients of a large region in some communities each. About 300 bytes on disk.
+pub const MAX_CROSSREF_ENTRIES: usize = 20_000_000;
+/// Memory for its pages; the rest is left to the system's page cache.
+pub const CROSSREF_MEMORY_BYTES: u64 = 32 * 1024 * 1024;
+/// Expired entries that go with each that comes.
+pub const CROSSREF_SWEPT_PER_WRITE: usize = 2;
+/// Counters by which it is noticed that a patient was forgotten while a question was under way: two patients who share one
+/// cost an answer that is not kept.
+pub const CROSSREF_STRIPES: usize = 4_096;
+/// Events of the patient index that are followed at once.
+pub const CROSSREF_EVENTS_AT_ONCE: usize = 1_000;
+/// How often the cache looks for events of the patient index.
+pub const CROSSREF_POLL: Duration = Duration::from_millis(500);
+
 /// The bounds that an operator may move, with the constants above as defaults.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -1,1 +1,0 @@
-//! The cross-reference cache in sled (design: section 4).

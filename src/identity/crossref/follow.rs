@@ -1,0 +1,48 @@
+//! Follows the patient index: whatever changes who somebody is makes the cache forget what it knows of them. How far it has
+//! come is kept in the cache itself, so that nothing is missed while the gateway is down.
+
+use super::Crossref;
+use crate::identity::index::{EventKind, Index, IndexError};
+use crate::ids::PatientId;
+use crate::limits;
+
+/// Takes up the events since the last time; gives how many there were.
+pub async fn catch_up(cache: &Crossref, index: &Index) -> Result<usize, IndexError> {
+    let mut taken = 0;
+    loop {
+        let after = cache.followed().unwrap_or(0);
+        let events = index.events(after, limits::CROSSREF_EVENTS_AT_ONCE).await?;
+        let Some(last) = events.last().map(|event| event.number) else { return Ok(taken) };
+        let mut touched = Vec::new();
+        for event in &events {
+            touched.extend(patients(&event.kind, index).await);
+        }
+        cache.forget(touched).await;
+        // Behind the forgetting: a crash between the two forgets once more.
+        cache.has_followed(last).await;
+        taken += events.len();
+    }
+}
+
+/// Looks for events every [`limits::CROSSREF_POLL`]. Runs until it is dropped.
+pub async fn follow(cache: Crossref, index: Index) {
+    loop {
+        if let Err(error) = catch_up(&cache, &index).await {
+            tracing::warn!(%error, "the cross-reference cache cannot follow the patient index");
+        }
+        tokio::time::sleep(limits::CROSSREF_POLL).await;
+    }
+}
+
+/// Whom an event is about. A person's records are asked for together, so that a change of one is a change of all.
+async fn patients(event: &EventKind, index: &Index) -> Vec<PatientId> {
+    match event {
+        EventKind::Linked { identifiers, .. } => identifiers.clone(),
+        EventKind::Merged { surviving, subsumed } => vec![surviving.clone(), subsumed.clone()],
+        EventKind::Changed(patient) => {
+            let mut person = index.corresponding(patient).await.map_or_else(|_| Vec::new(), |(ids, _)| ids);
+            person.push(patient.clone());
+            person
+        }
+    }
+}
