@@ -108,7 +108,8 @@ impl Entry {
         let obtained = u64::from_be_bytes(array(&mut bytes)?);
         let expires = u64::from_be_bytes(array(&mut bytes)?);
         let digest = Digest(array(&mut bytes)?);
-        let mut remote = Vec::with_capacity(usize::from(identifiers).min(limits::MAX_IDENTITIES_PER_COMMUNITY));
+        let mut remote =
+            Vec::with_capacity(usize::from(identifiers).min(limits::MAX_IDENTITIES_PER_COMMUNITY));
         for _ in 0..identifiers {
             let authority = Oid::parse(text(&mut bytes)?).ok()?;
             remote.push(PatientId::new(text(&mut bytes)?, authority));

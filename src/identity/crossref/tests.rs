@@ -63,7 +63,10 @@ fn an_entry_is_its_bytes() {
         let newer = [&[9], &bytes[1..]].concat();
         assert_eq!(Entry::decode(&newer), None);
     }
-    assert_eq!(Digest::from_hex(&Digest::of(&Demographics::default()).to_hex()), Some(Digest::of(&Demographics::default())));
+    assert_eq!(
+        Digest::from_hex(&Digest::of(&Demographics::default()).to_hex()),
+        Some(Digest::of(&Demographics::default()))
+    );
 }
 
 #[tokio::test]
@@ -197,7 +200,10 @@ async fn what_is_exported_can_be_imported() {
     assert_eq!(cache.export(&mut lines).unwrap(), 2);
     assert_eq!(other.import(&lines[..]).unwrap(), transfer::Imported { taken: 2, expired: 0 });
     for (patient, community) in [("1", "1.5"), ("2", "1.6")] {
-        assert_eq!(cache.get(&local(patient), &home(community)), other.get(&local(patient), &home(community)));
+        assert_eq!(
+            cache.get(&local(patient), &home(community)),
+            other.get(&local(patient), &home(community))
+        );
     }
     let by_hand = br#"{"local":"3^^^&1.2.3&ISO","community":"urn:oid:1.5","remote":["X^^^&1.9&ISO"],"expires":"2199-01-01T00:00:00Z"}"#;
     assert_eq!(other.import(&by_hand[..]).unwrap().taken, 1);

@@ -130,7 +130,8 @@ fn read(line: &str) -> Result<(PatientId, HomeCommunityId, Entry), String> {
     // What serde says of a wrong value would repeat it.
     let line: Line = serde_json::from_str(line)
         .map_err(|error| format!("column {}: no entry of the cross-reference cache", error.column()))?;
-    let patient = |cx: &str| PatientId::parse(cx).map_err(|_| "an identifier must read id^^^&OID&ISO".to_owned());
+    let patient =
+        |cx: &str| PatientId::parse(cx).map_err(|_| "an identifier must read id^^^&OID&ISO".to_owned());
     let decided = line.decided.as_deref().unwrap_or("operator");
     let known = Decided::ALL.iter().find(|(_, name)| *name == decided);
     let (decided, _) = known.ok_or("`decided` is none of community, initiator, manager, operator")?;
@@ -139,7 +140,8 @@ fn read(line: &str) -> Result<(PatientId, HomeCommunityId, Entry), String> {
         None => Digest::NONE,
     };
     let second = |time: &str| {
-        let time: jiff::Timestamp = time.parse().map_err(|_| "a time must read 2026-12-31T23:59:59Z".to_owned())?;
+        let time: jiff::Timestamp =
+            time.parse().map_err(|_| "a time must read 2026-12-31T23:59:59Z".to_owned())?;
         Ok::<_, String>(u64::try_from(time.as_second()).unwrap_or_default())
     };
     let entry = Entry {
