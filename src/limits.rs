@@ -252,6 +252,17 @@ pub const CROSSREF_EVENTS_AT_ONCE: usize = 1_000;
 /// How often the cache looks for events of the patient index.
 pub const CROSSREF_POLL: Duration = Duration::from_millis(500);
 
+/// Matches of one demographics query: who gets more has not asked for somebody. All pages together.
+pub const MAX_DEMOGRAPHICS_MATCHES: usize = 2_000;
+/// Demographics queries whose further pages are kept, over all callers; the one that was used longest ago goes first.
+pub const MAX_CONTINUATIONS: usize = 1_000;
+/// The same for one caller: nobody can push out everybody else's.
+pub const MAX_CONTINUATIONS_PER_CALLER: usize = 32;
+/// Matches that are kept for further pages, over all callers: about a kilobyte each.
+pub const MAX_KEPT_MATCHES: usize = 50_000;
+/// How long further pages are kept after they were last asked for.
+pub const CONTINUATION_LIFETIME: Duration = Duration::from_secs(5 * 60);
+
 /// The bounds that an operator may move, with the constants above as defaults.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]

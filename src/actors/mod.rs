@@ -1,8 +1,10 @@
 //! One file per IHE actor: what it decides, nothing about bytes. Each is a plain struct with one async method per
 //! transaction, `typed request + Caller -> typed response`, and can be called without a socket.
 
+mod continuations;
 pub mod document_registry;
 pub mod document_repository;
+mod identifiers;
 pub mod initiating_gateway;
 pub mod own_community;
 pub mod pdq_supplier;

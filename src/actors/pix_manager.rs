@@ -1,12 +1,19 @@
 //! The Patient Identifier Cross-reference Manager (ITI TF-1: 5.1; PIX and PIXV3): takes feeds, answers which identifiers
 //! correspond.
+//!
+//! Each domain has one source, and what a source says of its own identifiers holds. An announcement may name others beside
+//! them, of domains that are not here or not that source's: those are passed over, as long as one is left that counts.
 
 use std::sync::Arc;
 
-use crate::demographics::Domains;
-use crate::identity::index::Index;
+use super::identifiers::{by_domain, refuse_my_number, trouble, wanted};
+use crate::demographics::{Authority, Change, Domain, Domains, Identifier};
+use crate::identity::index::{Index, IndexError};
+use crate::ids::PatientId;
 use crate::transactions::Caller;
-use crate::transactions::identity::{Answer, Corresponding, CorrespondingQuery, Feed};
+use crate::transactions::identity::{
+    Answer, Corresponding, CorrespondingQuery, ErrorCode, Feed, FeedEvent, IdentityError, Place,
+};
 
 /// A PIX Manager. Cheap to clone.
 #[derive(Clone)]
@@ -15,19 +22,154 @@ pub struct PixManager {
     domains: Arc<Domains>,
 }
 
+/// MSH-3 and MSH-4, or a device's OID.
+type Source = (String, String);
+
 impl PixManager {
     /// A manager of those domains.
     pub fn new(index: Index, domains: Arc<Domains>) -> Self {
         Self { index, domains }
     }
+
+    /// The domains that it manages.
+    pub fn domains(&self) -> &Arc<Domains> {
+        &self.domains
+    }
+
     /// ITI-8, ITI-44. Returns when it is on disk.
     pub async fn patient_identity_feed(&self, feed: Feed, caller: &Caller) -> Answer<()> {
-        let _ = (&self.index, &self.domains, feed, caller);
-        todo!()
+        match feed.event {
+            FeedEvent::Announce { identifiers, change, visit } => {
+                let numbered = || (1..).map(Place::Identifier).zip(&identifiers);
+                let account = match &change.account {
+                    Change::Set(account) => Some(account),
+                    _ => None,
+                };
+                let visit_number = visit.as_ref().and_then(|visit| visit.number.as_ref());
+                refuse_my_number(
+                    numbered()
+                        .chain(account.map(|account| (Place::Field("PID", 18, 1), account)))
+                        .chain(visit_number.map(|number| (Place::Field("PV1", 19, 1), number))),
+                )?;
+                let announced = self.announced(&identifiers, &feed.source)?;
+                let ids = announced.iter().map(|(_, id)| id.clone()).collect();
+                let done = self.index.announce(ids, *change, visit.map(|visit| *visit)).await;
+                done.map(drop).map_err(|error| {
+                    let place = |id: &PatientId| announced.iter().find(|(_, known)| known == id);
+                    let place =
+                        |id: &PatientId| Place::Identifier(place(id).map_or(1, |(number, _)| *number));
+                    refusal(error, place, caller)
+                })
+            }
+            FeedEvent::Merge { surviving, subsumed, change } => {
+                let [identifier, prior] = [Place::Identifier(1), Place::Subsumed];
+                refuse_my_number([(identifier, &surviving), (prior, &subsumed)])?;
+                let surviving = self.sources_own(&surviving, &feed.source, Place::IdentifierAuthority(1))?;
+                let subsumed = self.sources_own(&subsumed, &feed.source, Place::SubsumedAuthority)?;
+                if surviving.authority() != subsumed.authority() {
+                    let text = "a merge joins two identifiers of one domain";
+                    return Err(vec![IdentityError::unknown_key(Place::SubsumedAuthority, text)]);
+                }
+                let done = self.index.merge(surviving.clone(), subsumed, *change).await;
+                done.map_err(|error| {
+                    let place = |id: &PatientId| {
+                        if *id == surviving { Place::Identifier(1) } else { Place::Subsumed }
+                    };
+                    refusal(error, place, caller)
+                })
+            }
+        }
     }
-    /// ITI-9, ITI-45.
+
+    /// ITI-9, ITI-45: the six cases of ITI TF-2: 3.9.4.2.2.6.
     pub async fn pix_query(&self, query: CorrespondingQuery, caller: &Caller) -> Answer<Corresponding> {
-        let _ = (query, caller);
-        todo!()
+        refuse_my_number([(Place::Asked, &query.patient)])?;
+        let Some(domain) = self.domains.find(&query.patient.authority) else {
+            let text = "the assigning authority is not one of this region's domains";
+            return Err(vec![IdentityError::unknown_key(Place::AskedAuthority, text)]);
+        };
+        let wanted = wanted(&self.domains, &query.wanted)?;
+        let patient = PatientId::new(&query.patient.id, domain.oid.clone());
+        let (mut identifiers, person) = self
+            .index
+            .corresponding(&patient)
+            .await
+            .map_err(|error| refusal(error, |_| Place::Asked, caller))?;
+        identifiers.retain(|id| *id != patient);
+        by_domain(&self.domains, &wanted, &mut identifiers);
+        Ok(Corresponding { identifiers, person: Box::new(person) })
     }
+
+    /// The announced identifiers that count, each with its number.
+    fn announced(&self, identifiers: &[Identifier], source: &Source) -> Answer<Vec<(usize, PatientId)>> {
+        let (mut counting, mut refused) = (Vec::new(), None);
+        for (number, identifier) in (1..).zip(identifiers) {
+            match self.sources_own(identifier, source, Place::IdentifierAuthority(number)) {
+                Ok(id) if counting.iter().all(|(_, other)| *other != id) => counting.push((number, id)),
+                Ok(_) => (),
+                Err(errors) => _ = refused.get_or_insert(errors),
+            }
+        }
+        match refused {
+            Some(errors) if counting.is_empty() => Err(errors),
+            _ if counting.is_empty() => Err(vec![missing(Place::Identifier(1))]),
+            _ => Ok(counting),
+        }
+    }
+
+    /// An identifier that this source may tell of, or what is wrong at the authority's place.
+    fn sources_own(&self, identifier: &Identifier, source: &Source, place: Place) -> Answer<PatientId> {
+        let refuse = |text: &str| Err(vec![IdentityError::unknown_key(place.clone(), text)]);
+        if identifier.id.is_empty() {
+            return Err(vec![missing(valueless(&place))]);
+        }
+        let Some(domain) = self.domain_of(&identifier.authority, source) else {
+            return refuse("the assigning authority is not one of this region's domains");
+        };
+        if domain.source.as_ref().is_some_and(|its| its != source) {
+            return refuse("another source tells of this domain's identifiers");
+        }
+        Ok(PatientId::new(&identifier.id, domain.oid.clone()))
+    }
+
+    /// The domain that an authority names; where it is left out, the one that the source tells of, if that is only one
+    /// (ITI TF-2: 3.8.4.1.2.3).
+    fn domain_of(&self, authority: &Authority, source: &Source) -> Option<&Domain> {
+        if !authority.is_empty() {
+            return self.domains.find(authority);
+        }
+        let mut its = self.domains.iter().filter(|domain| domain.source.as_ref() == Some(source));
+        its.next().filter(|_| its.next().is_none())
+    }
+}
+
+/// The place of the identifier whose authority's place this is.
+fn valueless(place: &Place) -> Place {
+    match place {
+        Place::IdentifierAuthority(number) => Place::Identifier(*number),
+        _ => Place::Subsumed,
+    }
+}
+
+fn missing(place: Place) -> IdentityError {
+    IdentityError::new(ErrorCode::RequiredFieldMissing, place, "a patient identifier is due here")
+}
+
+/// What the index refuses, or cannot do.
+fn refusal(error: IndexError, place: impl Fn(&PatientId) -> Place, caller: &Caller) -> Vec<IdentityError> {
+    vec![match &error {
+        IndexError::Unknown(id) => {
+            IdentityError::unknown_key(place(id), "no such patient identifier is known")
+        }
+        IndexError::Subsumed(id) => IdentityError::unknown_key(
+            place(id),
+            "this patient identifier was subsumed by another in a merge",
+        ),
+        IndexError::Same => IdentityError::new(
+            ErrorCode::DuplicateKeyIdentifier,
+            Place::Subsumed,
+            "an identifier cannot be merged with itself",
+        ),
+        _ => return trouble(&error, caller),
+    }]
 }

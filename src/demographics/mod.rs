@@ -6,12 +6,14 @@
 mod birth;
 mod change;
 mod domains;
+mod my_number;
 pub mod v2;
 pub mod v3;
 
 pub use birth::{BirthRange, BirthTime};
 pub use change::{Change, DemographicsChange};
 pub use domains::{Authority, Domain, DomainKind, Domains, Identifier};
+pub use my_number::is_my_number;
 
 /// How a name or address is written (HL7 table 4000 in v2, name/@use in V3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]

@@ -122,6 +122,7 @@ impl Inner {
             certificate: peer.certificate.as_ref().map(|certificate| certificate.subject.as_str().into()),
             trace: Arc::clone(trace),
             message_id: seen.message_id.clone(),
+            system: None,
         };
         let (status, response) = self.answer(&service, message, caller).await?;
         Ok((Some(status), response))

@@ -193,9 +193,13 @@ pub enum Retry {
 }
 
 impl IdentityError {
+    /// The sender's fault: it would fail again.
+    pub fn new(code: ErrorCode, place: Place, text: impl Into<String>) -> Self {
+        Self { code, place, text: text.into(), retry: Retry::Pointless }
+    }
     /// 204 somewhere.
     pub fn unknown_key(place: Place, text: impl Into<String>) -> Self {
-        Self { code: ErrorCode::UnknownKeyIdentifier, place, text: text.into(), retry: Retry::Pointless }
+        Self::new(ErrorCode::UnknownKeyIdentifier, place, text)
     }
     /// 207: not the sender's fault.
     pub fn internal(text: impl Into<String>) -> Self {

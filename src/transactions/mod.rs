@@ -61,6 +61,8 @@ pub struct Caller {
     pub trace: Arc<str>,
     /// wsa:MessageID of the request.
     pub message_id: Option<Arc<str>>,
+    /// Which system of theirs, in HL7 v2: `facility|application` of MSH-4 and MSH-3.
+    pub system: Option<Arc<str>>,
 }
 
 /// A request's body breaks the transaction's schema so that it cannot be acted on: becomes a Sender fault.
