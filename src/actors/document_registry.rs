@@ -1,10 +1,16 @@
-//! The Document Registry (ITI TF-1: 10.1.1.3): answers ITI-18, ITI-42, ITI-51, ITI-57, ITI-61, ITI-62 and ITI-92.
+//! The Document Registry (ITI TF-1: 10.1.1.3): answers ITI-18, ITI-42, ITI-51, ITI-57, ITI-61, ITI-62 and ITI-92,
+//! and hears of patients by ITI-8, ITI-44 and ITI-64 ([`identity`]).
 //!
 //! It decides little: what holds for submissions and queries lies in [`crate::registry`]. What it adds is the reply, and
 //! that a failing store becomes an error that says so and no more.
 
+mod identity;
+
+use std::sync::Arc;
+
 use super::permits::Permits;
 use super::rules::refusals;
+use crate::demographics::Domains;
 use crate::metadata::Submission;
 use crate::metadata::validate::{self, Context};
 use crate::registry::{self, Registered, Registry, Update};
@@ -19,12 +25,20 @@ use crate::transactions::iti62::RemoveRequest;
 pub struct DocumentRegistry {
     registry: Registry,
     permits: Permits,
+    domains: Arc<Domains>,
 }
 
 impl DocumentRegistry {
     /// The actor before a registry.
     pub fn new(registry: Registry, permits: Permits) -> Self {
-        Self { registry, permits }
+        Self { registry, permits, domains: Arc::default() }
+    }
+
+    /// The same with what the configuration says of identifier domains: their namespaces and their sources. Without it, an
+    /// authority is known by its OID.
+    pub fn with_domains(mut self, domains: Arc<Domains>) -> Self {
+        self.domains = domains;
+        self
     }
 
     /// Who may do what here.

@@ -13,6 +13,7 @@ use crate::actors::permits::{Callers, Permits};
 use crate::ids::{HomeCommunityId, Oid, PatientId};
 use crate::limits::{self, Limits};
 use crate::metadata::validate;
+use crate::registry::UnknownPatient;
 
 /// A whole configuration.
 #[derive(Debug, Clone)]
@@ -97,6 +98,8 @@ pub struct Hosted {
     pub repository: Oid,
     /// Whose patients are accepted.
     pub patients: Patients,
+    /// What a query about a patient whom nobody knows is answered with.
+    pub unknown_patient: UnknownPatient,
     /// Who may do what not everybody may.
     pub permits: Permits,
 }
@@ -108,6 +111,8 @@ pub enum Patients {
     Own,
     /// Anybody's.
     Any,
+    /// Those of `community.authorities` whom a Patient Identity Feed announced.
+    Fed,
 }
 
 /// `[bridge]`
@@ -207,7 +212,7 @@ fn community(section: Section<'_>) -> Option<Community> {
 }
 
 fn own_patients_have_an_authority(top: &Section<'_>, community: &Community, hosted: &Hosted) {
-    if hosted.patients == Patients::Own && community.authorities.is_empty() {
+    if hosted.patients != Patients::Any && community.authorities.is_empty() {
         top.error(
             "community",
             "the registry would accept nobody: `community.authorities` is empty",
@@ -395,11 +400,13 @@ fn mode(top: &Section<'_>) -> Option<Mode> {
 
 fn hosted(section: Section<'_>) -> Option<Hosted> {
     let repository = section.required("repository");
-    let patients =
-        section.word("patients", &[("own", Patients::Own), ("any", Patients::Any)]).unwrap_or(Patients::Own);
+    let patients = [("own", Patients::Own), ("any", Patients::Any), ("fed", Patients::Fed)];
+    let patients = section.word("patients", &patients).unwrap_or(Patients::Own);
+    let unknown = [("empty", UnknownPatient::Empty), ("refuse", UnknownPatient::Refused)];
+    let unknown_patient = section.word("unknown_patient_queries", &unknown).unwrap_or_default();
     let permits = section.section("permit").map(permits).unwrap_or_default();
     section.close();
-    Some(Hosted { repository: repository?, patients, permits })
+    Some(Hosted { repository: repository?, patients, unknown_patient, permits })
 }
 
 fn permits(section: Section<'_>) -> Permits {

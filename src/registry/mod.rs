@@ -7,6 +7,7 @@
 
 mod digest;
 mod fragment;
+mod patients;
 mod prepare;
 mod query;
 mod remove;
@@ -21,7 +22,7 @@ use std::sync::{Arc, OnceLock};
 
 use rusqlite::{OptionalExtension, params};
 
-use crate::ids::Oid;
+use crate::ids::{Oid, PatientId};
 use crate::limits;
 use crate::metadata::validate;
 use crate::metadata::views::SubmissionSet;
@@ -29,9 +30,11 @@ use crate::metadata::{Kind, Submission};
 use crate::store::{Connection, Store, StoreError, rusqlite};
 use crate::time;
 use crate::transactions::errors::{RegistryError, code};
+use crate::transactions::identity::{Answer, Place};
 use crate::transactions::iti18::{QueryRequest, QueryResponse};
 
 pub use digest::digest;
+pub use patients::{KnownBy, UnknownPatient};
 use prepare::{Holding, Prepared};
 use query::AskedBy;
 use rules::References;
@@ -48,10 +51,22 @@ pub struct Tenant(pub Arc<str>);
 pub struct RegistrySettings {
     /// Only patients of these assigning authorities; empty accepts any.
     pub authorities: Vec<Oid>,
+    /// By what patients are known.
+    pub known_by: KnownBy,
+    /// What a query about an unknown patient is answered with.
+    pub unknown_patient: UnknownPatient,
     /// Objects of one answer; 0 takes the default.
     pub max_results: usize,
     /// How strictly metadata is taken; None for the built-in levels.
     pub rules: Option<validate::Settings>,
+}
+
+impl RegistrySettings {
+    /// Whether a patient's authority is one of the affinity domain's.
+    pub fn serves(&self, cx: &str) -> bool {
+        self.authorities.is_empty()
+            || PatientId::parse(cx).is_ok_and(|id| self.authorities.contains(id.authority()))
+    }
 }
 
 /// What became of a submission.
@@ -181,6 +196,32 @@ impl Registry {
         Ok(Registered::Accepted(Vec::new()))
     }
 
+    /// Makes patients known, each with its place in the message, or none of them (ITI TF-2: 3.8.4.1.3). Durable on return.
+    pub async fn announce(&self, patients: Vec<(Place, PatientId)>) -> Result<Answer<()>, StoreError> {
+        let registry = self.clone();
+        let announce = move |connection: &Connection| {
+            let tenant = TenantNumber::find_or_make(connection, &registry.tenant.0)?;
+            patients::announce(connection, tenant, &patients)
+        };
+        self.store.write(announce).await
+    }
+
+    /// Merges a patient into another, with everything that is registered (ITI TF-2: 3.8.4.2.3). Durable on return; where it
+    /// is refused, nothing has changed.
+    pub async fn merge(&self, surviving: PatientId, subsumed: PatientId) -> Result<Answer<()>, StoreError> {
+        let registry = self.clone();
+        let merge = move |connection: &Connection| {
+            let tenant = TenantNumber::find(connection, &registry.tenant.0)?.unwrap_or(TenantNumber(0));
+            patients::merge(connection, tenant, &registry.settings, &surviving, &subsumed)
+        };
+        self.store.write(merge).await
+    }
+
+    /// What this registry demands.
+    pub fn settings(&self) -> &RegistrySettings {
+        &self.settings
+    }
+
     /// Removes objects by entryUUID, all of them or, where anything is wrong with that, none. Durable on return.
     pub async fn remove(&self, objects: Vec<String>) -> Result<Vec<RegistryError>, StoreError> {
         let registry = self.clone();
@@ -224,12 +265,15 @@ impl Registry {
             most => most,
         };
         let registry = self.clone();
-        self.store
-            .read(move |connection| match registry.tenant(connection)? {
-                Some(tenant) => question.answer(connection, tenant, most),
-                None => Ok(QueryResponse::new(Vec::new(), Vec::new())),
-            })
-            .await
+        let answer = move |connection: &Connection| {
+            // Number 0 is no tenant's, and nothing is found there.
+            let tenant = registry.tenant(connection)?.unwrap_or(TenantNumber(0));
+            match question.unknown_patient(connection, tenant, &registry.settings)? {
+                Some(error) => Ok(QueryResponse::failure(error)),
+                None => question.answer(connection, tenant, most),
+            }
+        };
+        self.store.read(answer).await
     }
 
     /// The tenant's number, if anything was ever stored for it. For readers, who see only what is committed.

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::fragment::{self, Fragment};
 use super::prepare::Prepared;
 use super::schema::{Availability, TenantNumber, Values, kind_number, kind_of, uuid_bytes, uuid_urn};
+use crate::metadata::codes::identifier;
 use crate::metadata::views::{CodeRef, DocumentEntry, Folder, SubmissionSet};
 use crate::metadata::{Kind, Object, Relation};
 use crate::store::{StoreError, rusqlite};
@@ -300,6 +301,49 @@ pub(super) fn rewrite(
             fragment.bytes
         ])?;
     Ok(())
+}
+
+/// Every object of a patient.
+pub(super) fn of_patient(
+    connection: &Connection,
+    tenant: TenantNumber,
+    patient: i64,
+) -> Result<Vec<i64>, StoreError> {
+    const FIND: &str = "SELECT object FROM registry_object WHERE tenant = ?1 AND patient = ?2";
+    let mut find = connection.prepare_cached(FIND)?;
+    let found = find.query_map([tenant.0, patient], |row| row.get(0))?;
+    Ok(found.collect::<Result<_, _>>()?)
+}
+
+/// Makes an object another patient's. It is no new version: whoever asks sees it as if it had always been so.
+pub(super) fn give_to(
+    connection: &Connection,
+    number: i64,
+    patient: i64,
+    cx: &str,
+) -> Result<(), StoreError> {
+    let mut object = object(connection, number)?;
+    set_patient(&mut object, cx);
+    let fragment = Fragment::of(&object);
+    connection
+        .prepare_cached(
+            "UPDATE registry_object SET patient = ?2, start = ?3, fragment = ?4 WHERE object = ?1",
+        )?
+        .execute(params![number, patient, fragment.start as i64, fragment.bytes])?;
+    Ok(())
+}
+
+/// Writes a patientId into an object.
+pub(super) fn set_patient(object: &mut Object, cx: &str) {
+    let scheme = match object.kind {
+        Kind::DocumentEntry => identifier::DE_PATIENT_ID,
+        Kind::SubmissionSet => identifier::SS_PATIENT_ID,
+        Kind::Folder => identifier::FOLDER_PATIENT_ID,
+        Kind::Association => return,
+    };
+    for identifier in object.external_identifiers.iter_mut().filter(|one| one.scheme == scheme) {
+        cx.clone_into(&mut identifier.value);
+    }
 }
 
 /// A coded value as it is compared: `code^^scheme`.

@@ -1,15 +1,15 @@
 //! The rules of ITI TF-2: 3.42.4.1.3 that need the registry: what a submission may refer to, repeat and change. All
 //! violations are found, not the first. Runs in the writer, so that nothing changes between the check and the commit.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::Connection;
 
 use super::RegistrySettings;
+use super::patients::{KnownBy, Standing};
 use super::prepare::Prepared;
 use super::rows::Stored;
 use super::schema::{Availability, TenantNumber};
-use crate::ids::PatientId;
 use crate::metadata::views::DocumentEntry;
 use crate::metadata::{Association, Kind, Relation};
 use crate::store::{StoreError, rusqlite};
@@ -130,7 +130,7 @@ pub(super) fn check(
     references: &References<'_>,
 ) -> Result<Vec<RegistryError>, StoreError> {
     let mut errors = Vec::new();
-    unknown_patients(settings, objects, &mut errors);
+    unknown_patients(connection, tenant, settings, objects, &mut errors)?;
     for new in objects {
         used_id(connection, tenant, new, &mut errors)?;
         used_unique_id(connection, tenant, new, &mut errors)?;
@@ -170,23 +170,27 @@ pub(super) fn used_unique_id(
     Ok(())
 }
 
-/// The patient is one of those whom the registry may know.
+/// The patients are among those whom the registry knows, or may come to know by this submission.
 pub(super) fn unknown_patients(
+    connection: &Connection,
+    tenant: TenantNumber,
     settings: &RegistrySettings,
     objects: &[Prepared],
     errors: &mut Vec<RegistryError>,
-) {
-    let known = |cx: &str| {
-        settings.authorities.is_empty()
-            || PatientId::parse(cx).is_ok_and(|id| settings.authorities.contains(id.authority()))
-    };
-    // One error for the submission: all of its objects have one patient.
-    if let Some((new, cx)) =
-        objects.iter().filter_map(|new| new.patient.as_deref().map(|cx| (new, cx))).find(|(_, cx)| !known(cx))
-    {
-        let problem = format!("patientId {cx} is of no assigning authority that this registry serves");
+) -> Result<(), StoreError> {
+    let mut seen = HashSet::new();
+    for new in objects {
+        let Some(cx) = new.patient.as_deref().filter(|cx| seen.insert(*cx)) else { continue };
+        let problem = match Standing::of(connection, tenant, settings.known_by, cx)? {
+            _ if !settings.serves(cx) => "is of no assigning authority that this registry serves",
+            Standing::Subsumed => "was merged into another",
+            Standing::Unknown if settings.known_by == KnownBy::Feed => "is known to this registry by no feed",
+            Standing::Unknown | Standing::Known(_) => continue,
+        };
+        let problem = format!("patientId {cx} {problem}");
         errors.push(error(code::UNKNOWN_PATIENT_ID, &PATIENT_KNOWN, new, &problem));
     }
+    Ok(())
 }
 
 /// What is wrong with a uniqueId that the registry has already.

@@ -11,7 +11,7 @@ use crate::metadata::codes;
 use crate::store::{Migration, StoreError, rusqlite};
 
 /// The registry's tables.
-pub const MIGRATION: Migration = Migration { room: "registry", steps: &[FIRST, VERSIONS] };
+pub const MIGRATION: Migration = Migration { room: "registry", steps: &[FIRST, VERSIONS, IDENTITIES] };
 
 const FIRST: &str = "
 CREATE TABLE registry_tenant (
@@ -90,6 +90,14 @@ CREATE TABLE registry_submission (
 /// First versions are found by their entryUUID, which is the logical id: only what was updated costs an index.
 const VERSIONS: &str = "
 CREATE INDEX registry_object_logical_id ON registry_object (tenant, logical_id) WHERE version > 1;
+";
+
+/// What the Patient Identity Feed says.
+const IDENTITIES: &str = "
+-- A feed announced the patient, who may have no document yet.
+ALTER TABLE registry_patient ADD COLUMN announced INTEGER NOT NULL DEFAULT 0;
+-- The patient whom a merge put in this one's place.
+ALTER TABLE registry_patient ADD COLUMN survivor INTEGER;
 ";
 
 /// Bits of a number below the tenant's.

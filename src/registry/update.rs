@@ -111,7 +111,7 @@ pub(super) fn plan(
         plan: Plan::default(),
         errors: Vec::new(),
     };
-    rules::unknown_patients(settings, objects, &mut planning.errors);
+    rules::unknown_patients(connection, tenant, settings, objects, &mut planning.errors)?;
     for new in objects {
         rules::used_id(connection, tenant, new, &mut planning.errors)?;
         if new.object.kind == Kind::SubmissionSet {

@@ -20,7 +20,7 @@ use crate::federation::directory::{Directory, DirectorySettings};
 use crate::federation::line::{Line, Prudence, PrudenceSettings};
 use crate::federation::member::{Member, Role};
 use crate::federation::{Correlate, Source};
-use crate::registry::{self, Registry, RegistrySettings, Tenant};
+use crate::registry::{self, KnownBy, Registry, RegistrySettings, Tenant};
 use crate::repository::{self, Repository};
 use crate::server::{Place, Service, Services};
 use crate::store::{Store, StoreError};
@@ -302,10 +302,18 @@ fn host(settings: &Settings, mode: &config::Hosted) -> Result<(Store, Hosted), S
     let tenant: Arc<str> = settings.community.home.to_urn().into();
     let authorities = match mode.patients {
         Patients::Any => Vec::new(),
-        Patients::Own => settings.community.authorities.clone(),
+        Patients::Own | Patients::Fed => settings.community.authorities.clone(),
     };
-    let max_results = settings.limits.max_query_results;
-    let demands = RegistrySettings { authorities, max_results, rules: settings.rules.clone() };
+    let demands = RegistrySettings {
+        authorities,
+        known_by: match mode.patients {
+            Patients::Fed => KnownBy::Feed,
+            Patients::Own | Patients::Any => KnownBy::Submissions,
+        },
+        unknown_patient: mode.unknown_patient,
+        max_results: settings.limits.max_query_results,
+        rules: settings.rules.clone(),
+    };
     let registry = Registry::new(store.clone(), Tenant(Arc::clone(&tenant)), demands);
     let repository = Repository::open(&settings.data, store.clone(), tenant, mode.repository.clone())?;
     let repository =

@@ -8,13 +8,16 @@ mod values;
 
 pub(super) use catalog::AskedBy;
 use catalog::{By, Catalog, Is, Of, Parameter, Query, Takes};
+use rusqlite::Connection;
 
+use super::RegistrySettings;
+use super::patients::{Standing, UnknownPatient};
 use super::rows::moment;
-use super::schema::{Availability, uuid_bytes};
+use super::schema::{Availability, TenantNumber, uuid_bytes};
 use crate::ids::PatientId;
 use crate::limits;
 use crate::metadata::{Relation, codes};
-use crate::store::StoreError;
+use crate::store::{StoreError, rusqlite};
 use crate::transactions::errors::{RegistryError, code};
 use crate::transactions::iti18::{QueryRequest, ReturnType};
 
@@ -107,6 +110,31 @@ impl Question {
 }
 
 impl Question {
+    /// The refusal of a question about a patient who is not known, where the registry's policy is to refuse it
+    /// (ITI TF-2: 3.18.4.1.3). One about several patients gives what there is.
+    pub(super) fn unknown_patient(
+        &self,
+        connection: &Connection,
+        tenant: TenantNumber,
+        settings: &RegistrySettings,
+    ) -> Result<Option<RegistryError>, StoreError> {
+        if settings.unknown_patient == UnknownPatient::Empty || self.query.asked_by == AskedBy::Iti51 {
+            return Ok(None);
+        }
+        for filter in self.filters.iter().filter(|filter| filter.by == By::PatientId) {
+            let Test::Among(asked) = &filter.test else { continue };
+            for cx in asked {
+                let standing = Standing::of(connection, tenant, settings.known_by, cx)?;
+                if !matches!(standing, Standing::Known(_)) {
+                    let problem =
+                        format!("{}: patientId {cx} is not known to this registry", self.query.name);
+                    return Ok(Some(RegistryError::error(code::UNKNOWN_PATIENT_ID, problem)));
+                }
+            }
+        }
+        Ok(None)
+    }
+
     /// Takes from the filters what is none: it says how the others are meant.
     fn asking(query: &'static Query, return_type: ReturnType, mut filters: Vec<Filter>) -> Self {
         let mut take = |by| {

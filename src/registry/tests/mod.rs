@@ -1,6 +1,7 @@
 //! The registry without sockets: submissions in, answers out.
 
 mod model;
+mod patients;
 mod queries;
 mod removal;
 mod several_patients;

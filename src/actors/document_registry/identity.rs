@@ -1,0 +1,103 @@
+//! What the Document Registry hears about patients: the Patient Identity Feed (ITI-8, ITI-44; ITI TF-2: 3.8.4.1.3,
+//! 3.44.4.1.3) and Notify XAD-PID Link Change (ITI-64; ITI TF-2: 3.64.4.1.3). HL7 v2 and V3 come here as the same.
+//!
+//! The registry keeps identifiers of the affinity domain only; what a feed says of other domains is no business of its own.
+
+use super::DocumentRegistry;
+use crate::demographics::Identifier;
+use crate::ids::{Oid, PatientId};
+use crate::store::StoreError;
+use crate::transactions::Caller;
+use crate::transactions::identity::{Answer, ErrorCode, Feed, FeedEvent, IdentityError, Place, Retry};
+use crate::transactions::iti64::LinkChange;
+
+impl DocumentRegistry {
+    /// ITI-8, ITI-44. Durable on return; where it is refused, nothing has changed.
+    pub async fn patient_identity_feed(&self, feed: Feed, caller: &Caller) -> Answer<()> {
+        let answered = match &feed.event {
+            FeedEvent::Announce { identifiers, .. } => {
+                let mut known = Vec::new();
+                for (place, identifier) in (1..).zip(identifiers) {
+                    let Some(patient) = self.resolve(identifier) else { continue };
+                    self.check_source(&patient, &feed, place)?;
+                    known.push((Place::Identifier(place), patient));
+                }
+                if known.is_empty() {
+                    return Ok(());
+                }
+                self.registry.announce(known).await
+            }
+            FeedEvent::Merge { surviving, subsumed, .. } => {
+                let (into, from) = (self.resolve(surviving), self.resolve(subsumed));
+                let (Some(into), Some(from)) = (&into, &from) else {
+                    let places = [
+                        (into.is_none(), Place::IdentifierAuthority(1)),
+                        (from.is_none(), Place::SubsumedAuthority),
+                    ];
+                    let foreign = places.into_iter().filter(|(is_foreign, _)| *is_foreign);
+                    return Err(foreign.map(|(_, place)| self::foreign(place)).collect());
+                };
+                self.check_source(into, &feed, 1)?;
+                self.registry.merge(into.clone(), from.clone()).await
+            }
+        };
+        answered.unwrap_or_else(|error| Err(vec![failed(&error, caller)]))
+    }
+
+    /// ITI-64. Durable on return; where it is refused, nothing has changed.
+    pub async fn link_change(&self, change: LinkChange, caller: &Caller) -> Answer<()> {
+        let _ = (change, caller);
+        Err(vec![IdentityError::internal("link changes are not taken yet")])
+    }
+
+    /// Whether an identifier is of the affinity domain.
+    pub fn serves(&self, identifier: &Identifier) -> bool {
+        self.resolve(identifier).is_some()
+    }
+
+    /// The patient for whom an identifier stands; None if it is not of the affinity domain, or can be no patientId.
+    fn resolve(&self, identifier: &Identifier) -> Option<PatientId> {
+        let authority = &identifier.authority;
+        let patient = match self.domains.resolve(identifier) {
+            Some(patient) => patient,
+            // A domain of which the configuration says more must be named rightly.
+            None if self.domains.by_oid(&authority.universal_id).is_some() => return None,
+            None if !matches!(authority.universal_id_type.as_str(), "ISO" | "") => return None,
+            None => PatientId::new(&identifier.id, Oid::parse(&authority.universal_id).ok()?),
+        };
+        let cx = patient.to_cx();
+        // What metadata could not carry is nobody's patientId.
+        let is_whole = PatientId::parse(&cx).is_ok_and(|read| read == patient);
+        (is_whole && self.registry.settings().serves(&cx)).then_some(patient)
+    }
+
+    /// A domain has one source (ITI TF-2: 3.8.1).
+    fn check_source(&self, patient: &PatientId, feed: &Feed, place: usize) -> Answer<()> {
+        let domain = self.domains.by_oid(patient.authority().as_str());
+        match domain.and_then(|domain| domain.source.as_ref()) {
+            Some(source) if *source != feed.source => Err(vec![IdentityError::unknown_key(
+                Place::IdentifierAuthority(place),
+                "another source feeds this domain (ITI TF-2: 3.8.1)",
+            )]),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn foreign(place: Place) -> IdentityError {
+    IdentityError::unknown_key(
+        place,
+        "this registry serves no such assigning authority (ITI TF-2: 3.8.4.2.3)",
+    )
+}
+
+/// The store could not do it; says so and no more.
+fn failed(error: &StoreError, caller: &Caller) -> IdentityError {
+    tracing::error!(%error, trace = &*caller.trace, "the store failed");
+    IdentityError {
+        code: ErrorCode::InternalError,
+        place: Place::Message,
+        text: format!("the registry's store cannot take this now (trace {})", caller.trace),
+        retry: Retry::Later,
+    }
+}

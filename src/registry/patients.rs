@@ -1,0 +1,137 @@
+//! The patients of a registry: whom the feed announced, and who was merged into whom (ITI TF-2: 3.8.4.1.3, 3.8.4.2.3,
+//! 3.44.4.1.3, 3.44.4.2.4; what a merge does to queries: 3.18.4.1.2.3.9). Runs in the writer, questions in readers.
+//!
+//! A merge gives everything that the subsumed identifier has to the surviving one, in the objects as they are returned and
+//! in the columns that are asked: queries know nothing of merges, and a chain of them needs no walk. No message undoes one.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::RegistrySettings;
+use super::rows;
+use super::schema::TenantNumber;
+use crate::ids::PatientId;
+use crate::store::{StoreError, rusqlite};
+use crate::transactions::identity::{Answer, ErrorCode, IdentityError, Place, Retry};
+
+/// By what a registry knows its patients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum KnownBy {
+    /// Whoever has a document, too.
+    #[default]
+    Submissions,
+    /// Only whom a Patient Identity Feed announced.
+    Feed,
+}
+
+/// What a query about a patient whom nobody knows is answered with (ITI TF-2: 3.18.4.1.3: by policy).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UnknownPatient {
+    /// Nothing was found.
+    #[default]
+    Empty,
+    /// XDSUnknownPatientId.
+    Refused,
+}
+
+/// What a registry knows of a patient id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    Unknown,
+    /// Active; the patient's number.
+    Known(i64),
+    /// Merged into another patient, and of no use any more.
+    Subsumed,
+}
+
+impl Standing {
+    pub(super) fn of(
+        connection: &Connection,
+        tenant: TenantNumber,
+        known_by: KnownBy,
+        cx: &str,
+    ) -> Result<Self, StoreError> {
+        const FIND: &str = "SELECT patient, announced, survivor FROM registry_patient
+            WHERE tenant = ?1 AND patient_id = ?2";
+        let row: Option<(i64, bool, Option<i64>)> = connection
+            .prepare_cached(FIND)?
+            .query_row(params![tenant.0, cx], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .optional()?;
+        Ok(match row {
+            Some((_, _, Some(_))) => Self::Subsumed,
+            Some((_, false, None)) if known_by == KnownBy::Feed => Self::Unknown,
+            Some((patient, _, None)) => Self::Known(patient),
+            None => Self::Unknown,
+        })
+    }
+}
+
+/// Makes patients known, those whom the message has in that place of it. One that a merge ended stays ended.
+pub(super) fn announce(
+    connection: &Connection,
+    tenant: TenantNumber,
+    patients: &[(Place, PatientId)],
+) -> Result<Answer<()>, StoreError> {
+    let mut errors = Vec::new();
+    for (place, id) in patients {
+        if Standing::of(connection, tenant, KnownBy::Submissions, &id.to_cx())? == Standing::Subsumed {
+            errors.push(subsumed(place.clone()));
+        }
+    }
+    if !errors.is_empty() {
+        return Ok(Err(errors));
+    }
+    for (_, id) in patients {
+        let patient = tenant.patient(connection, &id.to_cx())?;
+        connection
+            .prepare_cached("UPDATE registry_patient SET announced = 1 WHERE patient = ?1 AND NOT announced")?
+            .execute([patient])?;
+    }
+    Ok(Ok(()))
+}
+
+/// Ends an identifier: another stands for it and for everything that it has. Nothing changes where one of the two is not
+/// active and known, or both are the same.
+pub(super) fn merge(
+    connection: &Connection,
+    tenant: TenantNumber,
+    settings: &RegistrySettings,
+    surviving: &PatientId,
+    ended: &PatientId,
+) -> Result<Answer<()>, StoreError> {
+    if surviving == ended {
+        return Ok(Err(vec![IdentityError {
+            code: ErrorCode::DuplicateKeyIdentifier,
+            place: Place::Subsumed,
+            text: "the surviving and the subsumed identifier are the same (ITI TF-2: 3.44.4.2.4)".to_owned(),
+            retry: Retry::Pointless,
+        }]));
+    }
+    let mut errors = Vec::new();
+    let mut active = |id: &PatientId, place| -> Result<Option<i64>, StoreError> {
+        match Standing::of(connection, tenant, settings.known_by, &id.to_cx())? {
+            Standing::Known(patient) => return Ok(Some(patient)),
+            Standing::Subsumed => errors.push(subsumed(place)),
+            Standing::Unknown => errors.push(unknown(place)),
+        }
+        Ok(None)
+    };
+    let into = active(surviving, Place::Identifier(1))?;
+    let from = active(ended, Place::Subsumed)?;
+    let (Some(into), Some(from)) = (into, from) else { return Ok(Err(errors)) };
+    connection
+        .prepare_cached("UPDATE registry_patient SET survivor = ?2 WHERE patient = ?1")?
+        .execute([from, into])?;
+    let cx = surviving.to_cx();
+    for object in rows::of_patient(connection, tenant, from)? {
+        rows::give_to(connection, object, into, &cx)?;
+    }
+    Ok(Ok(()))
+}
+
+pub(super) fn subsumed(place: Place) -> IdentityError {
+    IdentityError::unknown_key(place, "this identifier was merged into another (ITI TF-2: 3.8.4.2.3)")
+}
+
+pub(super) fn unknown(place: Place) -> IdentityError {
+    IdentityError::unknown_key(place, "this registry knows no such patient (ITI TF-2: 3.8.4.2.3)")
+}
