@@ -85,6 +85,15 @@ pub const MAX_ERRORS_PER_ANSWER: usize = 200;
 /// RegistryErrors that are read of a peer's answer: one for each document that can be asked for at once.
 pub const MAX_ERRORS_READ: usize = MAX_DOCUMENTS_PER_RETRIEVE;
 
+/// Names, addresses, telecoms or identifiers of one person in an HL7 V3 message, each. Somebody with many charts has a dozen.
+pub const MAX_PERSON_VALUES: usize = 64;
+/// Repetitions of one query parameter, and wanted domains, in an HL7 V3 query.
+pub const MAX_V3_PARAMETER_VALUES: usize = 64;
+/// Characters of an HL7 V3 message's or query's id, root and extension each, which answers repeat.
+pub const MAX_V3_ID_CHARS: usize = 256;
+/// Characters of the text that an acknowledgement gives a person to read.
+pub const MAX_V3_DETAIL_CHARS: usize = 1_000;
+
 /// HTTP header bytes of one request or answer.
 pub const MAX_HTTP_HEADER_BYTES: usize = 64 * 1024;
 /// HTTP headers of one request or answer.

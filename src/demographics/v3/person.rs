@@ -1,0 +1,290 @@
+//! Patient and Person: what is said of somebody, and by which identifiers.
+
+use super::{
+    Misread, bounded, is_null, read_address, read_all, read_authority, read_birth, read_identifier,
+    read_name, read_sex, read_telecom, value, write_address, write_id, write_name, write_sex, write_telecom,
+};
+use crate::demographics::{BirthTime, Change, Demographics, DemographicsChange, Identifier};
+use crate::wire::xml::{Element, Ns, Writer};
+
+/// RoleCode, and in it the mother, whose name is the one at her birth (ITI TF-2: 3.44.4.1.2.2, 3.47.4.2.2.5).
+const MOTHER: (&str, &str) = ("2.16.840.1.113883.5.111", "MTH");
+
+/// What a Patient element says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PatientContent {
+    /// Patient.id first, then those of patientPerson and its OtherIDs.
+    pub identifiers: Vec<Identifier>,
+    /// How many of them are Patient.id.
+    pub own: usize,
+    /// What is said of the person, as a change of what is known.
+    pub change: Box<DemographicsChange>,
+    /// Values that could not be read; they change nothing.
+    pub misread: Vec<Misread>,
+}
+
+impl PatientContent {
+    /// The person of an answer, who was not known before.
+    pub fn person(&self) -> Demographics {
+        let mut person = Demographics::default();
+        self.change.apply(&mut person);
+        person
+    }
+}
+
+/// Reads a Patient.
+pub fn read_patient(patient: Element<'_>) -> PatientContent {
+    let mut content = PatientContent::default();
+    content.read_identifiers(patient);
+    if let Some(person) = patient.child(Ns::HL7, "patientPerson").filter(|person| !is_null(*person)) {
+        content.read_person(patient, person);
+    }
+    content
+}
+
+impl PatientContent {
+    fn read_identifiers(&mut self, patient: Element<'_>) {
+        self.identifiers = self.or_misread(read_all(ids(patient), "id", read_identifier));
+        self.own = self.identifiers.len();
+        for person in patient.children_named(Ns::HL7, "patientPerson") {
+            let others = person.children_named(Ns::HL7, "asOtherIDs").flat_map(|role| {
+                let scope = role.child(Ns::HL7, "scopingOrganization");
+                let scope = scope.and_then(|scope| scope.child(Ns::HL7, "id")).and_then(read_authority);
+                ids(role).filter_map(read_identifier).map(move |mut identifier| {
+                    if let Some(scope) = scope.clone().filter(|_| identifier.authority.is_empty()) {
+                        identifier.authority = scope;
+                    }
+                    identifier
+                })
+            });
+            let all =
+                ids(person).filter_map(read_identifier).chain(others).filter(|other| !other.id.is_empty());
+            for identifier in self.or_misread(bounded(all, "patientPerson/asOtherIDs")) {
+                if !self.identifiers.contains(&identifier) {
+                    self.identifiers.push(identifier);
+                }
+            }
+        }
+    }
+
+    fn read_person(&mut self, patient: Element<'_>, person: Element<'_>) {
+        let one = |local| person.child(Ns::HL7, local);
+        let all = |local| person.children_named(Ns::HL7, local);
+        let both =
+            |local| person.children_named(Ns::HL7, local).chain(patient.children_named(Ns::HL7, local));
+        let mut change = DemographicsChange {
+            names: self.list(all("name"), "patientPerson/name", read_name),
+            birth: self.birth(one("birthTime")),
+            sex: Change::of(one("administrativeGenderCode").and_then(read_sex)),
+            addresses: self.list(both("addr"), "patientPerson/addr", read_address),
+            telecoms: self.list(both("telecom"), "patientPerson/telecom", read_telecom),
+            multiple_birth: multiple_birth(one("multipleBirthInd"), one("multipleBirthOrderNumber")),
+            deceased: deceased(one("deceasedInd"), one("deceasedTime")),
+            ..DemographicsChange::default()
+        };
+        let mothers = all("personalRelationship")
+            .filter(|relationship| is_mother(*relationship))
+            .filter_map(|relationship| relationship.child(Ns::HL7, "relationshipHolder1"))
+            .flat_map(|mother| mother.children_named(Ns::HL7, "name"));
+        change.mothers_maiden_names = self.list(mothers, "patientPerson/personalRelationship", read_name);
+        match one("birthPlace") {
+            Some(place) if is_null(place) => {
+                change.birth_place = Change::Remove;
+                change.birth_place_address = Change::Remove;
+            }
+            Some(role) => {
+                let place = role.child(Ns::HL7, "birthplace");
+                let name = place.and_then(|place| place.child(Ns::HL7, "name"));
+                let addresses = [Some(role), place].into_iter().flatten();
+                let mut addresses = addresses.filter_map(|holder| holder.child(Ns::HL7, "addr"));
+                change.birth_place = Change::of(name.and_then(place_name));
+                change.birth_place_address = Change::of(addresses.find_map(read_address));
+            }
+            None => {}
+        }
+        *self.change = change;
+    }
+
+    /// Repeated values: none keeps what is known, only null ones take it away.
+    fn list<'t, T>(
+        &mut self,
+        elements: impl Iterator<Item = Element<'t>>,
+        path: &'static str,
+        read: impl Fn(Element<'t>) -> Option<T>,
+    ) -> Change<Vec<T>> {
+        let mut null = false;
+        match read_all(elements.inspect(|element| null |= is_null(*element)), path, read) {
+            Ok(values) if !values.is_empty() => Change::Set(values),
+            Ok(_) if null => Change::Remove,
+            Ok(_) => Change::Keep,
+            Err(misread) => {
+                self.misread.push(misread);
+                Change::Keep
+            }
+        }
+    }
+
+    fn birth(&mut self, element: Option<Element<'_>>) -> Change<BirthTime> {
+        let Some(element) = element else { return Change::Keep };
+        if is_null(element) {
+            return Change::Remove;
+        }
+        Change::of(self.or_misread(read_birth(element, "patientPerson/birthTime")))
+    }
+
+    fn or_misread<T: Default>(&mut self, read: Result<T, Misread>) -> T {
+        read.unwrap_or_else(|misread| {
+            self.misread.push(misread);
+            T::default()
+        })
+    }
+}
+
+fn ids(element: Element<'_>) -> impl Iterator<Item = Element<'_>> {
+    element.children_named(Ns::HL7, "id")
+}
+
+fn is_mother(relationship: Element<'_>) -> bool {
+    let code = relationship.child(Ns::HL7, "code");
+    code.is_some_and(|code| code.attr("code").is_some_and(|code| code.trim() == MOTHER.1))
+}
+
+/// The name of a place, with or without parts.
+pub fn place_name(name: Element<'_>) -> Option<String> {
+    let text = name.text();
+    let text = text.trim();
+    (!is_null(name) && !text.is_empty()).then(|| text.to_owned())
+}
+
+fn flag(element: Element<'_>) -> Option<bool> {
+    match value(element)?.trim() {
+        "true" | "1" => Some(true),
+        "false" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+fn multiple_birth(indicator: Option<Element<'_>>, order: Option<Element<'_>>) -> Change<u8> {
+    let order = order.and_then(value).and_then(|order| order.trim().parse().ok());
+    match (indicator.and_then(flag), order) {
+        (Some(false), _) => Change::Remove,
+        (_, Some(order)) => Change::Set(order),
+        (Some(true), None) => Change::Set(0),
+        (None, None) if indicator.is_some_and(is_null) => Change::Remove,
+        (None, None) => Change::Keep,
+    }
+}
+
+fn deceased(indicator: Option<Element<'_>>, time: Option<Element<'_>>) -> Change<bool> {
+    match (indicator.and_then(flag), time.and_then(value)) {
+        (Some(deceased), _) => Change::Set(deceased),
+        (None, Some(_)) => Change::Set(true),
+        (None, None) if indicator.is_some_and(is_null) => Change::Remove,
+        (None, None) => Change::Keep,
+    }
+}
+
+/// How much of a person a message's model has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// Names and OtherIDs: PRPA_MT201304, the answer of ITI-45.
+    Names,
+    /// All that is known: PRPA_MT201301, 201302, 201303, 201310.
+    All,
+}
+
+/// Identifiers of one domain in asOtherIDs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherIds<'a> {
+    /// scopingOrganization.id, which is also the root of the identifiers.
+    pub root: &'a str,
+    /// The extensions; none is written as a null id: nobody has an identifier there.
+    pub extensions: Vec<&'a str>,
+}
+
+/// Writes patientPerson.
+pub fn write_person(out: &mut Writer, person: &Demographics, others: &[OtherIds<'_>], detail: Detail) {
+    out.start(Ns::HL7, "patientPerson").attr("classCode", "PSN").attr("determinerCode", "INSTANCE");
+    for name in &person.names {
+        write_name(out, "name", name);
+    }
+    if person.names.is_empty() {
+        // The schema demands a name.
+        out.start(Ns::HL7, "name").attr("nullFlavor", "NI").end();
+    }
+    if detail == Detail::All {
+        write_facts(out, person);
+    }
+    for other in others {
+        write_other_ids(out, other);
+    }
+    if detail == Detail::All {
+        write_relations(out, person);
+    }
+    out.end();
+}
+
+/// What the schema has before asOtherIDs.
+fn write_facts(out: &mut Writer, person: &Demographics) {
+    let flag = |value| if value { "true" } else { "false" };
+    for telecom in &person.telecoms {
+        write_telecom(out, "telecom", telecom);
+    }
+    if let Some(sex) = person.sex {
+        write_sex(out, "administrativeGenderCode", sex);
+    }
+    if let Some(birth) = &person.birth {
+        out.start(Ns::HL7, "birthTime").attr("value", birth.as_str()).end();
+    }
+    if let Some(deceased) = person.deceased {
+        out.start(Ns::HL7, "deceasedInd").attr("value", flag(deceased)).end();
+    }
+    if let Some(order) = person.multiple_birth {
+        out.start(Ns::HL7, "multipleBirthInd").attr("value", "true").end();
+        if order > 0 {
+            out.start(Ns::HL7, "multipleBirthOrderNumber").attr("value", &order.to_string()).end();
+        }
+    }
+    for address in &person.addresses {
+        write_address(out, "addr", address);
+    }
+}
+
+fn write_other_ids(out: &mut Writer, other: &OtherIds<'_>) {
+    out.start(Ns::HL7, "asOtherIDs").attr("classCode", "PAT");
+    for extension in &other.extensions {
+        write_id(out, "id", other.root, Some(extension));
+    }
+    if other.extensions.is_empty() {
+        out.start(Ns::HL7, "id").attr("nullFlavor", "NA").end();
+    }
+    out.start(Ns::HL7, "scopingOrganization").attr("classCode", "ORG").attr("determinerCode", "INSTANCE");
+    write_id(out, "id", other.root, None);
+    out.end().end();
+}
+
+/// What the schema has behind asOtherIDs.
+fn write_relations(out: &mut Writer, person: &Demographics) {
+    if !person.mothers_maiden_names.is_empty() {
+        let (code_system, code) = MOTHER;
+        out.start(Ns::HL7, "personalRelationship").attr("classCode", "PRS");
+        out.start(Ns::HL7, "code").attr("code", code).attr("codeSystem", code_system).end();
+        out.start(Ns::HL7, "relationshipHolder1").attr("classCode", "PSN").attr("determinerCode", "INSTANCE");
+        for name in &person.mothers_maiden_names {
+            write_name(out, "name", name);
+        }
+        out.end().end();
+    }
+    if person.birth_place.is_none() && person.birth_place_address.is_none() {
+        return;
+    }
+    out.start(Ns::HL7, "birthPlace").attr("classCode", "BIRTHPL");
+    if let Some(address) = &person.birth_place_address {
+        write_address(out, "addr", address);
+    }
+    if let Some(name) = &person.birth_place {
+        out.start(Ns::HL7, "birthplace").attr("classCode", "PLC").attr("determinerCode", "INSTANCE");
+        out.leaf(Ns::HL7, "name", name).end();
+    }
+    out.end();
+}
