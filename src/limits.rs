@@ -59,6 +59,21 @@ pub const MAX_NOT_UNDERSTOOD: usize = 16;
 /// What is kept of the reason that a peer's fault gives.
 pub const MAX_FAULT_REASON_CHARS: usize = 2_000;
 
+/// Bytes of one HL7 v2 message, that is of one MLLP frame. A message of patient identity has a few kilobytes.
+pub const MAX_HL7_MESSAGE_BYTES: usize = 1024 * 1024;
+/// Segments of one HL7 v2 message: an answer to a demographics query has two or three for each patient.
+pub const MAX_HL7_SEGMENTS: usize = 10_000;
+/// Fields of one segment; the longest of HL7 2.8 has about 100.
+pub const MAX_HL7_FIELDS: usize = 500;
+/// Repetitions of one field.
+pub const MAX_HL7_REPETITIONS: usize = 1_000;
+/// Components, and likewise subcomponents, of one field over all of its repetitions.
+pub const MAX_HL7_COMPONENTS: usize = 20_000;
+/// Character sets that one MSH-18 names.
+pub const MAX_HL7_CHARSETS: usize = 8;
+/// Characters of a character set's name; the longest of table 0211 has 13.
+pub const MAX_HL7_CHARSET_CHARS: usize = 32;
+
 /// Documents of one retrieve request; DocumentResponses, RegistryErrors and objects of one answer have bounds of their own.
 pub const MAX_DOCUMENTS_PER_RETRIEVE: usize = 1_000;
 /// Documents of one submission.
