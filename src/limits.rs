@@ -286,6 +286,20 @@ pub const MAX_CONTINUATIONS_PER_CALLER: usize = 32;
 pub const MAX_KEPT_MATCHES: usize = 50_000;
 /// How long further pages are kept after they were last asked for.
 pub const CONTINUATION_LIFETIME: Duration = Duration::from_secs(5 * 60);
+/// Reference parameters of an endpoint reference: they are repeated in the reply. Stacks send one or two.
+pub const MAX_REFERENCE_PARAMETERS: usize = 16;
+/// Answers to our own asynchronous requests that are waited for at once.
+pub const MAX_AWAITED_REPLIES: usize = 1_024;
+/// Requests with a ReplyTo of their own that are worked on, or whose answers are under way, at once.
+pub const MAX_ASYNC_EXCHANGES: usize = 256;
+/// Those of them whose answers go to one host and port: a dead one must not take the places of all.
+pub const MAX_ASYNC_EXCHANGES_PER_HOST: usize = 64;
+/// Attempts to deliver an asynchronous answer, the first included.
+pub const MAX_REPLY_ATTEMPTS: u32 = 4;
+/// Pause before the second attempt; each further one is three times as long.
+pub const REPLY_RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// One attempt to deliver an answer that is in memory.
+pub const REPLY_DEADLINE: Duration = Duration::from_secs(30);
 
 /// The bounds that an operator may move, with the constants above as defaults.
 #[derive(Debug, Clone, serde::Deserialize)]

@@ -106,10 +106,9 @@ impl SubmissionRelay {
             form: if transaction.mtom { Form::Mtom } else { Form::Simple },
             action: transaction.action.to_owned(),
             to: Some(url.to_string()),
-            message_id: None,
-            relates_to: None,
             body,
             attachments,
+            ..Outgoing::default()
         };
         let endpoint = Endpoint { url: url.clone(), relates_to_optional: false };
         let deadline = Instant::now() + limits::SUBMISSION_DEADLINE;

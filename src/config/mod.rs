@@ -3,6 +3,7 @@
 //!
 //! A configuration that has an error is never taken; warnings are for the operator.
 
+mod asynchronous;
 mod document;
 pub mod probe;
 mod problem;
@@ -11,6 +12,7 @@ mod settings;
 
 use std::path::Path;
 
+pub use asynchronous::Asynchronous;
 pub use document::quoted;
 pub use problem::{Position, Problem, Problems, Weight};
 pub use settings::{

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hyper::Uri;
 
+use super::asynchronous::{self, Asynchronous};
 use super::probe::{self, Validity};
 use super::section::{Report, Section};
 use crate::actors::permits::{Callers, Permits};
@@ -28,6 +29,8 @@ pub struct Settings {
     pub mode: Mode,
     /// How other communities are asked; None with federation off.
     pub federation: Option<Federation>,
+    /// Exchanges whose answers come on connections of their own.
+    pub asynchronous: Asynchronous,
     /// How strictly the metadata of submissions is taken, where it is otherwise than built in.
     pub rules: Option<validate::Settings>,
     /// Bounds.
@@ -190,6 +193,7 @@ pub fn read(report: &Report<'_>) -> Option<Settings> {
     let data = data(&top);
     let mode = mode(&top);
     let federation = federation(&top, mode.as_ref());
+    let asynchronous = asynchronous::read(&top);
     let rules = rules(&top, mode.as_ref());
     let limits = top.section("limits").map(limits).unwrap_or_default();
     let log = log(top.section("log"));
@@ -200,7 +204,7 @@ pub fn read(report: &Report<'_>) -> Option<Settings> {
     }
     top.close();
     let (community, listen, mode) = (community??, listen?, mode?);
-    Some(Settings { community, listen, data, mode, federation, rules, limits, log })
+    Some(Settings { community, listen, data, mode, federation, asynchronous, rules, limits, log })
 }
 
 fn community(section: Section<'_>) -> Option<Community> {
@@ -504,7 +508,7 @@ fn is_loopback(host: &str) -> bool {
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
-fn client_tls(section: Section<'_>) -> Option<ClientTls> {
+pub(super) fn client_tls(section: Section<'_>) -> Option<ClientTls> {
     let ca: Option<PathBuf> = section.required("ca");
     let certificate: Option<PathBuf> = section.optional("certificate");
     let key: Option<PathBuf> = section.optional("key");

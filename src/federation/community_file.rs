@@ -18,7 +18,7 @@ use crate::ids::{HomeCommunityId, Oid};
 use crate::limits::{self, Limits};
 use crate::metadata::validate::{self, RuleSetting};
 use crate::wire::http::{Client, ClientSettings, TlsClient};
-use crate::wire::soap::Endpoint;
+use crate::wire::soap::{Endpoint, Replies, ReplyChannel};
 
 /// What is wrong with a file, and where.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -86,6 +86,25 @@ struct CommunityFile {
     /// false takes it out of every fan-out.
     #[serde(default = "enabled")]
     enabled: bool,
+    /// It is asked asynchronously: its answers come to our own address for replies.
+    #[serde(default)]
+    asynchronous: Option<Spanned<Asynchronous>>,
+}
+
+/// Whether a community is asked asynchronously, and who brings its answers.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+enum Asynchronous {
+    /// `true`: whoever may connect to us and knows the message's id.
+    Is(bool),
+    /// The subject of the certificate under which they come.
+    From(FromSubject),
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FromSubject {
+    subject: String,
 }
 
 fn enabled() -> bool {
@@ -125,6 +144,8 @@ pub(super) struct Surroundings {
     pub(super) identity: Option<(PathBuf, PathBuf)>,
     pub(super) retries: Arc<RetryBudget>,
     pub(super) limits: Limits,
+    /// Where answers come that a community is asked to send there.
+    pub(super) replies: Option<Replies>,
 }
 
 /// A community that came out of its file.
@@ -165,9 +186,10 @@ pub(super) fn read(path: &Path, text: &str, surroundings: &Surroundings) -> Resu
     let member = read_member(&file, surroundings, &mut reading);
     let endpoints = read_endpoints(&file, &mut reading);
     let (client, files) = read_client(&file, surroundings, &mut reading);
+    let channel = read_channel(&file, surroundings, &mut reading);
     match (member, client) {
         (Some(member), Some(client)) if reading.problems.is_empty() => {
-            let peer = assemble(&file, surroundings, member, client, endpoints);
+            let peer = assemble(&file, surroundings, member, client, endpoints, channel);
             Ok(Described { peer: Arc::new(peer), enabled: file.enabled, files })
         }
         _ => Err(reading.problems),
@@ -264,6 +286,28 @@ fn read_endpoints(file: &CommunityFile, reading: &mut Reading<'_>) -> BTreeMap<S
     endpoints
 }
 
+fn read_channel(
+    file: &CommunityFile,
+    surroundings: &Surroundings,
+    reading: &mut Reading<'_>,
+) -> Option<ReplyChannel> {
+    let asynchronous = file.asynchronous.as_ref()?;
+    let from = match asynchronous.get_ref() {
+        Asynchronous::Is(false) => return None,
+        Asynchronous::Is(true) => None,
+        Asynchronous::From(FromSubject { subject }) => Some(subject.as_str().into()),
+    };
+    let replies = surroundings.replies.clone();
+    if replies.is_none() {
+        reading.wrong(
+            asynchronous.span().start,
+            "it cannot answer asynchronously: sekisho.toml does not say where; add replies = \"https://…/services/replies\" \
+             to [async]",
+        );
+    }
+    Some(ReplyChannel { replies: replies?, from })
+}
+
 fn read_client(
     file: &CommunityFile,
     surroundings: &Surroundings,
@@ -306,6 +350,7 @@ fn assemble(
     member: Member,
     client: Client,
     mut endpoints: BTreeMap<String, Uri>,
+    channel: Option<ReplyChannel>,
 ) -> Peer {
     let bounds = &file.limits;
     let default = PrudenceSettings::default();
@@ -326,6 +371,7 @@ fn assemble(
             prudence: Arc::clone(&prudence),
             client: client.clone(),
             endpoint,
+            channel: channel.clone(),
             limits: surroundings.limits.clone(),
         })
     };

@@ -15,6 +15,7 @@ use crate::federation::quirks::{QuirkSets, compiled_in};
 use crate::federation::{Source, community_file};
 use crate::ids::HomeCommunityId;
 use crate::limits::{self, Limits};
+use crate::wire::soap::Replies;
 
 pub use community_file::Problem;
 
@@ -31,6 +32,8 @@ pub struct DirectorySettings {
     pub own: Vec<HomeCommunityId>,
     /// Bounds of answers.
     pub limits: Limits,
+    /// Where answers come from communities that are asked asynchronously; None where none can be.
+    pub replies: Option<Replies>,
 }
 
 /// A community of the directory.
@@ -185,6 +188,11 @@ impl Directory {
         }
     }
 
+    /// Where answers come from communities that are asked asynchronously.
+    pub fn replies(&self) -> Option<&Replies> {
+        self.settings.replies.as_ref()
+    }
+
     fn has_changed(&self) -> bool {
         let last = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         self.stamps(&last) != last.seen
@@ -206,6 +214,7 @@ impl Directory {
             identity: self.settings.identity.clone(),
             retries: Arc::clone(&self.retries),
             limits: self.settings.limits.clone(),
+            replies: self.settings.replies.clone(),
         };
         let paths = match toml_files(&self.settings.folder) {
             Ok(paths) => paths,

@@ -12,7 +12,7 @@ use crate::federation::member::Member;
 use crate::limits::{self, Limits};
 use crate::transactions::{Caller, Malformed, Transaction};
 use crate::wire::http::Client;
-use crate::wire::soap::{self, CallError, Endpoint, Form, Message, Outgoing};
+use crate::wire::soap::{self, CallError, Endpoint, Form, Message, Outgoing, ReplyChannel};
 
 /// What all lines to one community share.
 #[derive(Debug)]
@@ -87,6 +87,8 @@ pub struct Line {
     pub client: Client,
     /// Where.
     pub endpoint: Endpoint,
+    /// How its answers come, where they come on connections of their own.
+    pub channel: Option<ReplyChannel>,
     /// Bounds of an answer.
     pub limits: Limits,
 }
@@ -139,8 +141,7 @@ impl Line {
         for attempt in 1.. {
             let Some(admission) = self.prudence.breaker.admit(Instant::now()) else { break };
             let started = Instant::now();
-            let call =
-                soap::call(&self.client, &self.endpoint, self.outgoing(&question), &self.limits, deadline);
+            let call = self.call(self.outgoing(&question), deadline);
             let error = match tokio::time::timeout_at(deadline.into(), call).await {
                 Ok(Ok(message)) => {
                     admission.succeeded();
@@ -172,15 +173,21 @@ impl Line {
         Err(failed)
     }
 
+    async fn call(&self, request: Outgoing, deadline: Instant) -> Result<Message, CallError> {
+        let Self { client, endpoint, limits, .. } = self;
+        match &self.channel {
+            None => soap::call(client, endpoint, request, limits, deadline).await,
+            Some(channel) => soap::call_through(client, endpoint, channel, request, limits, deadline).await,
+        }
+    }
+
     fn outgoing(&self, question: &Question<'_>) -> Outgoing {
         Outgoing {
             form: question.form,
             action: question.transaction.action.to_owned(),
             to: Some(self.endpoint.url.to_string()),
-            message_id: None,
-            relates_to: None,
             body: vec![question.body.clone()],
-            attachments: Vec::new(),
+            ..Outgoing::default()
         }
     }
 

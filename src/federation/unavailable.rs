@@ -105,6 +105,7 @@ impl From<&CallError> for Unavailable {
             CallError::Malformed(SoapError::Empty) => Self::Empty,
             CallError::Malformed(_) => Self::Malformed,
             CallError::WrongRelatesTo(_) => Self::WrongRelatesTo,
+            CallError::TooManyAwaited => Self::Busy,
             CallError::Fault(_) => Self::Fault,
         }
     }

@@ -77,6 +77,14 @@ impl Refusal {
         let reason = format!("no answer was found within {} ms", after.as_millis());
         Self::new("deadline.answer", Fault::receiver(reason))
     }
+    /// This service's answers go back on the same connection only.
+    pub(super) fn not_elsewhere() -> Self {
+        Box::new(Fault::only_anonymous("wsa:ReplyTo")).into()
+    }
+    /// An answer to a request of ours that says to none.
+    pub(super) fn unrelated() -> Self {
+        Box::new(Fault::header_required("wsa:RelatesTo", "V.3.2.2")).into()
+    }
     /// soap:Body holds nothing.
     pub(super) fn empty_body() -> Self {
         Self::new("soap.body", Fault::sender("soap:Body holds no element (ITI TF-2: Appendix V)"))

@@ -10,7 +10,9 @@ use hyper::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Response};
 use uuid::Uuid;
 
-use super::admission::Admission;
+use super::admission::{Admission, Room};
+use super::asynchronous::{Later, accepted};
+use super::elsewhere::{Elsewhere, Exchange};
 use super::faults::Refusal;
 use super::observe::{self, InFlight, Intake, Outcome, Outflow};
 use super::service::Service;
@@ -20,7 +22,7 @@ use crate::limits::Limits;
 use crate::transactions::errors::Status;
 use crate::transactions::{Caller, Transaction};
 use crate::wire::http::{Handler, Peer};
-use crate::wire::soap::{self, Form, Message, Outgoing};
+use crate::wire::soap::{self, Form, Message, Outgoing, Route};
 use crate::wire::stream::Body;
 
 /// What an answer to a message without wsa:MessageID relates to (WS-Addressing 1.0 Core, 3.1).
@@ -32,24 +34,55 @@ pub struct Front {
     inner: Arc<Inner>,
 }
 
-struct Inner {
+pub(super) struct Inner {
     services: Services,
     admission: Admission,
-    limits: Limits,
+    pub(super) limits: Limits,
+    pub(super) exchange: Option<Exchange>,
+    pub(super) elsewhere: Arc<Elsewhere>,
+    /// For answers to our own requests: those who wait for them hold places of `admission`.
+    pub(super) replies: Admission,
+}
+
+/// How a request ended that was not refused.
+pub(super) enum Ended {
+    Answered(Status),
+    Accepted,
+    Reply,
+    Described,
 }
 
 /// What is known of a request so far: what its fault needs.
 #[derive(Default)]
-struct Seen {
+pub(super) struct Seen {
     transaction: Option<&'static Transaction>,
-    message_id: Option<Arc<str>>,
+    pub(super) message_id: Option<Arc<str>>,
 }
 
 impl Front {
-    /// A front for services.
+    /// A front for services, whose answers all go back on the same connection.
     pub fn new(services: Services, limits: &Limits) -> Self {
-        let admission = Admission::new(limits);
-        Self { inner: Arc::new(Inner { services, admission, limits: limits.clone() }) }
+        Self::made(services, limits, None)
+    }
+    /// The same with answers that go, and come, on connections of their own.
+    pub fn exchanging(services: Services, limits: &Limits, exchange: Exchange) -> Self {
+        Self::made(services, limits, Some(exchange))
+    }
+    fn made(services: Services, limits: &Limits, exchange: Option<Exchange>) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                services,
+                admission: Admission::new(limits),
+                limits: limits.clone(),
+                exchange,
+                elsewhere: Elsewhere::new(),
+                replies: Admission::new(limits),
+            }),
+        }
+    }
+    /// Waits for the answers that are still to be delivered elsewhere, and no longer than `grace`.
+    pub async fn settle(&self, grace: Duration) {
+        self.inner.elsewhere.settle(grace).await;
     }
 }
 
@@ -74,8 +107,10 @@ impl Inner {
         let ended = ended.unwrap_or_else(|_panic| Err(Refusal::panicked()));
 
         let outcome = match &ended {
-            Ok((Some(status), _)) => Outcome::Answered(*status),
-            Ok((None, _)) => Outcome::Described,
+            Ok((Ended::Answered(status), _)) => Outcome::Answered(*status),
+            Ok((Ended::Accepted, _)) => Outcome::Accepted,
+            Ok((Ended::Reply, _)) => Outcome::Reply,
+            Ok((Ended::Described, _)) => Outcome::Described,
             Err(refusal) => Outcome::Refused(refusal),
         };
         observe::ended(&outcome, seen.transaction, &peer, &trace, started);
@@ -96,19 +131,23 @@ impl Inner {
         response.map(|body| Outflow::watch(body, label, trace, in_flight))
     }
 
-    /// One request; a status for what was answered, None for a description.
+    /// One request.
     async fn exchange(
-        &self,
+        self: &Arc<Self>,
         peer: &Peer,
         trace: &Arc<str>,
         request: Request<Body>,
         seen: &mut Seen,
-    ) -> Result<(Option<Status>, Response<Body>), Refusal> {
+    ) -> Result<(Ended, Response<Body>), Refusal> {
+        if let Some(replies) = self.replies_at(request.uri().path()) {
+            return self.take_reply(replies, peer, request, seen).await;
+        }
         let there = self.services.at(request.uri().path()).ok_or_else(Refusal::unknown_path)?;
         match (request.method(), request.uri().query()) {
             (&Method::POST, _) => {}
             (&Method::GET, Some(query)) => {
-                return wsdl::describe(there, peer.scheme, &request, query).map(|response| (None, response));
+                let described = wsdl::describe(there, peer.scheme, &request, query);
+                return described.map(|response| (Ended::Described, response));
             }
             (method, _) => return Err(Refusal::method(method)),
         }
@@ -124,12 +163,25 @@ impl Inner {
             message_id: seen.message_id.clone(),
             system: None,
         };
-        let (status, response) = self.answer(&service, message, caller).await?;
-        Ok((Some(status), response))
+        match message.envelope.route(self.allowed())? {
+            Route::Back => {
+                let (status, response) = self.answer(&service, message, caller).await?;
+                Ok((Ended::Answered(status), response))
+            }
+            Route::Nowhere => {
+                self.answer(&service, message, caller).await?;
+                Ok((Ended::Accepted, accepted()))
+            }
+            Route::Elsewhere { reply, fault } => {
+                let later = Later { service, caller, reply, fault };
+                self.accept(later, message).await?;
+                Ok((Ended::Accepted, accepted()))
+            }
+        }
     }
 
     /// The request's message, up to the end of its envelope.
-    async fn receive(&self, request: Request<Body>) -> Result<Message, Refusal> {
+    pub(super) async fn receive(&self, request: Request<Body>) -> Result<Message, Refusal> {
         let (head, body) = request.into_parts();
         self.refuse_large(&head.headers)?;
         let patience = Duration::from_millis(self.limits.request_deadline_ms);
@@ -156,22 +208,9 @@ impl Inner {
         message: Message,
         caller: Caller,
     ) -> Result<(Status, Response<Body>), Refusal> {
-        let form = message.form;
-        let relates_to = caller.message_id.as_deref().map(str::to_owned);
-        let patience = service.deadline(&self.limits);
-        let answered = tokio::time::timeout(patience, service.answer(message, caller))
-            .await
-            .map_err(|_| Refusal::answer_late(patience))??;
-        let room = self.admission.room(answered.in_memory()).await?;
-        let reply = soap::send(Outgoing {
-            form,
-            action: service.transaction.response_action.to_owned(),
-            to: None,
-            message_id: None,
-            relates_to: Some(relates_to.unwrap_or_else(|| UNSPECIFIED_MESSAGE.to_owned())),
-            body: answered.body,
-            attachments: answered.attachments,
-        });
+        let relates_to = caller.message_id.as_deref().unwrap_or(UNSPECIFIED_MESSAGE).to_owned();
+        let (status, outgoing, room) = self.find_answer(service, message, caller, relates_to).await?;
+        let reply = soap::send(outgoing);
         let mut response = Response::new(room.hold(reply.body));
         if let Ok(content_type) = HeaderValue::try_from(reply.content_type) {
             response.headers_mut().insert(CONTENT_TYPE, content_type);
@@ -179,6 +218,31 @@ impl Inner {
         if let Some(length) = reply.length {
             response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
         }
-        Ok((answered.status, response))
+        Ok((status, response))
+    }
+
+    /// The service's answer as a message, and the room that it takes.
+    pub(super) async fn find_answer(
+        &self,
+        service: &Service,
+        message: Message,
+        caller: Caller,
+        relates_to: String,
+    ) -> Result<(Status, Outgoing, Room), Refusal> {
+        let form = message.form;
+        let patience = service.deadline(&self.limits);
+        let answered = tokio::time::timeout(patience, service.answer(message, caller))
+            .await
+            .map_err(|_| Refusal::answer_late(patience))??;
+        let room = self.admission.room(answered.in_memory()).await?;
+        let outgoing = Outgoing {
+            form,
+            action: service.transaction.response_action.to_owned(),
+            relates_to: Some(relates_to),
+            body: answered.body,
+            attachments: answered.attachments,
+            ..Outgoing::default()
+        };
+        Ok((answered.status, outgoing, room))
     }
 }

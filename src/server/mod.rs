@@ -10,6 +10,8 @@
 //! Whatever ends on the way ends as a fault ([`faults`]); what an actor finds wrong is in its response.
 
 mod admission;
+mod asynchronous;
+mod elsewhere;
 mod faults;
 mod front;
 mod listeners;
@@ -18,6 +20,7 @@ mod service;
 mod services;
 mod wsdl;
 
+pub use elsewhere::Exchange;
 pub use front::Front;
 pub use listeners::{Exposure, ListenError, ListenerSettings, Listeners, Listening, TlsFiles};
 pub use service::Service;

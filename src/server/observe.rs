@@ -20,18 +20,31 @@ use crate::wire::stream::{Body, StreamError};
 pub(super) enum Outcome<'a> {
     Answered(Status),
     Refused(&'a Refusal),
+    /// Its answer goes elsewhere, or nowhere.
+    Accepted,
+    /// It was an answer to a request of ours.
+    Reply,
     Described,
 }
 
 impl Outcome<'_> {
     fn name(&self) -> &'static str {
         match self {
-            Self::Answered(Status::Success) => "success",
-            Self::Answered(Status::PartialSuccess) => "partial",
-            Self::Answered(Status::Failure) => "failure",
+            Self::Answered(answered) => status(*answered),
             Self::Refused(_) => "fault",
+            Self::Accepted => "accepted",
+            Self::Reply => "reply",
             Self::Described => "description",
         }
+    }
+}
+
+/// The name of a response's status.
+pub(super) fn status(status: Status) -> &'static str {
+    match status {
+        Status::Success => "success",
+        Status::PartialSuccess => "partial",
+        Status::Failure => "failure",
     }
 }
 
@@ -53,16 +66,21 @@ pub(super) fn ended(
     metrics::counter!("sekisho_requests_total", "transaction" => transaction, "outcome" => name).increment(1);
     metrics::histogram!("sekisho_request_seconds", "transaction" => transaction).record(took);
     let subject = peer.certificate.as_ref().map_or("", |certificate| certificate.subject.as_str());
-    let (rule, internal) = match outcome {
-        Outcome::Refused(refusal) => (refusal.rule, refusal.internal.as_deref()),
-        _ => ("", None),
+    let rule = match outcome {
+        Outcome::Refused(refusal) => refusal.rule,
+        _ => "",
     };
-    if let Outcome::Refused(refusal) = outcome {
-        metrics::counter!("sekisho_faults_total", "rule" => refusal.rule).increment(1);
-    }
     let milliseconds = took.as_millis() as u64;
     info!(trace, transaction, outcome = name, rule, peer = %peer.address, subject, milliseconds, "request");
-    if let Some(problem) = internal {
+    if let Outcome::Refused(refusal) = outcome {
+        refused(refusal, trace);
+    }
+}
+
+/// Counts a refusal, and logs what it does not tell the sender.
+pub(super) fn refused(refusal: &Refusal, trace: &str) {
+    metrics::counter!("sekisho_faults_total", "rule" => refusal.rule).increment(1);
+    if let Some(problem) = refusal.internal.as_deref() {
         warn!(trace, problem, "internal problem");
     }
 }

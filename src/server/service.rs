@@ -109,6 +109,12 @@ impl Service {
         Self { transaction: &ITI41, shape: Shape::Provide(ask) }
     }
 
+    /// Whether its answer may go to an address of its own: it is safe to ask it again where a delivery must be repeated,
+    /// and all of the request is here before the answer is begun.
+    pub(super) fn may_answer_elsewhere(&self) -> bool {
+        matches!(self.shape, Shape::Query(_) | Shape::Retrieve(_))
+    }
+
     /// How long the actor may take. Where documents arrive meanwhile, that is up to the sender's line.
     pub(super) fn deadline(&self, limits: &Limits) -> Duration {
         match self.shape {

@@ -62,6 +62,10 @@ impl Content {
     pub fn from_stream(length: Option<u64>, stream: ByteStream) -> Self {
         Self { length, head: Vec::new(), rest: Some(stream) }
     }
+    /// The same once more; None where some of it is not in memory.
+    pub fn again(&self) -> Option<Self> {
+        self.rest.is_none().then(|| Self { length: self.length, head: self.head.clone(), rest: None })
+    }
     /// The next chunk, or None at the end.
     pub async fn next(&mut self) -> Option<Result<Bytes, StreamError>> {
         if !self.head.is_empty() {

@@ -291,6 +291,7 @@ async fn a_gateway_before_an_existing_registry_and_repository() {
             relates_to_optional: false,
         },
         limits: limits.clone(),
+        channel: None,
     };
     let port = server.address.port();
     let repositories = HashMap::from([

@@ -52,11 +52,9 @@ fn request(form: Form) -> Outgoing {
     Outgoing {
         form,
         action: "urn:x".into(),
-        to: None,
         message_id: Some(MESSAGE_ID.into()),
-        relates_to: None,
         body: vec![Bytes::from_static(b"<q/>")],
-        attachments: vec![],
+        ..Outgoing::default()
     }
 }
 

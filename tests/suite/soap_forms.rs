@@ -159,11 +159,10 @@ fn response(form: Form, document: &str) -> Outgoing {
     Outgoing {
         form,
         action: RESPONSE.into(),
-        to: None,
-        message_id: None,
         relates_to: Some(RELATES_TO.into()),
         body: vec![body.into()],
         attachments,
+        ..Outgoing::default()
     }
 }
 

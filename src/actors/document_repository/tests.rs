@@ -205,10 +205,9 @@ impl Draft {
             form,
             action: iti41::ITI41.action.to_owned(),
             to: Some("http://127.0.0.1/".to_owned()),
-            message_id: None,
-            relates_to: None,
             body,
             attachments,
+            ..Outgoing::default()
         };
         let reply = soap::send(outgoing);
         let mut headers = HeaderMap::new();

@@ -51,6 +51,7 @@ pub struct Running {
     settings: Settings,
     bound: Bound,
     region: Region,
+    front: Arc<Front>,
     listeners: Listeners,
     /// What the operator should know.
     alarms: Arc<Alarms>,
@@ -98,10 +99,11 @@ impl Configured {
         let alarms = Arc::new(Alarms::default());
         alarms.set(sentences(&warnings));
         let mut listeners = Listeners::new();
-        open_listeners(&mut listeners, &settings, services, &region, &alarms).await?;
+        let front = Arc::new(Front::exchanging(services, &settings.limits, region.exchange(&settings)?));
+        open_listeners(&mut listeners, &settings, &front, &region, &alarms).await?;
         let bound = bound(&listeners, paths);
         let watch = region.directory().map(|directory| tokio::spawn(Arc::clone(directory).watch()));
-        Ok(Running { file, overrides, settings, bound, region, listeners, alarms, seen, watch })
+        Ok(Running { file, overrides, settings, bound, region, front, listeners, alarms, seen, watch })
     }
 }
 
@@ -170,7 +172,9 @@ impl Running {
         if let Some(watch) = self.watch {
             watch.abort();
         }
-        self.listeners.shutdown(Duration::from_millis(self.settings.limits.shutdown_grace_ms)).await;
+        let grace = Duration::from_millis(self.settings.limits.shutdown_grace_ms);
+        self.listeners.shutdown(grace).await;
+        self.front.settle(grace).await;
         self.region.close().await;
     }
 }
@@ -187,21 +191,20 @@ fn paths(services: &Services) -> Vec<(String, String)> {
 async fn open_listeners(
     listeners: &mut Listeners,
     settings: &Settings,
-    services: Services,
+    front: &Arc<Front>,
     region: &Region,
     alarms: &Arc<Alarms>,
 ) -> Result<(), Stop> {
     let limits = &settings.limits;
-    let front = Arc::new(Front::new(services, limits));
     let listener =
         |address, tls, exposure| ListenerSettings { address, tls, exposure, limits: limits.clone() };
     if let Some(SoapListener { address, certificate, key, client_ca }) = settings.listen.soap.clone() {
         let tls = Some(TlsFiles { certificate, key, client_ca });
-        listeners.open("soap", listener(address, tls, Exposure::Loopback), front.clone()).await?;
+        listeners.open("soap", listener(address, tls, Exposure::Loopback), Arc::clone(front) as _).await?;
     }
     if let Some(HttpListener { address, insecure }) = settings.listen.http {
         let exposure = if insecure { Exposure::Insecure } else { Exposure::Loopback };
-        listeners.open("http", listener(address, None, exposure), front.clone()).await?;
+        listeners.open("http", listener(address, None, exposure), Arc::clone(front) as _).await?;
     }
     if let Some(address) = settings.listen.operator {
         let seen =

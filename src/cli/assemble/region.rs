@@ -12,7 +12,7 @@ use crate::actors::initiating_gateway::InitiatingGateway;
 use crate::actors::own_community::{Hosted, OwnCommunity};
 use crate::actors::responding_gateway::RespondingGateway;
 use crate::actors::submission_relay::SubmissionRelay;
-use crate::config::{self, ClientTls, Federation, Mode, Patients, Settings};
+use crate::config::{self, Asynchronous, ClientTls, Federation, Mode, Patients, Settings};
 use crate::federation::breaker::RetryBudget;
 use crate::federation::bridge::Bridge;
 use crate::federation::correlate::{CorrelationRow, CorrelationTable};
@@ -22,7 +22,7 @@ use crate::federation::member::{Member, Role};
 use crate::federation::{Correlate, Source};
 use crate::registry::{self, KnownBy, Registry, RegistrySettings, Tenant};
 use crate::repository::{self, Repository};
-use crate::server::{Place, Service, Services};
+use crate::server::{Exchange, Place, Service, Services};
 use crate::store::{Store, StoreError};
 use crate::transactions::iti18::ITI18;
 use crate::transactions::iti38::ITI38;
@@ -34,7 +34,7 @@ use crate::transactions::iti57::ITI57;
 use crate::transactions::iti61::ITI61;
 use crate::transactions::iti92::ITI92;
 use crate::wire::http::{Client, ClientSettings, TlsClient};
-use crate::wire::soap::Endpoint;
+use crate::wire::soap::{AllowedReplies, Endpoint, Replies};
 
 /// A region's actors.
 pub struct Region {
@@ -102,6 +102,21 @@ impl Region {
     /// The directory of communities; None with federation off.
     pub fn directory(&self) -> Option<&Arc<Directory>> {
         self.federated.as_ref().map(|federated| &federated.directory)
+    }
+
+    /// How messages are exchanged asynchronously.
+    pub fn exchange(&self, settings: &Settings) -> Result<Exchange, Stop> {
+        let Asynchronous { reply_to, tls, .. } = &settings.asynchronous;
+        let own = settings.listen.soap.as_ref().map(|soap| (soap.certificate.clone(), soap.key.clone()));
+        let tls = tls.as_ref().map(|tls| {
+            let identity = tls.identity.as_ref().or(own.as_ref());
+            TlsClient::new(&tls.ca, identity.map(|(certificate, key)| (certificate.as_path(), key.as_path())))
+        });
+        Ok(Exchange {
+            allowed: AllowedReplies::new(reply_to.clone()),
+            client: Client::new(&ClientSettings { tls: tls.transpose()?, ..ClientSettings::default() })?,
+            replies: self.directory().and_then(|directory| directory.replies().cloned()),
+        })
     }
 
     /// What answers where (design: listeners). With federation, `/services` asks everybody and `/hosted` only what is hosted
@@ -349,6 +364,7 @@ fn lines(settings: &Settings, bridge: &config::Bridge, client: &Client, member: 
         prudence: Prudence::new(&PrudenceSettings::default(), Arc::clone(&retries)),
         client: client.clone(),
         endpoint: Endpoint { url: url.clone(), relates_to_optional: false },
+        channel: None,
         limits: settings.limits.clone(),
     };
     let repositories = bridge.iti43.iter().map(|(oid, url)| (oid.to_string(), line(url)));
@@ -364,6 +380,7 @@ pub fn directory_settings(settings: &Settings, federation: &Federation) -> Direc
         identity,
         own: vec![settings.community.home.clone()],
         limits: settings.limits.clone(),
+        replies: settings.asynchronous.replies.as_ref().map(Replies::new),
     }
 }
 

@@ -131,10 +131,9 @@ pub async fn request(
         form,
         action: transaction.action.into(),
         to: Some("http://127.0.0.1/services".into()),
-        message_id: None,
-        relates_to: None,
         body,
         attachments,
+        ..Outgoing::default()
     };
     let reply = send(outgoing);
     let bytes = reply.body.collect().await.map_err(|error| error.to_string())?.to_bytes();

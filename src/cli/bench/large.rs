@@ -169,10 +169,9 @@ async fn call(
         form: Form::Mtom,
         action: transaction.action.into(),
         to: Some(url),
-        message_id: None,
-        relates_to: None,
         body,
         attachments,
+        ..Outgoing::default()
     };
     let deadline = Instant::now() + Duration::from_secs(600);
     soap::call(&client, &endpoint, outgoing, &Limits::default(), deadline)

@@ -186,11 +186,9 @@ async fn answer(number: usize, question: &[u8]) -> (String, Bytes) {
     let message = send(Outgoing {
         form: Form::Simple,
         action: ITI38.response_action.into(),
-        to: None,
-        message_id: None,
         relates_to: Some(message_id(question)),
         body: write_response(&response),
-        attachments: Vec::new(),
+        ..Outgoing::default()
     });
     let body = message.body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     (message.content_type, body)

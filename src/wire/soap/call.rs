@@ -5,9 +5,10 @@ use std::time::Instant;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Response, Uri};
 use tokio::time::timeout_at;
+use uuid::Uuid;
 
 use super::receive::{Received, read};
-use super::{Envelope, Fault, Message, Outgoing, SoapError, send};
+use super::{Envelope, Fault, Message, Outgoing, ReplyChannel, SoapError, send};
 use crate::limits::Limits;
 use crate::wire::http::{Client, HttpError};
 use crate::wire::stream::{Body, StreamError};
@@ -42,6 +43,9 @@ pub enum CallError {
     /// wsa:RelatesTo is missing or names another message.
     #[error("wsa:RelatesTo of the answer is {0:?}, not the request's wsa:MessageID")]
     WrongRelatesTo(Option<String>),
+    /// Too many answers to asynchronous requests are waited for. Nothing was sent.
+    #[error("too many answers to asynchronous requests are waited for")]
+    TooManyAwaited,
     /// A SOAP fault.
     #[error("SOAP fault: {}", .0.reason)]
     Fault(Box<Fault>),
@@ -90,16 +94,68 @@ pub async fn call(
     deadline: Instant,
 ) -> Result<Message, CallError> {
     let allowed = deadline.saturating_duration_since(Instant::now()).as_millis() as u64;
+    let exchange = exchange(client, endpoint, request, limits, deadline);
+    timeout_at(deadline.into(), exchange).await.unwrap_or(Err(CallError::Deadline(allowed)))
+}
+
+/// The same, with the answer on a connection of its own ([`ReplyChannel`]). A peer that answers on this one all the same is
+/// understood: what comes first counts.
+pub async fn call_through(
+    client: &Client,
+    endpoint: &Endpoint,
+    channel: &ReplyChannel,
+    mut request: Outgoing,
+    limits: &Limits,
+    deadline: Instant,
+) -> Result<Message, CallError> {
+    let allowed = deadline.saturating_duration_since(Instant::now()).as_millis() as u64;
+    let message_id = format!("urn:uuid:{}", Uuid::new_v4());
+    let awaited = channel.replies.expect(&message_id, channel.from.clone());
+    let mut awaited = awaited.ok_or(CallError::TooManyAwaited)?;
+    request.message_id = Some(message_id);
+    request.reply_to = Some(channel.replies.address().to_owned());
+    let (client, called, bounds) = (client.clone(), endpoint.clone(), limits.clone());
+    // On its own: the answer may be here before the request's acknowledgement, which then must not be cut off.
+    let mut posted = tokio::spawn(async move {
+        let exchange = exchange(&client, &called, request, &bounds, deadline);
+        timeout_at(deadline.into(), exchange).await.unwrap_or(Err(CallError::Deadline(allowed)))
+    });
+    let answered = async {
+        let acknowledged = tokio::select! {
+            message = awaited.arrived() => return read_reply(message),
+            posted = &mut posted => posted,
+        };
+        match acknowledged {
+            Ok(Err(CallError::Empty(200..=299))) => read_reply(awaited.arrived().await),
+            Ok(answer) => answer,
+            Err(ended) => Err(CallError::Interrupted(ended.to_string())),
+        }
+    };
+    timeout_at(deadline.into(), answered).await.unwrap_or(Err(CallError::Deadline(allowed)))
+}
+
+/// A message that came as an answer: its wsa:RelatesTo is the request's, or it would not have come here.
+fn read_reply(message: Message) -> Result<Message, CallError> {
+    match fault_of(&message.envelope.tree) {
+        Some(fault) => Err(CallError::Fault(Box::new(Fault::read(fault)))),
+        None => Ok(message),
+    }
+}
+
+async fn exchange(
+    client: &Client,
+    endpoint: &Endpoint,
+    request: Outgoing,
+    limits: &Limits,
+    deadline: Instant,
+) -> Result<Message, CallError> {
     let request = send(request);
     let mut headers = HeaderMap::new();
     let content_type = HeaderValue::try_from(request.content_type)
         .map_err(|error| CallError::Connect(format!("the request's Content-Type cannot be sent: {error}")))?;
     headers.insert(CONTENT_TYPE, content_type);
-    let exchange = async {
-        let answer = client.post(&endpoint.url, headers, request.length, request.body, deadline).await?;
-        read_answer(answer, &request.message_id, endpoint.relates_to_optional, limits).await
-    };
-    timeout_at(deadline.into(), exchange).await.unwrap_or(Err(CallError::Deadline(allowed)))
+    let answer = client.post(&endpoint.url, headers, request.length, request.body, deadline).await?;
+    read_answer(answer, &request.message_id, endpoint.relates_to_optional, limits).await
 }
 
 async fn read_answer(
@@ -125,6 +181,10 @@ async fn read_answer(
         return Err(CallError::Fault(Box::new(Fault::read(fault))));
     }
     let envelope = Envelope::read(tree)?;
+    if envelope.body().is_none() && status == 202 {
+        // Some stacks acknowledge an asynchronous request with an envelope around nothing.
+        return Err(CallError::Empty(status));
+    }
     match &envelope.addressing.relates_to {
         Some(id) if id == message_id => {}
         None if relates_to_optional => {}

@@ -1,7 +1,7 @@
 //! The envelope as received: its shape (SOAP 1.2 Part 1, 5), its addressing (WS-Addressing 1.0 SOAP Binding; ITI TF-2:
 //! V.3.2), and what an endpoint demands of both.
 
-use super::fault::{ACTION_MISMATCH, INVALID_HEADER, MISSING_ADDRESS};
+use super::fault::{ACTION_MISMATCH, INVALID_HEADER};
 use super::{Fault, FaultCode, SoapError};
 use crate::limits;
 use crate::wire::xml::{Element, Ns, Tree};
@@ -74,8 +74,7 @@ impl Envelope {
 
     /// What every endpoint demands of a request's headers, before its body is looked at: header blocks that must be
     /// understood are (those of `understood`, as namespace and local name, besides the ones that always are), there is a
-    /// wsa:Action and it is one of `actions`, and the reply goes back on the same connection: no other address is ever
-    /// connected to.
+    /// wsa:Action and it is one of `actions`. Where the answer goes is [`Envelope::route`]'s.
     ///
     /// Dispatch on the body's element and give the actions that belong to it: then a message whose action says something
     /// else than its body is refused (CVE-2012-3451). The `action` parameter of the Content-Type and a SOAPAction header
@@ -93,20 +92,6 @@ impl Envelope {
             let mut fault = Fault::addressing(&[INVALID_HEADER, ACTION_MISMATCH], reason);
             fault.problem_action = Some(action.clone());
             return Err(Box::new(fault));
-        }
-        for (header, address) in
-            [("wsa:ReplyTo", &self.addressing.reply_to), ("wsa:FaultTo", &self.addressing.fault_to)]
-        {
-            match address.as_deref() {
-                None | Some(ANONYMOUS) => {}
-                Some("") => {
-                    let reason = format!("{header} has no wsa:Address (WS-Addressing 1.0 Core, 2.1)");
-                    let mut fault = Fault::addressing(&[INVALID_HEADER, MISSING_ADDRESS], reason);
-                    fault.problem_header = Some(header);
-                    return Err(Box::new(fault));
-                }
-                Some(_) => return Err(Box::new(Fault::only_anonymous(header))),
-            }
         }
         if self.addressing.message_id.is_none() {
             metrics::counter!("sekisho_soap_requests_without_message_id_total").increment(1);
@@ -173,7 +158,7 @@ fn header_and_body(root: Element<'_>) -> Result<(Option<Element<'_>>, Element<'_
 }
 
 /// The header blocks that are for us.
-fn for_us(header: Option<Element<'_>>) -> impl Iterator<Item = Element<'_>> {
+pub(super) fn for_us(header: Option<Element<'_>>) -> impl Iterator<Item = Element<'_>> {
     header.into_iter().flat_map(Element::children).filter(|block| {
         let role = block.attr_ns(Ns::SOAP, "role");
         OUR_ROLES.contains(&role.as_deref().map_or("", str::trim))

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::send::{Headers, ROOT_CONTENT_ID, ROOT_CONTENT_TYPE, simple_content_type};
 use crate::limits;
 use crate::wire::mime;
-use crate::wire::soap::Form;
+use crate::wire::soap::{Destination, Form};
 use crate::wire::xml::{Element, Ns, Writer};
 
 /// env:Code/env:Value.
@@ -62,6 +62,7 @@ pub(super) const INVALID_HEADER: Subcode = Subcode(Ns::WSA, "InvalidAddressingHe
 pub(super) const INVALID_CARDINALITY: Subcode = Subcode(Ns::WSA, "InvalidCardinality");
 pub(super) const ACTION_MISMATCH: Subcode = Subcode(Ns::WSA, "ActionMismatch");
 pub(super) const MISSING_ADDRESS: Subcode = Subcode(Ns::WSA, "MissingAddressInEPR");
+pub(super) const INVALID_EPR: Subcode = Subcode(Ns::WSA, "InvalidEPR");
 const ONLY_ANONYMOUS: Subcode = Subcode(Ns::WSA, "OnlyAnonymousAddressSupported");
 const HEADER_REQUIRED: Subcode = Subcode(Ns::WSA, "MessageAddressingHeaderRequired");
 const ACTION_NOT_SUPPORTED: Subcode = Subcode(Ns::WSA, "ActionNotSupported");
@@ -76,7 +77,7 @@ const KNOWN_SUBCODES: [Subcode; 13] = [
     HEADER_REQUIRED,
     ACTION_NOT_SUPPORTED,
     Subcode(Ns::WSA, "InvalidAddress"),
-    Subcode(Ns::WSA, "InvalidEPR"),
+    INVALID_EPR,
     Subcode(Ns::WSA, "DuplicateMessageID"),
     Subcode(Ns::WSA, "OnlyNonAnonymousAddressSupported"),
     Subcode(Ns::WSA, "DestinationUnreachable"),
@@ -137,7 +138,7 @@ impl Fault {
         Self { subcodes: subcodes.to_vec(), ..Self::sender(reason) }
     }
     /// An addressing header is missing that `section` of ITI TF-2 requires.
-    pub(super) fn header_required(header: &'static str, section: &str) -> Self {
+    pub fn header_required(header: &'static str, section: &str) -> Self {
         let mut fault = Self::addressing(
             &[HEADER_REQUIRED],
             format!("the message has no {header} (ITI TF-2: {section})"),
@@ -146,10 +147,12 @@ impl Fault {
         fault
     }
     /// An addressing header wants the answer elsewhere. The address is not repeated: it is the peer's.
-    pub(super) fn only_anonymous(header: &'static str) -> Self {
+    pub fn only_anonymous(header: &'static str) -> Self {
         let mut fault = Self::addressing(
             &[INVALID_HEADER, ONLY_ANONYMOUS],
-            format!("{header} is not the anonymous address: replies go back on the same connection only"),
+            format!(
+                "{header} is neither the anonymous address nor one that this endpoint is configured to reply to"
+            ),
         );
         fault.problem_header = Some(header);
         fault
@@ -179,10 +182,21 @@ impl Fault {
 
     /// The whole envelope as bytes.
     pub fn envelope(&self, relates_to: Option<&str>) -> Vec<u8> {
+        self.envelope_to(None, relates_to)
+    }
+
+    fn envelope_to(&self, destination: Option<&Destination>, relates_to: Option<&str>) -> Vec<u8> {
         let mut w = Writer::with_capacity(2048);
         let message_id = format!("urn:uuid:{}", Uuid::new_v4());
-        let relates_to = relates_to.or(Some(""));
-        Headers { action: self.action(), message_id: &message_id, to: None, relates_to }.start(&mut w);
+        let headers = Headers {
+            action: self.action(),
+            message_id: &message_id,
+            to: destination.map(|destination| destination.address.as_str()),
+            relates_to: relates_to.or(Some("")),
+            reply_to: None,
+            more: destination.map_or(&[], |destination| &destination.parameters),
+        };
+        headers.start(&mut w);
         for (uri, local) in &self.not_understood {
             w.start(Ns::SOAP, "NotUnderstood");
             match uri.as_str() {
@@ -241,12 +255,18 @@ impl Fault {
 
     /// The answer as (status, Content-Type, body), in the form of the request.
     pub fn answer(&self, form: Form, relates_to: Option<&str>) -> (u16, String, Vec<u8>) {
-        let envelope = self.envelope(relates_to);
-        let (content_type, body) = match form {
+        let (content_type, body) = self.formed(form, self.envelope(relates_to));
+        (self.http_status(), content_type, body)
+    }
+    /// The message that tells it on a connection of its own, as (Content-Type, body).
+    pub fn message(&self, form: Form, destination: &Destination, relates_to: &str) -> (String, Vec<u8>) {
+        self.formed(form, self.envelope_to(Some(destination), Some(relates_to)))
+    }
+    fn formed(&self, form: Form, envelope: Vec<u8>) -> (String, Vec<u8>) {
+        match form {
             Form::Simple => (simple_content_type(self.action()), envelope),
             Form::Mtom => mime::root_alone(self.action(), ROOT_CONTENT_ID, ROOT_CONTENT_TYPE, &envelope),
-        };
-        (self.http_status(), content_type, body)
+        }
     }
 
     /// Reads a soap:Fault element (1.2, or 1.1 from old stacks).

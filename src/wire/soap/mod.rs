@@ -3,26 +3,31 @@
 mod attachments;
 mod binary;
 mod call;
+mod destination;
 mod early;
 mod envelope;
 mod fault;
 mod receive;
+mod replies;
 mod send;
 #[cfg(test)]
 mod tests;
 
 pub use attachments::{AttachedPart, Attachments};
 pub use binary::{BinaryContent, binary_content};
-pub use call::{CallError, Endpoint, call};
+pub use call::{CallError, Endpoint, call, call_through};
+pub use destination::{AllowedReplies, AllowedReply, Destination, Route};
 pub use envelope::{ANONYMOUS, Addressing, Envelope, NONE_ADDRESS};
 pub use fault::{Fault, FaultCode, Subcode};
 pub use receive::{SoapError, form_of, receive};
+pub use replies::{Replies, ReplyChannel, Undelivered};
 pub use send::{Attachment, Outgoing, Reply, send};
 
 /// How a message travels. A reply mirrors the request's form.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Form {
     /// `application/soap+xml`.
+    #[default]
     Simple,
     /// `multipart/related; type="application/xop+xml"`.
     Mtom,

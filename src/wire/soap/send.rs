@@ -28,7 +28,7 @@ pub struct Attachment {
 }
 
 /// A message to send.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Outgoing {
     /// How it travels.
     pub form: Form,
@@ -39,12 +39,41 @@ pub struct Outgoing {
     /// The message's own wsa:MessageID; a new one if None.
     pub message_id: Option<String>,
     /// wsa:RelatesTo, on replies; empty on one to a message without wsa:MessageID, which then relates to nothing. None
-    /// means that this is a request: wsa:ReplyTo anonymous is written.
+    /// means that this is a request: wsa:ReplyTo is written.
     pub relates_to: Option<String>,
+    /// Where the answer to a request shall come; None is the anonymous address. On replies it says nothing.
+    pub reply_to: Option<String>,
+    /// Header blocks behind those of the addressing: whole elements, each declares every namespace that it uses but
+    /// `soap` and `wsa`.
+    pub headers: Vec<Bytes>,
     /// The body's child element as slices: it declares every namespace that it uses.
     pub body: Vec<Bytes>,
     /// Documents.
     pub attachments: Vec<Attachment>,
+}
+
+impl Outgoing {
+    /// The same message once more, with the same wsa:MessageID if it has one; None where a document is not in memory.
+    pub fn again(&self) -> Option<Self> {
+        let again = |attachment: &Attachment| {
+            Some(Attachment {
+                content_id: attachment.content_id.clone(),
+                content_type: attachment.content_type.clone(),
+                content: attachment.content.again()?,
+            })
+        };
+        Some(Self {
+            form: self.form,
+            action: self.action.clone(),
+            to: self.to.clone(),
+            message_id: self.message_id.clone(),
+            relates_to: self.relates_to.clone(),
+            reply_to: self.reply_to.clone(),
+            headers: self.headers.clone(),
+            body: self.body.clone(),
+            attachments: self.attachments.iter().map(again).collect::<Option<_>>()?,
+        })
+    }
 }
 
 /// What goes to hyper.
@@ -67,6 +96,8 @@ pub fn send(message: Outgoing) -> Reply {
         message_id: &message_id,
         to: message.to.as_deref(),
         relates_to: message.relates_to.as_deref(),
+        reply_to: message.reply_to.as_deref(),
+        more: &message.headers,
     };
     let envelope = headers.envelope(message.body);
     let (content_type, length, body) = match message.form {
@@ -103,6 +134,8 @@ pub(super) struct Headers<'a> {
     pub(super) message_id: &'a str,
     pub(super) to: Option<&'a str>,
     pub(super) relates_to: Option<&'a str>,
+    pub(super) reply_to: Option<&'a str>,
+    pub(super) more: &'a [Bytes],
 }
 
 impl Headers<'_> {
@@ -116,10 +149,18 @@ impl Headers<'_> {
             w.leaf(Ns::WSA, "To", to);
         }
         match self.relates_to {
-            Some("") => w,
-            Some(relates_to) => w.leaf(Ns::WSA, "RelatesTo", relates_to),
-            None => w.start(Ns::WSA, "ReplyTo").leaf(Ns::WSA, "Address", ANONYMOUS).end(),
-        };
+            Some("") => {}
+            Some(relates_to) => {
+                w.leaf(Ns::WSA, "RelatesTo", relates_to);
+            }
+            None => {
+                let address = self.reply_to.unwrap_or(ANONYMOUS);
+                w.start(Ns::WSA, "ReplyTo").leaf(Ns::WSA, "Address", address).end();
+            }
+        }
+        for block in self.more {
+            w.raw(block);
+        }
     }
 
     /// The whole envelope, `body` untouched in its middle.

@@ -48,7 +48,8 @@ fn refusal(header: &str) -> Option<Fault> {
         Ok(message) => message,
         Err(error) => return Some(error.fault()),
     };
-    message.envelope.check(&[ACTION], &[("urn:known", "Known")]).err().map(|fault| *fault)
+    let checked = message.envelope.check(&[ACTION], &[("urn:known", "Known")]);
+    checked.and_then(|()| message.envelope.route(&AllowedReplies::none())).err().map(|fault| *fault)
 }
 
 fn action_and(rest: &str) -> String {
@@ -91,10 +92,9 @@ fn outgoing(form: Form, documents: &[&[u8]]) -> Outgoing {
         form,
         action: ACTION.into(),
         to: Some("https://127.0.0.1/services?a&b".into()),
-        message_id: None,
-        relates_to: None,
         body: vec![Bytes::from_static(b"<q>"), Bytes::from_static(b"</q>")],
         attachments: documents.iter().enumerate().map(attachment).collect(),
+        ..Outgoing::default()
     }
 }
 
@@ -242,7 +242,7 @@ fn attack_18_replies_go_back_on_the_same_connection_only() {
     for header in ["ReplyTo", "FaultTo"] {
         let to = |address: &str| refusal(&action_and(&format!("<a:{header}>{address}</a:{header}>")));
         assert_eq!(to(&format!("<a:Address> {ANONYMOUS} </a:Address>")), None);
-        for address in ["http://169.254.169.254/", "http://127.0.0.1:9090/", NONE_ADDRESS] {
+        for address in ["http://169.254.169.254/", "http://127.0.0.1:9090/", "urn:nobody"] {
             let fault = to(&format!("<a:Address>{address}</a:Address>")).unwrap();
             assert_eq!(subcodes(&fault), ["InvalidAddressingHeader", "OnlyAnonymousAddressSupported"]);
             assert_eq!(

@@ -68,10 +68,9 @@ impl Standalone {
             form: if transaction.mtom { Form::Mtom } else { Form::Simple },
             action: transaction.action.to_owned(),
             to: Some(endpoint.url.to_string()),
-            message_id: None,
-            relates_to: None,
             body,
             attachments,
+            ..Outgoing::default()
         };
         let deadline = Instant::now() + PATIENCE;
         let message = call(&self.client, &endpoint, request, &Limits::default(), deadline).await?;
