@@ -33,7 +33,9 @@ fn malformed(rule: &'static str, problem: &str) -> Malformed {
 
 fn read_id(parent: Element<'_>, local: &str) -> Result<PatientId, Malformed> {
     let id = parent.child(Ns::XCPD, local);
-    let id = id.and_then(|id| Some((id.attr("extension")?.trim().to_owned(), Oid::parse(id.attr("root")?.trim()).ok()?)));
+    let id = id.and_then(|id| {
+        Some((id.attr("extension")?.trim().to_owned(), Oid::parse(id.attr("root")?.trim()).ok()?))
+    });
     match id {
         Some((extension, root)) if !extension.is_empty() => Ok(PatientId::new(&extension, root)),
         _ => Err(malformed("xcpd.patient-id", &format!("{local} needs an OID as root, and an extension"))),
@@ -41,7 +43,10 @@ fn read_id(parent: Element<'_>, local: &str) -> Result<PatientId, Malformed> {
 }
 
 fn write_patient(out: &mut Writer, local: &str, patient: &PatientId) {
-    out.start(Ns::XCPD, local).attr("root", patient.authority().as_str()).attr("extension", patient.id()).end();
+    out.start(Ns::XCPD, local)
+        .attr("root", patient.authority().as_str())
+        .attr("extension", patient.id())
+        .end();
 }
 
 /// Reads a question: whose data.
@@ -95,7 +100,10 @@ mod tests {
         let patient = PatientId::parse("花子^^^&1.2.3&ISO").unwrap();
         let request = Tree::parse(write_request(&patient)).unwrap();
         assert_eq!(read_request(request.root()).unwrap(), patient);
-        let location = Location { home: HomeCommunityId::parse("1.5").unwrap(), patient: PatientId::parse("A^^^&1.5.3&ISO").unwrap() };
+        let location = Location {
+            home: HomeCommunityId::parse("1.5").unwrap(),
+            patient: PatientId::parse("A^^^&1.5.3&ISO").unwrap(),
+        };
         for locations in [vec![], vec![location]] {
             let response = Tree::parse(write_response(&patient, &locations)).unwrap();
             assert_eq!(read_response(response.root()).unwrap(), locations);

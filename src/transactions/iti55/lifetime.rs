@@ -53,7 +53,9 @@ fn sum(mut text: &str, units: &[(char, u64)]) -> Option<u64> {
     for (unit, seconds) in units {
         if let Some((number, rest)) = text.split_once(*unit) {
             let whole = match number.split_once('.') {
-                Some((whole, fraction)) if *unit == 'S' && fraction.bytes().all(|b| b.is_ascii_digit()) => whole,
+                Some((whole, fraction)) if *unit == 'S' && fraction.bytes().all(|b| b.is_ascii_digit()) => {
+                    whole
+                }
                 Some(_) => return None,
                 None => number,
             };
@@ -84,7 +86,9 @@ mod tests {
             assert_eq!(parse(given), Some(Duration::from_secs(seconds)), "{given}");
             assert_eq!(parse(&text(Duration::from_secs(seconds))), Some(Duration::from_secs(seconds)));
         }
-        for bad in ["", "P", "PT", "7D", "P7", "P7DT", "P1M1Y", "P1.5D", "PxD", "P99999999999999999999D", "P+7D"] {
+        for bad in
+            ["", "P", "PT", "7D", "P7", "P7DT", "P1M1Y", "P1.5D", "PxD", "P99999999999999999999D", "P+7D"]
+        {
             assert!(parse(bad).is_none(), "{bad}");
         }
     }

@@ -9,8 +9,8 @@ use crate::transactions::Malformed;
 use crate::transactions::hl7v3::query::read_query;
 use crate::transactions::hl7v3::registration::{RegistrationEvent, read_events};
 use crate::transactions::hl7v3::{
-    CANDIDATES_FOUND, Echo, FIND_CANDIDATES, Ii, ResponseCode, Transmission, control_act, read_acknowledgement,
-    read_query_ack,
+    CANDIDATES_FOUND, Echo, FIND_CANDIDATES, Ii, ResponseCode, Transmission, control_act,
+    read_acknowledgement, read_query_ack,
 };
 use crate::wire::soap::Envelope;
 use crate::wire::xml::{Element, Ns};
@@ -44,7 +44,8 @@ pub fn read_request(envelope: &Envelope) -> Result<Received, Malformed> {
 fn authority(body: Element<'_>) -> Option<Oid> {
     let authors = control_act(body).ok()?.children_named(Ns::HL7, "authorOrPerformer");
     let mut authors = authors.filter(|author| author.attr("typeCode").is_some_and(|code| code == "AUT"));
-    let id = authors.find_map(|author| Ii::read(author.child(Ns::HL7, "assignedDevice")?.child(Ns::HL7, "id")))?;
+    let id =
+        authors.find_map(|author| Ii::read(author.child(Ns::HL7, "assignedDevice")?.child(Ns::HL7, "id")))?;
     Oid::parse(&id.root).ok()
 }
 
@@ -67,7 +68,11 @@ pub fn read_response(envelope: &Envelope, query: &Ii) -> Result<DiscoveryRespons
     } else {
         let found = read_found(body)?;
         let wanted = wanted(body);
-        if found.is_empty() && !wanted.is_empty() { Outcome::AskForMore(wanted) } else { Outcome::Found(found) }
+        if found.is_empty() && !wanted.is_empty() {
+            Outcome::AskForMore(wanted)
+        } else {
+            Outcome::Found(found)
+        }
     };
     Ok(DiscoveryResponse { outcome, time_to_live: lifetime::read(envelope) })
 }
@@ -78,14 +83,17 @@ fn read_found(body: Element<'_>) -> Result<Vec<Found>, Malformed> {
 
 /// Patient.id is the identifier for everything further: without one that can be used, a match says nothing.
 fn found(event: RegistrationEvent) -> Result<Found, Malformed> {
-    let no_id = || malformed("xcpd.patient-id", "a match has no Patient.id with an OID as root and an extension");
+    let no_id =
+        || malformed("xcpd.patient-id", "a match has no Patient.id with an OID as root and an extension");
     let own = event.patient.identifiers.iter().take(event.patient.own);
     let patient = own.clone().find_map(patient_id).ok_or_else(no_id)?;
-    let others = event.patient.identifiers.iter().filter_map(patient_id).filter(|id| *id != patient).collect();
+    let others =
+        event.patient.identifiers.iter().filter_map(patient_id).filter(|id| *id != patient).collect();
     let home = match event.custodian.as_deref() {
-        Some(root) => Some(HomeCommunityId::parse(root).map_err(|_| {
-            malformed("xcpd.custodian", "custodian/assignedEntity/id/@root is no OID")
-        })?),
+        Some(root) => Some(
+            HomeCommunityId::parse(root)
+                .map_err(|_| malformed("xcpd.custodian", "custodian/assignedEntity/id/@root is no OID"))?,
+        ),
         None => None,
     };
     let person = Box::new(event.patient.person());
@@ -105,7 +113,11 @@ fn issues(body: Element<'_>) -> impl Iterator<Item = Element<'_>> {
     reasons.filter_map(|reason| reason.child(Ns::HL7, "detectedIssueEvent"))
 }
 
-fn codes<'t>(body: Element<'t>, link: &'static str, act: &'static str) -> impl Iterator<Item = String> + use<'t> {
+fn codes<'t>(
+    body: Element<'t>,
+    link: &'static str,
+    act: &'static str,
+) -> impl Iterator<Item = String> + use<'t> {
     let links = issues(body).flat_map(move |issue| issue.children_named(Ns::HL7, link));
     let acts = links.filter_map(move |link| link.child(Ns::HL7, act));
     let codes = acts.filter_map(|act| Some(act.child(Ns::HL7, "code")?.attr("code")?.trim().to_owned()));

@@ -2,15 +2,11 @@
 
 use bytes::Bytes;
 
-use super::{
-    ATTRIBUTE_CODES, Discovery, DiscoveryResponse, Found, Outcome, REASON_CODES, Received,
-};
+use super::{ATTRIBUTE_CODES, Discovery, DiscoveryResponse, Found, Outcome, REASON_CODES, Received};
 use crate::demographics::v3::{Detail, OtherIds, write_id, write_person};
 use crate::ids::{HomeCommunityId, PatientId};
 use crate::transactions::hl7v3::query::{FindQuery, write_query};
-use crate::transactions::hl7v3::registration::{
-    Custodian, write_degree, write_status, write_subject,
-};
+use crate::transactions::hl7v3::registration::{Custodian, write_degree, write_status, write_subject};
 use crate::transactions::hl7v3::{
     AckCode, Acknowledgement, CANDIDATES_FOUND, FIND_CANDIDATES, Header, Ii, Party, QueryAck, ResponseCode,
     open_control_act,
