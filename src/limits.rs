@@ -300,6 +300,27 @@ pub const MAX_REPLY_ATTEMPTS: u32 = 4;
 pub const REPLY_RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// One attempt to deliver an answer that is in memory.
 pub const REPLY_DEADLINE: Duration = Duration::from_secs(30);
+/// Records that share one blocking key, beyond which the key says nothing of them: a birthday has 30 in a million.
+pub const MAX_RECORDS_PER_KEY: usize = 500;
+/// Candidates that are compared with one record; those that share the most keys with it come first.
+pub const MAX_CANDIDATES: usize = 1_000;
+/// Links that matching keeps of one record: the surest.
+pub const MAX_LINKS_FOUND: usize = 16;
+/// Records of one person. A patient of every facility of a region has some dozens.
+pub const MAX_RECORDS_PER_PERSON: usize = 256;
+/// Records whose insured person's number is looked at as one: a family's, at all its facilities.
+pub const MAX_INSURED_ALIKE: usize = 64;
+/// Former versions of one record that serve linking.
+pub const MAX_FORMER_VERSIONS: usize = 32;
+/// Former names of one record that serve linking.
+pub const MAX_FORMER_NAMES: usize = 4;
+/// Records that one question looks through: what a wide one leaves out is found by a closer one.
+pub const MAX_SEARCHED_RECORDS: usize = 5_000;
+/// Records written lately whose keys are remembered, so that what was compared before the writer's turn holds: two full
+/// groups of its jobs, and as many again.
+pub const MAX_RECENT_RECORDS: usize = 4 * MAX_GROUP_JOBS;
+/// Events of the patient index that are kept for those who read on from where they stopped.
+pub const MAX_KEPT_EVENTS: u64 = 1_000_000;
 
 /// The bounds that an operator may move, with the constants above as defaults.
 #[derive(Debug, Clone, serde::Deserialize)]

@@ -1,0 +1,70 @@
+//! Who may be the same as a record: found by shared keys, compared, and what follows.
+
+use std::collections::HashMap;
+
+use super::keys::Keys;
+use super::records::Activity;
+use super::schema::Tables;
+use super::scoring;
+use crate::identity::matching::{Comparison, Verdict};
+use crate::limits;
+use crate::store::StoreError;
+
+/// A record that may be the same person's, as it was compared.
+#[derive(Debug, Clone)]
+pub(super) struct Scored {
+    pub(super) record: i64,
+    pub(super) revision: i64,
+    pub(super) comparison: Comparison,
+}
+
+impl Tables<'_> {
+    /// All that may be the same person's as a prepared record, `own` left out.
+    pub(super) fn score_all(
+        self,
+        keys: &Keys,
+        prepared: &[u8],
+        blocking: &[u64],
+        own: Option<i64>,
+    ) -> Result<Vec<Scored>, StoreError> {
+        let mut scored = Vec::new();
+        for candidate in candidates(keys, blocking) {
+            let candidate = self.global(u64::from(candidate));
+            if Some(candidate) != own {
+                scored.extend(self.score(prepared, candidate)?);
+            }
+        }
+        Ok(scored)
+    }
+    /// Compares one record with a prepared one; None if it has ended or is clearly another.
+    pub(super) fn score(self, prepared: &[u8], candidate: i64) -> Result<Option<Scored>, StoreError> {
+        let Some(other) = self.comparable(candidate)? else { return Ok(None) };
+        if other.active == Activity::Subsumed {
+            return Ok(None);
+        }
+        let comparison = scoring::compare(prepared, &other.prepared);
+        let alike = scoring::verdict(&comparison) != Verdict::Different;
+        Ok(alike.then_some(Scored { record: candidate, revision: other.revision, comparison }))
+    }
+}
+
+/// Records that share a key, those that share the most first; a bounded number of them.
+pub(super) fn candidates(keys: &Keys, blocking: &[u64]) -> Vec<u32> {
+    let mut found = Vec::new();
+    for key in blocking {
+        let before = found.len();
+        keys.find(*key, limits::MAX_RECORDS_PER_KEY + 1, &mut found);
+        if found.len() - before > limits::MAX_RECORDS_PER_KEY {
+            // So many share it that it says nothing.
+            found.truncate(before);
+        }
+    }
+    let mut shared: HashMap<u32, usize> = HashMap::with_capacity(found.len());
+    for record in found {
+        *shared.entry(record).or_default() += 1;
+    }
+    let mut candidates: Vec<_> = shared.into_iter().collect();
+    candidates.sort_unstable_by_key(|(record, shared)| (std::cmp::Reverse(*shared), *record));
+    candidates.truncate(limits::MAX_CANDIDATES);
+    candidates.into_iter().map(|(record, _)| record).collect()
+}

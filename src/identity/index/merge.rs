@@ -1,0 +1,104 @@
+//! A source's merges (A40; ITI-44 merge; ITI TF-2: 3.8.4.2, 3.44.4.2): the subsumed identifier ends for good, and the
+//! surviving one takes its place in everything that is held: former demographics, insured numbers, links, bars.
+
+use super::events::EventKind;
+use super::keys::{Keys, Recent};
+use super::links::{Bar, Link, Pair};
+use super::persons::Regrouping;
+use super::records::{Content, Record, with_former_names};
+use super::schema::Tables;
+use super::{IndexError, scoring, search_keys};
+use crate::demographics::DemographicsChange;
+use crate::ids::PatientId;
+use crate::store::StoreError;
+
+impl Tables<'_> {
+    /// Merges, or refuses without change.
+    pub(super) fn merge(
+        self,
+        keys: &Keys,
+        surviving: &PatientId,
+        subsumed: &PatientId,
+        change: &DemographicsChange,
+        now: i64,
+    ) -> Result<Result<(), IndexError>, StoreError> {
+        if surviving == subsumed {
+            return Ok(Err(IndexError::Same));
+        }
+        let (stays, ends) = match (self.active(surviving)?, self.active(subsumed)?) {
+            (Ok(stays), Ok(ends)) => (stays, ends),
+            (Err(refused), _) | (_, Err(refused)) => return Ok(Err(refused)),
+        };
+        let mut regrouping = Regrouping::new(self);
+        regrouping.touch(stays.person)?;
+        regrouping.touch(ends.person)?;
+
+        self.hand_over(&ends, &stays)?;
+        self.move_former(ends.number, stays.number)?;
+        let (was, visit) = self.content(stays.number)?;
+        let (ended, _) = self.content(ends.number)?;
+        self.keep_former(stays.number, &ended, now)?;
+        let mut demographics = was.clone();
+        change.apply(&mut demographics);
+        if was != demographics {
+            self.keep_former(stays.number, &was, now)?;
+        }
+        let prepared = scoring::prepare(&with_former_names(&demographics, &self.former(stays.number)?));
+        let content = Content { demographics: &demographics, prepared: &prepared, visit: visit.as_ref() };
+        self.change(stays.number, &content)?;
+        self.end(ends.number, stays.number)?;
+
+        let mut blocking = Vec::new();
+        scoring::blocking_keys(&prepared, &mut blocking);
+        let mut written = blocking.clone();
+        search_keys::of(&demographics, &mut written);
+        written.sort_unstable();
+        written.dedup();
+        let record = self.local(stays.number);
+        keys.write(Recent { record, marks: self.marks()?, keys: written.into() });
+
+        let scored = self.score_all(keys, &prepared, &blocking, Some(stays.number))?;
+        self.relink(stays.number, &prepared, &scored, now, &mut regrouping)?;
+        self.tell(&EventKind::Merged { surviving: surviving.clone(), subsumed: subsumed.clone() })?;
+        regrouping.finish()?;
+        if was != demographics {
+            self.tell(&EventKind::Changed(surviving.clone()))?;
+        }
+        Ok(Ok(()))
+    }
+
+    /// The record of an identifier that stands for somebody.
+    pub(super) fn active(self, patient: &PatientId) -> Result<Result<Record, IndexError>, StoreError> {
+        Ok(match self.record_of(patient)? {
+            None => Err(IndexError::Unknown(patient.clone())),
+            Some(Record { survivor: Some(_), .. }) => Err(IndexError::Subsumed(patient.clone())),
+            Some(record) => Ok(record),
+        })
+    }
+
+    /// Puts one record in the place of another wherever others' decisions name it. What matching found ends: it is found
+    /// again for the record that stays.
+    fn hand_over(self, ends: &Record, stays: &Record) -> Result<(), StoreError> {
+        for link in self.links_among(&self.members(ends.person)?)? {
+            if !link.pair.has(ends.number) {
+                continue;
+            }
+            self.remove_link(link.pair, link.origin)?;
+            let other = link.pair.other(ends.number);
+            if !link.origin.is_found() && other != stays.number {
+                self.add_link(&Link { pair: Pair::of(other, stays.number), ..link })?;
+            }
+        }
+        for bar in self.bars_of(ends.number)? {
+            self.remove_bar(bar.pair)?;
+            let other = bar.pair.other(ends.number);
+            if other != stays.number {
+                self.add_bar(&Bar { pair: Pair::of(other, stays.number), ..bar })?;
+            }
+        }
+        for doubt in self.doubts_of(ends.number)? {
+            self.remove_doubt(doubt.pair)?;
+        }
+        self.move_insured(ends.number, stays.number)
+    }
+}

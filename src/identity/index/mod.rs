@@ -1,0 +1,265 @@
+//! The patient index: records by identifier, the persons that they belong to, and why (ITI TF-1: 5, 8; 広域MPI, 名寄せ).
+//!
+//! A *record* is what a source says of one of its identifiers. A *person* is what hangs together by *links*: a source's
+//! declaration, an insured person's number, the matcher, an operator. Everything follows from records, links and *bars*
+//! (what operators hold apart), so that whatever people or the matcher decided can be undone in full.
+//!
+//! | room | what it knows |
+//! |---|---|
+//! | `schema`, `records`, `links`, `insured`, `persons`, `events` | tables, and what stands in them |
+//! | `keys`, `search_keys` | which records share a key |
+//! | `candidates`, `announce`, `relink`, `merge` | what becomes of records |
+//! | `search`, `fits` | questions |
+
+mod announce;
+mod candidates;
+mod events;
+mod fits;
+mod fold;
+mod insured;
+mod keys;
+mod links;
+mod merge;
+mod persons;
+mod records;
+mod relink;
+mod schema;
+mod scoring;
+mod search;
+mod search_keys;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio::sync::watch;
+
+use self::announce::{Announcement, News};
+use self::keys::Keys;
+use self::schema::{Tables, Tenant};
+use self::search::Question;
+use crate::demographics::{Demographics, DemographicsChange, DomainKind, Domains, Visit};
+use crate::ids::{Oid, PatientId};
+use crate::store::{Connection, Store, StoreError};
+use crate::transactions::identity::{DemographicsQuery, Match};
+
+pub use self::events::{Event, EventKind};
+pub use self::links::{Cause, Origin};
+pub use self::schema::MIGRATION;
+
+/// The patient index of one tenant. Cheap to clone.
+#[derive(Clone)]
+pub struct Index(Arc<Shared>);
+
+struct Shared {
+    store: Store,
+    tenant: i64,
+    keys: Keys,
+    domains: RwLock<Arc<Domains>>,
+    /// The last event's number, as far as it is known to be on disk.
+    told: watch::Sender<u64>,
+}
+
+/// Why the index did not do something.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// No record has the identifier.
+    #[error("no record has this identifier")]
+    Unknown(PatientId),
+    /// The identifier was subsumed by a merge.
+    #[error("this identifier was subsumed by a merge")]
+    Subsumed(PatientId),
+    /// A merge of an identifier with itself.
+    #[error("both identifiers are the same")]
+    Same,
+    /// An announcement without an identifier that names a patient: an insured person's number is none.
+    #[error("no identifier names a patient")]
+    NoPatient,
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What became of an announcement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Announced {
+    /// A new record.
+    Added,
+    /// A known one, changed.
+    Changed,
+    /// A known one, and nothing in it is different.
+    Unchanged,
+}
+
+impl Index {
+    /// The index in a store that has [`MIGRATION`]. Blocks while it reads.
+    pub fn open(store: Store, tenant: &str) -> Result<Self, StoreError> {
+        let name = tenant.to_owned();
+        let tenant = store.write_blocking(move |connection| Tenant::find_or_make(connection, &name))?;
+        let number = tenant.number;
+        let (keys, told) = store.read_blocking(move |connection| {
+            let tables = Tables { connection, tenant: number };
+            let keys = tables.read_keys()?;
+            Ok((keys, tables.local(tables.last(schema::Numbered::Event)?)))
+        })?;
+        let (told, _) = watch::channel(told);
+        Ok(Self(Arc::new(Shared { store, tenant: number, keys, domains: RwLock::default(), told })))
+    }
+
+    /// Takes up what the region's domains are: how messages name them, and whose identifiers are insured persons' numbers.
+    /// At start, and whenever the configuration changes.
+    pub fn set_domains(&self, domains: Arc<Domains>) {
+        *self.0.domains.write().unwrap_or_else(PoisonError::into_inner) = domains;
+    }
+
+    /// ITI-8, ITI-44: adds or changes the records of these identifiers (one person's by declaration), matches them again, and
+    /// returns when all of it is on disk. A repeated message changes nothing.
+    pub async fn announce(
+        &self,
+        identifiers: Vec<PatientId>,
+        change: DemographicsChange,
+        visit: Option<Visit>,
+    ) -> Result<Announced, IndexError> {
+        let domains = self.domains();
+        let (insured, patients) =
+            identifiers.into_iter().partition::<Vec<_>, _>(|id| is_insured(&domains, id));
+        if patients.is_empty() {
+            return Err(IndexError::NoPatient);
+        }
+        let announcement = Arc::new(Announcement { patients, insured, change, visit });
+        let asked = Arc::clone(&announcement);
+        let proposal = self.read(move |index, tables| tables.propose(&index.keys, &asked)).await??;
+        if proposal.news == News::None {
+            return Ok(Announced::Unchanged);
+        }
+        let now = now();
+        self.write(move |index, tables| tables.announce(&index.keys, &announcement, proposal, now)).await?
+    }
+
+    /// A40, ITI-44 merge: `subsumed` ends for good. Refused without change if either is unknown or was subsumed, or both are
+    /// the same (ITI TF-2: 3.8.4.2, 3.44.4.2).
+    pub async fn merge(
+        &self,
+        surviving: PatientId,
+        subsumed: PatientId,
+        change: DemographicsChange,
+    ) -> Result<(), IndexError> {
+        let now = now();
+        self.write(move |index, tables| tables.merge(&index.keys, &surviving, &subsumed, &change, now))
+            .await?
+    }
+
+    /// The other identifiers of a patient's person, and the patient's own record.
+    pub async fn corresponding(
+        &self,
+        patient: &PatientId,
+    ) -> Result<(Vec<PatientId>, Demographics), IndexError> {
+        let patient = patient.clone();
+        self.read(move |_, tables| {
+            let record = match tables.active(&patient)? {
+                Ok(record) => record,
+                Err(refused) => return Ok(Err(refused)),
+            };
+            let mut identifiers = tables.identifiers(&tables.members(record.person)?)?;
+            identifiers.retain(|other| *other != patient);
+            Ok(Ok((identifiers, tables.content(record.number)?.0)))
+        })
+        .await?
+    }
+
+    /// Whose current values fit a query, best first; all identifiers of each person, `wanted` is the caller's business. At
+    /// most `most`, and how many there are in all (counted up to a bound). With a MinimumDegreeMatch below 100 errors are
+    /// tolerated, and [`Match::degree`] says how well a person fits; else values must be equal, spelling apart.
+    pub async fn find(
+        &self,
+        query: DemographicsQuery,
+        most: usize,
+    ) -> Result<(Vec<Match>, usize), IndexError> {
+        let domains = self.domains();
+        let resolve = |identifier: &crate::demographics::Identifier| {
+            let by_oid = || Oid::parse(&identifier.authority.universal_id).ok();
+            let bare = || Some(PatientId::new(&identifier.id, by_oid()?));
+            domains.resolve(identifier).or_else(bare)
+        };
+        let identifiers: Option<Vec<_>> = query.identifiers.iter().map(resolve).collect();
+        let Some(identifiers) = identifiers else { return Ok((Vec::new(), 0)) };
+        let tolerant = query.minimum_degree.filter(|degree| *degree < 100);
+        let question = Question { query, identifiers, tolerant };
+        Ok(self.read(move |index, tables| tables.find(&index.keys, &question, most)).await?)
+    }
+
+    /// Events behind a number, oldest first.
+    pub async fn events(&self, after: u64, most: usize) -> Result<Vec<Event>, IndexError> {
+        Ok(self.read(move |_, tables| tables.events(after, most)).await?)
+    }
+
+    /// The last event's number, and a wake-up whenever there are more.
+    pub fn watch_events(&self) -> watch::Receiver<u64> {
+        self.0.told.subscribe()
+    }
+
+    fn domains(&self) -> Arc<Domains> {
+        self.0.domains.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Shared, Tables<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let index = Arc::clone(&self.0);
+        let tenant = index.tenant;
+        let store = self.0.store.clone();
+        store.read(move |connection: &Connection| job(&index, Tables { connection, tenant })).await
+    }
+
+    /// Runs a writing job, and wakes whoever waits for events.
+    async fn write<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Shared, Tables<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let index = Arc::clone(&self.0);
+        let tenant = index.tenant;
+        let done = self.0.store.write(move |connection: &Connection| {
+            let tables = Tables { connection, tenant };
+            let done = job(&index, tables)?;
+            Ok((done, tables.local(tables.last(schema::Numbered::Event)?)))
+        });
+        let (done, told) = done.await?;
+        self.0.told.send_if_modified(|known| {
+            let news = told > *known;
+            *known = told.max(*known);
+            news
+        });
+        Ok(done)
+    }
+}
+
+impl Tables<'_> {
+    /// All records' keys, read anew.
+    fn read_keys(self) -> Result<Keys, StoreError> {
+        let keys = Keys::new(self.marks()?);
+        let (first, last) = self.range();
+        let find =
+            "SELECT record, prepared, demographics FROM identity_record WHERE record BETWEEN ?1 AND ?2";
+        let mut find = self.connection.prepare(find)?;
+        let mut rows = find.query([first, last])?;
+        let mut of_record = Vec::new();
+        while let Some(row) = rows.next()? {
+            of_record.clear();
+            scoring::blocking_keys(&row.get::<_, Vec<u8>>(1)?, &mut of_record);
+            search_keys::of(&records::decode(&row.get::<_, Vec<u8>>(2)?)?, &mut of_record);
+            keys.insert(self.local(row.get(0)?), &of_record);
+        }
+        Ok(keys)
+    }
+}
+
+fn is_insured(domains: &Domains, identifier: &PatientId) -> bool {
+    let domain = domains.by_oid(identifier.authority().as_str());
+    domain.is_some_and(|domain| domain.kind == DomainKind::Insured)
+}
+
+/// Seconds since 1970.
+fn now() -> i64 {
+    jiff::Timestamp::now().as_second()
+}

@@ -1,0 +1,194 @@
+//! Records: one per identifier, with current demographics, what they were before, and the form that matching compares.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::schema::{Numbered, Tables};
+use crate::demographics::{Demographics, NameKind, Visit};
+use crate::ids::PatientId;
+use crate::limits;
+use crate::store::rusqlite::{OptionalExtension, Row, params};
+use crate::store::{StoreError, rusqlite};
+
+/// A record without what describes the patient.
+#[derive(Debug, Clone)]
+pub(super) struct Record {
+    pub(super) number: i64,
+    pub(super) domain: i64,
+    pub(super) id: String,
+    pub(super) person: i64,
+    /// The record that it was merged into: it has ended.
+    pub(super) survivor: Option<i64>,
+    pub(super) revision: i64,
+}
+
+/// A record as matching sees it.
+pub(super) struct Comparable {
+    pub(super) person: i64,
+    pub(super) active: Activity,
+    pub(super) revision: i64,
+    pub(super) prepared: Vec<u8>,
+}
+
+/// Whether a record still stands for somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Activity {
+    Active,
+    Subsumed,
+}
+
+/// What is stored for a record's current state.
+pub(super) struct Content<'a> {
+    pub(super) demographics: &'a Demographics,
+    pub(super) prepared: &'a [u8],
+    pub(super) visit: Option<&'a Visit>,
+}
+
+const COLUMNS: &str = "record, domain, id, person, survivor, revision";
+
+fn record(row: &Row<'_>) -> Result<Record, rusqlite::Error> {
+    Ok(Record {
+        number: row.get(0)?,
+        domain: row.get(1)?,
+        id: row.get(2)?,
+        person: row.get(3)?,
+        survivor: row.get(4)?,
+        revision: row.get(5)?,
+    })
+}
+
+impl Tables<'_> {
+    /// The record of an identifier.
+    pub(super) fn record_of(self, patient: &PatientId) -> Result<Option<Record>, StoreError> {
+        let Some(domain) = self.domain(patient.authority())? else { return Ok(None) };
+        let find = format!("SELECT {COLUMNS} FROM identity_record WHERE domain = ?1 AND id = ?2");
+        let mut find = self.connection.prepare_cached(&find)?;
+        Ok(find.query_row(params![domain, patient.id()], record).optional()?)
+    }
+    /// The record of a number.
+    pub(super) fn record(self, number: i64) -> Result<Record, StoreError> {
+        let find = format!("SELECT {COLUMNS} FROM identity_record WHERE record = ?1");
+        Ok(self.connection.prepare_cached(&find)?.query_row([number], record)?)
+    }
+    /// The identifier of a record.
+    pub(super) fn identifier_of(self, number: i64) -> Result<PatientId, StoreError> {
+        let record = self.record(number)?;
+        self.identifier(record.domain, &record.id)
+    }
+    /// What matching needs of a record; None if there is none.
+    pub(super) fn comparable(self, number: i64) -> Result<Option<Comparable>, StoreError> {
+        let find =
+            "SELECT person, survivor IS NULL, revision, prepared FROM identity_record WHERE record = ?1";
+        let mut find = self.connection.prepare_cached(find)?;
+        let comparable = find.query_row([number], |row| {
+            Ok(Comparable {
+                person: row.get(0)?,
+                active: if row.get(1)? { Activity::Active } else { Activity::Subsumed },
+                revision: row.get(2)?,
+                prepared: row.get(3)?,
+            })
+        });
+        Ok(comparable.optional()?)
+    }
+    /// A record's current demographics and visit.
+    pub(super) fn content(self, number: i64) -> Result<(Demographics, Option<Visit>), StoreError> {
+        let find = "SELECT demographics, visit FROM identity_record WHERE record = ?1";
+        let mut find = self.connection.prepare_cached(find)?;
+        let (demographics, visit): (Vec<u8>, Option<Vec<u8>>) =
+            find.query_row([number], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok((decode(&demographics)?, visit.as_deref().map(decode).transpose()?))
+    }
+    /// Adds a record, a person of its own.
+    pub(super) fn add(self, patient: &PatientId, content: &Content<'_>) -> Result<Record, StoreError> {
+        let number = self.next(Numbered::Record)?;
+        let domain = self.domain_or_make(patient.authority())?;
+        let insert = "INSERT INTO identity_record (record, domain, id, person, revision, prepared, demographics, visit)
+                      VALUES (?1, ?2, ?3, ?1, 1, ?4, ?5, ?6)";
+        self.connection.prepare_cached(insert)?.execute(params![
+            number,
+            domain,
+            patient.id(),
+            content.prepared,
+            encode(content.demographics)?,
+            content.visit.map(encode).transpose()?,
+        ])?;
+        Ok(Record { number, domain, id: patient.id().into(), person: number, survivor: None, revision: 1 })
+    }
+    /// Replaces a record's content.
+    pub(super) fn change(self, number: i64, content: &Content<'_>) -> Result<(), StoreError> {
+        let update = "UPDATE identity_record
+                      SET revision = revision + 1, prepared = ?2, demographics = ?3, visit = ?4 WHERE record = ?1";
+        self.connection.prepare_cached(update)?.execute(params![
+            number,
+            content.prepared,
+            encode(content.demographics)?,
+            content.visit.map(encode).transpose()?,
+        ])?;
+        Ok(())
+    }
+    /// Keeps what a record was like.
+    pub(super) fn keep_former(self, record: i64, was: &Demographics, until: i64) -> Result<(), StoreError> {
+        let insert =
+            "INSERT INTO identity_former (former, record, until, demographics) VALUES (?1, ?2, ?3, ?4)";
+        let number = self.next(Numbered::Former)?;
+        self.connection.prepare_cached(insert)?.execute(params![number, record, until, encode(was)?])?;
+        Ok(())
+    }
+    /// What a record was like before, latest first, with the second until which it was so.
+    pub(super) fn former(self, record: i64) -> Result<Vec<(i64, Demographics)>, StoreError> {
+        let find = "SELECT until, demographics FROM identity_former WHERE record = ?1
+                    ORDER BY former DESC LIMIT ?2";
+        let mut find = self.connection.prepare_cached(find)?;
+        let rows = find.query_map(params![record, limits::MAX_FORMER_VERSIONS as i64], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
+        })?;
+        rows.map(|row| row.map_err(StoreError::from).and_then(|(until, was)| Ok((until, decode(&was)?))))
+            .collect()
+    }
+    /// Makes what one record was like what another was like.
+    pub(super) fn move_former(self, from: i64, to: i64) -> Result<(), StoreError> {
+        let update = "UPDATE identity_former SET record = ?2 WHERE record = ?1";
+        self.connection.prepare_cached(update)?.execute([from, to])?;
+        Ok(())
+    }
+    /// Takes a record out of every answer: a source merged it into another.
+    pub(super) fn end(self, number: i64, survivor: i64) -> Result<(), StoreError> {
+        let update = "UPDATE identity_record SET survivor = ?2, person = record WHERE record = ?1";
+        self.connection.prepare_cached(update)?.execute([number, survivor])?;
+        Ok(())
+    }
+}
+
+/// A record as matching should see it: with the names that it had before, which only serve linking.
+pub(super) fn with_former_names(current: &Demographics, former: &[(i64, Demographics)]) -> Demographics {
+    let mut seen = current.clone();
+    let room = limits::MAX_FORMER_NAMES;
+    for name in former.iter().flat_map(|(_, was)| &was.names) {
+        let known = seen.names.iter().any(|have| have.family == name.family && have.given == name.given);
+        if !known && seen.names.len() < current.names.len() + room {
+            let mut name = name.clone();
+            name.kind = NameKind::Birth;
+            seen.names.push(name);
+        }
+    }
+    seen
+}
+
+/// The first byte of what is encoded: the form of the rest.
+const JSON: u8 = 1;
+
+pub(super) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
+    let mut bytes = vec![JSON];
+    serde_json::to_writer(&mut bytes, value).map_err(|error| StoreError::Damaged(error.to_string()))?;
+    Ok(bytes)
+}
+
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
+    match bytes.split_first() {
+        // What serde says of damage may hold what it read.
+        Some((&JSON, json)) => {
+            serde_json::from_slice(json).map_err(|_| StoreError::Damaged("a record cannot be read".into()))
+        }
+        _ => Err(StoreError::Damaged("a record of an unknown form".into())),
+    }
+}

@@ -1,0 +1,219 @@
+//! The index's tables, and the numbers that stand in them for tenants and domains.
+//!
+//! The tenant leads every key: it is the upper part of every number.
+
+use crate::ids::{Oid, PatientId};
+use crate::store::rusqlite::{Connection, OptionalExtension, params};
+use crate::store::{Migration, StoreError, rusqlite};
+
+/// The index's tables.
+pub const MIGRATION: Migration = Migration { room: "identity", steps: &[FIRST] };
+
+const FIRST: &str = "
+CREATE TABLE identity_tenant (
+    tenant INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    generation BLOB NOT NULL               -- tells one index from another: derived files name it
+) STRICT;
+
+CREATE TABLE identity_domain (
+    domain INTEGER PRIMARY KEY,            -- tenant << 40 | n
+    oid TEXT NOT NULL
+) STRICT;
+
+-- Who was announced, by identifier. Current values only.
+CREATE TABLE identity_record (
+    record INTEGER PRIMARY KEY,            -- tenant << 40 | n
+    domain INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    person INTEGER NOT NULL,               -- the lowest record of the person
+    survivor INTEGER,                      -- the record that a source merged this one into: it is in no answer
+    revision INTEGER NOT NULL,             -- goes up with every change
+    prepared BLOB NOT NULL,                -- as matching compares it, former names included
+    demographics BLOB NOT NULL,
+    visit BLOB
+) STRICT;
+CREATE UNIQUE INDEX identity_record_id ON identity_record (domain, id);
+CREATE INDEX identity_record_person ON identity_record (person) WHERE person <> record;
+
+-- What records were like before: serves linking, never a query.
+CREATE TABLE identity_former (
+    former INTEGER PRIMARY KEY,            -- tenant << 40 | n, in the order of change
+    record INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    demographics BLOB NOT NULL
+) STRICT;
+CREATE INDEX identity_former_record ON identity_former (record);
+
+-- Insured persons' numbers of records: keys for linking.
+CREATE TABLE identity_insured (
+    domain INTEGER NOT NULL,
+    number TEXT NOT NULL,                  -- in one spelling
+    record INTEGER NOT NULL,
+    id TEXT NOT NULL,                      -- as sent
+    since INTEGER NOT NULL,
+    PRIMARY KEY (domain, number, record)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX identity_insured_record ON identity_insured (record);
+
+-- Why two records are one person. Persons are what hangs together by these.
+CREATE TABLE identity_link (
+    record INTEGER NOT NULL,               -- the later of the two
+    other INTEGER NOT NULL,
+    origin INTEGER NOT NULL,               -- 0 source, 1 deterministic key, 2 matcher, 3 operator
+    probability REAL,
+    operator TEXT,
+    since INTEGER NOT NULL,
+    PRIMARY KEY (record, other, origin)
+) STRICT, WITHOUT ROWID;
+
+-- Two records that an operator holds apart.
+CREATE TABLE identity_bar (
+    record INTEGER NOT NULL,               -- the later of the two
+    other INTEGER NOT NULL,
+    operator TEXT NOT NULL,
+    since INTEGER NOT NULL,
+    PRIMARY KEY (record, other)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX identity_bar_other ON identity_bar (other);
+
+-- Pairs that people must decide.
+CREATE TABLE identity_review (
+    review INTEGER PRIMARY KEY,            -- tenant << 40 | n
+    record INTEGER NOT NULL,               -- the later of the two
+    other INTEGER NOT NULL,
+    cause INTEGER NOT NULL,
+    probability REAL NOT NULL,
+    since INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX identity_review_pair ON identity_review (record, other);
+CREATE INDEX identity_review_other ON identity_review (other);
+
+-- What operators decided, with what it changed, so that it can be undone.
+CREATE TABLE identity_decision (
+    decision INTEGER PRIMARY KEY,          -- tenant << 40 | n
+    at INTEGER NOT NULL,
+    operator TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    record INTEGER NOT NULL,
+    other INTEGER,
+    effect TEXT NOT NULL,
+    undone INTEGER                         -- by this decision
+) STRICT;
+
+-- What happened to identifiers, for those who keep what follows from them.
+CREATE TABLE identity_event (
+    event INTEGER PRIMARY KEY,             -- tenant << 40 | n
+    body TEXT NOT NULL
+) STRICT;
+";
+
+/// Bits of a number below the tenant's.
+const TENANT_SHIFT: u32 = 40;
+
+/// The index's tables, within one job, and whose part of them it is.
+#[derive(Clone, Copy)]
+pub(super) struct Tables<'c> {
+    pub(super) connection: &'c Connection,
+    pub(super) tenant: i64,
+}
+
+/// A tenant, as opened.
+pub(super) struct Tenant {
+    pub(super) number: i64,
+    pub(super) generation: Vec<u8>,
+}
+
+impl Tenant {
+    /// The tenant of a name, made now if there is none.
+    pub(super) fn find_or_make(connection: &Connection, name: &str) -> Result<Self, StoreError> {
+        let find = "SELECT tenant, generation FROM identity_tenant WHERE name = ?1";
+        let tenant = |row: &rusqlite::Row<'_>| Ok(Self { number: row.get(0)?, generation: row.get(1)? });
+        if let Some(found) = connection.query_row(find, [name], tenant).optional()? {
+            return Ok(found);
+        }
+        let generation = uuid::Uuid::new_v4().into_bytes();
+        let insert = "INSERT INTO identity_tenant (name, generation) VALUES (?1, ?2)";
+        connection.execute(insert, params![name, generation])?;
+        Ok(connection.query_row(find, [name], tenant)?)
+    }
+}
+
+/// Tables whose rows are numbered within the tenant.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Numbered {
+    Domain,
+    Record,
+    Former,
+    Review,
+    Decision,
+    Event,
+}
+
+impl Numbered {
+    /// How the greatest number is asked for.
+    fn greatest(self) -> &'static str {
+        match self {
+            Self::Domain => "SELECT max(domain) FROM identity_domain WHERE domain BETWEEN ?1 AND ?2",
+            Self::Record => "SELECT max(record) FROM identity_record WHERE record BETWEEN ?1 AND ?2",
+            Self::Former => "SELECT max(former) FROM identity_former WHERE former BETWEEN ?1 AND ?2",
+            Self::Review => "SELECT max(review) FROM identity_review WHERE review BETWEEN ?1 AND ?2",
+            Self::Decision => "SELECT max(decision) FROM identity_decision WHERE decision BETWEEN ?1 AND ?2",
+            Self::Event => "SELECT max(event) FROM identity_event WHERE event BETWEEN ?1 AND ?2",
+        }
+    }
+}
+
+impl Tables<'_> {
+    /// The tenant's first number, which no row has, and its last.
+    pub(super) fn range(self) -> (i64, i64) {
+        let first = self.tenant << TENANT_SHIFT;
+        (first, first | ((1 << TENANT_SHIFT) - 1))
+    }
+    /// The greatest number in use; the first of the range if there is none.
+    pub(super) fn last(self, table: Numbered) -> Result<i64, StoreError> {
+        let (first, last) = self.range();
+        let mut greatest = self.connection.prepare_cached(table.greatest())?;
+        let greatest: Option<i64> = greatest.query_row([first, last], |row| row.get(0))?;
+        Ok(greatest.unwrap_or(first))
+    }
+    /// The next free number.
+    pub(super) fn next(self, table: Numbered) -> Result<i64, StoreError> {
+        match self.last(table)? {
+            full if full >= self.range().1 => Err(StoreError::Damaged("a tenant ran out of numbers".into())),
+            greatest => Ok(greatest + 1),
+        }
+    }
+    /// The part of a number below the tenant's.
+    pub(super) fn local(self, number: i64) -> u64 {
+        (number - self.range().0) as u64
+    }
+    /// The number of a local part.
+    pub(super) fn global(self, local: u64) -> i64 {
+        self.range().0 | local as i64
+    }
+    /// The number of a domain, if anything of it was ever announced.
+    pub(super) fn domain(self, oid: &Oid) -> Result<Option<i64>, StoreError> {
+        let (first, last) = self.range();
+        let find = "SELECT domain FROM identity_domain WHERE domain BETWEEN ?1 AND ?2 AND oid = ?3";
+        let mut find = self.connection.prepare_cached(find)?;
+        Ok(find.query_row(params![first, last, oid.as_str()], |row| row.get(0)).optional()?)
+    }
+    /// The number of a domain, given now if it has none.
+    pub(super) fn domain_or_make(self, oid: &Oid) -> Result<i64, StoreError> {
+        if let Some(found) = self.domain(oid)? {
+            return Ok(found);
+        }
+        let number = self.next(Numbered::Domain)?;
+        let insert = "INSERT INTO identity_domain (domain, oid) VALUES (?1, ?2)";
+        self.connection.execute(insert, params![number, oid.as_str()])?;
+        Ok(number)
+    }
+    /// The identifier of a domain's number and an id.
+    pub(super) fn identifier(self, domain: i64, id: &str) -> Result<PatientId, StoreError> {
+        let mut find = self.connection.prepare_cached("SELECT oid FROM identity_domain WHERE domain = ?1")?;
+        let oid: String = find.query_row([domain], |row| row.get(0))?;
+        let oid = Oid::parse(&oid).map_err(|_| StoreError::Damaged("a domain without an OID".into()))?;
+        Ok(PatientId::new(id, oid))
+    }
+}

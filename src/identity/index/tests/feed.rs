@@ -1,0 +1,113 @@
+use super::*;
+use crate::demographics::{BirthRange, Change};
+use crate::identity::index::EventKind;
+
+#[tokio::test]
+async fn one_person_of_two_sources_is_linked_and_a_repeated_message_changes_nothing() {
+    let scratch = Scratch::new();
+    let hanako = person("山田", "花子", "19600229");
+    assert_eq!(scratch.announce(&[id(1, "a")], &hanako).await, Announced::Added);
+    assert_eq!(scratch.announce(&[id(2, "b")], &hanako).await, Announced::Added);
+    assert_eq!(scratch.announce(&[id(2, "b")], &hanako).await, Announced::Unchanged);
+    assert_eq!(scratch.announce(&[id(3, "c")], &person("鈴木", "一郎", "19731022")).await, Announced::Added);
+    assert_eq!(scratch.others(&id(1, "a")).await, ["b^^^&1.2.2&ISO"]);
+    assert!(scratch.others(&id(3, "c")).await.is_empty());
+    let events = scratch.events().await;
+    assert_eq!(events.iter().map(|event| event.number).collect::<Vec<_>>(), [1, 2, 3]);
+    let linked =
+        EventKind::Linked { identifiers: vec![id(1, "a"), id(2, "b")], changed: vec!["1.2.2".into()] };
+    assert_eq!(events[1].kind, linked);
+    assert_eq!(*scratch.index.watch_events().borrow(), 3);
+}
+
+#[tokio::test]
+async fn a_record_that_changes_leaves_whom_only_the_matcher_linked() {
+    let scratch = Scratch::new();
+    let hanako = person("山田", "花子", "19600229");
+    scratch.announce(&[id(1, "a"), id(2, "a2")], &hanako).await;
+    scratch.announce(&[id(3, "c")], &hanako).await;
+    assert_eq!(scratch.others(&id(3, "c")).await, ["a^^^&1.2.1&ISO", "a2^^^&1.2.2&ISO"]);
+    // The former name would still link; the birthday does not.
+    let change = DemographicsChange { birth: Change::of(BirthTime::parse("19991231")), ..Default::default() };
+    scratch.index.announce(vec![id(3, "c")], change, None).await.unwrap();
+    assert!(scratch.others(&id(3, "c")).await.is_empty());
+    assert_eq!(scratch.others(&id(1, "a")).await, ["a2^^^&1.2.2&ISO"]);
+}
+
+#[tokio::test]
+async fn a_former_name_links_and_answers_no_query() {
+    let scratch = Scratch::new();
+    scratch.announce(&[id(1, "a")], &person("佐藤", "花子", "19600229")).await;
+    scratch.announce(&[id(1, "a")], &person("山田", "花子", "19600229")).await;
+    scratch.announce(&[id(2, "b")], &person("佐藤", "花子", "19600229")).await;
+    assert_eq!(scratch.others(&id(1, "a")).await, ["b^^^&1.2.2&ISO"]);
+    scratch.announce(&[id(2, "b")], &person("山田", "花子", "19600229")).await;
+    let asked = DemographicsQuery { names: vec![named("佐藤", "花子")], ..Default::default() };
+    assert!(scratch.find(asked).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_family_shares_an_insured_number_and_is_not_one_person() {
+    let scratch = Scratch::new();
+    let number = insured("01130012:12-34:567");
+    scratch.announce(&[id(1, "mother"), number.clone()], &person("山田", "花子", "19600229")).await;
+    scratch.announce(&[id(2, "son"), number.clone()], &person("山田", "太郎", "19900101")).await;
+    assert_eq!(scratch.others(&id(1, "mother")).await, [number.to_cx()]);
+    // The same number in another spelling, and a maiden name.
+    let number = insured("０１１３００１２:12:34：567");
+    scratch.announce(&[id(3, "mother"), number], &person("山田", "花子", "19600229")).await;
+    assert!(scratch.others(&id(1, "mother")).await.contains(&"mother^^^&1.2.3&ISO".to_owned()));
+    assert!(matches!(
+        scratch.index.announce(vec![insured("1:2:3:4")], DemographicsChange::default(), None).await,
+        Err(IndexError::NoPatient)
+    ));
+}
+
+#[tokio::test]
+async fn questions_are_answered_from_current_values_in_any_spelling() {
+    let scratch = Scratch::new();
+    let mut hanako = person("山田", "花子", "19600229");
+    hanako.names.push(named("ヤマダ", "ハナコ"));
+    scratch.announce(&[id(1, "a")], &hanako).await;
+    scratch.announce(&[id(2, "b")], &person("山田", "太郎", "19900101")).await;
+    let scratch = scratch.restart();
+    let by_name = |family: &str, given: &str| DemographicsQuery {
+        names: vec![named(family, given)],
+        ..Default::default()
+    };
+    let a = vec![vec!["a^^^&1.2.1&ISO".to_owned()]];
+    for (family, given) in [("やまだ", "はなこ"), ("ﾔﾏﾀﾞ", ""), ("", "花子"), ("山*", "花子"), ("ヤ*", "")]
+    {
+        assert_eq!(scratch.find(by_name(family, given)).await, a, "{family} {given}");
+    }
+    assert_eq!(scratch.find(by_name("山田", "")).await.len(), 2);
+    assert!(scratch.find(by_name("花子", "")).await.is_empty());
+    let both = DemographicsQuery {
+        birth: BirthTime::parse("1990").map(BirthRange::Within),
+        ..by_name("山田", "")
+    };
+    assert_eq!(scratch.find(both).await, [["b^^^&1.2.2&ISO"]]);
+    let by_telephone = DemographicsQuery {
+        telecoms: vec![Telecom {
+            value: "０３（１２３４）５６７８".into(), ..Telecom::default()
+        }],
+        sex: Some(Sex::Male),
+        ..Default::default()
+    };
+    assert!(scratch.find(by_telephone).await.is_empty());
+}
+
+#[tokio::test]
+async fn two_that_arrive_at_once_are_linked() {
+    let scratch = Scratch::new();
+    let hanako = person("山田", "花子", "19600229");
+    let feeds = (0..20).map(|number| {
+        let index = scratch.index.clone();
+        let change = DemographicsChange::set(&hanako);
+        async move { index.announce(vec![id(1 + number % 3, &number.to_string())], change, None).await }
+    });
+    for announced in futures_util::future::join_all(feeds).await {
+        assert_eq!(announced.unwrap(), Announced::Added);
+    }
+    assert_eq!(scratch.others(&id(1, "0")).await.len(), 19);
+}
