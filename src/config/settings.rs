@@ -13,7 +13,7 @@ use super::section::{Report, Section};
 use crate::actors::permits::{Callers, Permits};
 use crate::ids::{HomeCommunityId, Oid, PatientId};
 use crate::limits::{self, Limits};
-use crate::metadata::validate;
+use crate::metadata::{Code, validate};
 use crate::registry::UnknownPatient;
 
 /// A whole configuration.
@@ -103,6 +103,8 @@ pub struct Hosted {
     pub patients: Patients,
     /// What a query about a patient whom nobody knows is answered with.
     pub unknown_patient: UnknownPatient,
+    /// contentTypeCode of what ITI-64 does.
+    pub link_change_code: Option<Code>,
     /// Who may do what not everybody may.
     pub permits: Permits,
 }
@@ -408,9 +410,18 @@ fn hosted(section: Section<'_>) -> Option<Hosted> {
     let patients = section.word("patients", &patients).unwrap_or(Patients::Own);
     let unknown = [("empty", UnknownPatient::Empty), ("refuse", UnknownPatient::Refused)];
     let unknown_patient = section.word("unknown_patient_queries", &unknown).unwrap_or_default();
+    let link_change_code = section.section("link_change_code").and_then(coded_value);
     let permits = section.section("permit").map(permits).unwrap_or_default();
     section.close();
-    Some(Hosted { repository: repository?, patients, unknown_patient, permits })
+    Some(Hosted { repository: repository?, patients, unknown_patient, link_change_code, permits })
+}
+
+fn coded_value(section: Section<'_>) -> Option<Code> {
+    let code: Option<String> = section.required("code");
+    let scheme: Option<String> = section.required("scheme");
+    let display: Option<String> = section.required("display");
+    section.close();
+    Some(Code { code: code?, scheme: scheme?, display: display? })
 }
 
 fn permits(section: Section<'_>) -> Permits {

@@ -45,6 +45,11 @@ impl Relation {
         Self::ALL.iter().find(|(_, known)| *known == urn).map(|(relation, _)| *relation)
     }
 
+    /// The type that registries keep under a number.
+    pub fn of_number(number: i64) -> Option<Self> {
+        Self::ALL.iter().map(|(relation, _)| *relation).find(|relation| *relation as i64 == number)
+    }
+
     /// Whether it asks for a change of what is registered (XDS Metadata Update), and has no place elsewhere.
     pub fn is_update(self) -> bool {
         matches!(self, Self::UpdateAvailabilityStatus | Self::SubmitAssociation)

@@ -10,6 +10,7 @@ mod fragment;
 mod patients;
 mod prepare;
 mod query;
+mod relink;
 mod remove;
 mod revise;
 mod rows;
@@ -26,7 +27,7 @@ use crate::ids::{Oid, PatientId};
 use crate::limits;
 use crate::metadata::validate;
 use crate::metadata::views::SubmissionSet;
-use crate::metadata::{Kind, Submission};
+use crate::metadata::{Code, Kind, Submission};
 use crate::store::{Connection, Store, StoreError, rusqlite};
 use crate::time;
 use crate::transactions::errors::{RegistryError, code};
@@ -37,6 +38,7 @@ pub use digest::digest;
 pub use patients::{KnownBy, UnknownPatient};
 use prepare::{Holding, Prepared};
 use query::AskedBy;
+pub use relink::{Left, Relinking};
 use rules::References;
 pub use schema::MIGRATION;
 use schema::TenantNumber;
@@ -55,6 +57,8 @@ pub struct RegistrySettings {
     pub known_by: KnownBy,
     /// What a query about an unknown patient is answered with.
     pub unknown_patient: UnknownPatient,
+    /// contentTypeCode of the SubmissionSet that records a change of a patient's link; None for the built-in one.
+    pub relinking_content_type: Option<Code>,
     /// Objects of one answer; 0 takes the default.
     pub max_results: usize,
     /// How strictly metadata is taken; None for the built-in levels.
@@ -215,6 +219,18 @@ impl Registry {
             patients::merge(connection, tenant, &registry.settings, &surviving, &subsumed)
         };
         self.store.write(merge).await
+    }
+
+    /// Lets a local patient's documents follow its link (ITI TF-2: 3.64.4.1.3). Durable on return; where it is refused,
+    /// nothing has changed.
+    pub async fn relink(&self, relinking: Relinking) -> Result<Answer<Left>, StoreError> {
+        let now = time::now_dtm();
+        let registry = self.clone();
+        let relink = move |connection: &Connection| {
+            let tenant = TenantNumber::find(connection, &registry.tenant.0)?.unwrap_or(TenantNumber(0));
+            relinking.carry_out(connection, tenant, &registry.settings, &now)
+        };
+        self.store.write(relink).await
     }
 
     /// What this registry demands.

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use super::fragment::Fragment;
+use super::rows;
 use crate::ids::EntryUuid;
 use crate::metadata::views::{DocumentEntry, Folder, SubmissionSet, association};
 use crate::metadata::{Kind, Object, Submission, codes};
@@ -50,20 +51,40 @@ pub(super) fn prepare(submission: Submission, holding: Holding, now: &str) -> Ve
 
 /// An association that the registry makes itself.
 pub(super) fn membership(source: &str, target: &str) -> Prepared {
-    let mut object = association(codes::association::HAS_MEMBER, source, target);
-    fill(&mut object);
-    Prepared { submitted: object.id.clone(), fragment: Fragment::of(&object), object, patient: None }
+    made(association(codes::association::HAS_MEMBER, source, target))
 }
 
 /// An association of the registry once more, with an id of its own.
 pub(super) fn anew(mut object: Object) -> Prepared {
     object.id = EntryUuid::random().as_str().to_owned();
+    made(object)
+}
+
+/// A package or entry that the registry makes itself.
+pub(super) fn made(mut object: Object) -> Prepared {
     for classification in &mut object.classifications {
         classification.id = Some(EntryUuid::random().as_str().to_owned());
         classification.classified_object = Some(object.id.clone());
     }
+    for identifier in &mut object.external_identifiers {
+        identifier.id = Some(EntryUuid::random().as_str().to_owned());
+        identifier.registry_object = Some(object.id.clone());
+    }
     fill(&mut object);
-    Prepared { submitted: object.id.clone(), fragment: Fragment::of(&object), object, patient: None }
+    let (submitted, patient) = (object.id.clone(), patient_of(&object));
+    Prepared { submitted, fragment: Fragment::of(&object), patient, object }
+}
+
+/// The next version of an object of the registry, for a patient.
+pub(super) fn next_version(mut object: Object, patient: &str) -> Prepared {
+    let (lid, version) = (object.lid.take(), rows::version_number(object.version.as_deref()));
+    object.id = EntryUuid::random().as_str().to_owned();
+    rows::set_patient(&mut object, patient);
+    let mut next = made(object);
+    next.object.lid = lid;
+    next.object.version = Some((version.unwrap_or(1) + 1).to_string());
+    next.fragment = Fragment::of(&next.object);
+    next
 }
 
 /// The entryUUID that an object has or gets.
@@ -108,13 +129,18 @@ fn prepare_object(
     if holding == Holding::Versions && matches!(object.kind, Kind::DocumentEntry | Kind::Folder) {
         object.lid = lid.map(|lid| lid.to_ascii_lowercase());
     }
+    Prepared { fragment: Fragment::of(&object), submitted, patient: patient_of(&object), object }
+}
+
+/// An object's patient as a canonical CX.
+fn patient_of(object: &Object) -> Option<String> {
     let patient = match object.kind {
-        Kind::DocumentEntry => DocumentEntry(&object).patient(),
-        Kind::SubmissionSet => SubmissionSet(&object).patient(),
-        Kind::Folder => Folder(&object).patient(),
+        Kind::DocumentEntry => DocumentEntry(object).patient(),
+        Kind::SubmissionSet => SubmissionSet(object).patient(),
+        Kind::Folder => Folder(object).patient(),
         Kind::Association => None,
     };
-    Prepared { fragment: Fragment::of(&object), submitted, patient: patient.map(|id| id.to_cx()), object }
+    patient.map(|id| id.to_cx())
 }
 
 /// What the registry says of every object, whatever was sent. `home` is the actors' to add.

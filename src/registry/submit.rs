@@ -63,6 +63,7 @@ pub(super) fn insert_all(
 }
 
 /// The numbers of objects, by entryUUID: of those in the registry that the submission names, and of the new ones.
+#[derive(Default)]
 pub(super) struct Numbers(HashMap<String, i64>);
 
 impl Numbers {
@@ -199,7 +200,7 @@ impl Effects {
 }
 
 /// The approved folders that an entry is in.
-fn folders_of(connection: &Connection, tenant: TenantNumber, entry: i64) -> Result<Vec<i64>, StoreError> {
+pub(super) fn folders_of(connection: &Connection, tenant: TenantNumber, entry: i64) -> Result<Vec<i64>, StoreError> {
     let mut find = connection.prepare_cached(
         "SELECT DISTINCT f.object FROM registry_object a JOIN registry_object f ON f.object = a.source
          WHERE a.tenant = ?1 AND a.target = ?2 AND a.relation = ?3 AND f.kind = ?4 AND f.status = ?5",

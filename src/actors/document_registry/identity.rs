@@ -3,9 +3,13 @@
 //!
 //! The registry keeps identifiers of the affinity domain only; what a feed says of other domains is no business of its own.
 
+use std::mem::swap;
+
 use super::DocumentRegistry;
 use crate::demographics::Identifier;
 use crate::ids::{Oid, PatientId};
+use crate::limits;
+use crate::registry::{Left, Relinking};
 use crate::store::StoreError;
 use crate::transactions::Caller;
 use crate::transactions::identity::{Answer, ErrorCode, Feed, FeedEvent, IdentityError, Place, Retry};
@@ -44,10 +48,47 @@ impl DocumentRegistry {
         answered.unwrap_or_else(|error| Err(vec![failed(&error, caller)]))
     }
 
-    /// ITI-64. Durable on return; where it is refused, nothing has changed.
+    /// ITI-64. Durable on return; where it is refused, nothing has changed. Some send the two identifiers of a field the
+    /// other way round: which one is the affinity domain's is told by its authority.
     pub async fn link_change(&self, change: LinkChange, caller: &Caller) -> Answer<()> {
-        let _ = (change, caller);
-        Err(vec![IdentityError::internal("link changes are not taken yet")])
+        let LinkChange { mut new, mut local, mut previous, mut subsumed_local, source } = change;
+        if !self.serves(&new) && self.serves(&local) {
+            swap(&mut new, &mut local);
+        }
+        if let Some(subsumed) = &mut subsumed_local
+            && !self.serves(&previous)
+            && self.serves(subsumed)
+        {
+            swap(&mut previous, subsumed);
+        }
+        let subsumed_local = subsumed_local.filter(|subsumed| *subsumed != local);
+        let relinking = Relinking {
+            new: self.resolve(&new).ok_or_else(|| vec![foreign(Place::IdentifierAuthority(1))])?,
+            local: self.named(&local).ok_or_else(|| vec![foreign(Place::IdentifierAuthority(2))])?,
+            previous: self.resolve(&previous).ok_or_else(|| vec![foreign(Place::SubsumedAuthority)])?,
+            subsumed_local: match &subsumed_local {
+                Some(id) => {
+                    Some(self.named(id).ok_or_else(|| vec![foreign(Place::Field("MRG", 1, 4))])?)
+                }
+                None => None,
+            },
+            source: Oid::parse(&source).map_err(|_| {
+                vec![IdentityError {
+                    code: ErrorCode::DataType,
+                    place: Place::Field("MSH", 3, 1),
+                    text: "the sending application is no OID (ITI TF-2: 3.64.4.1.2.1)".to_owned(),
+                    retry: Retry::Pointless,
+                }]
+            })?,
+        };
+        match self.registry.relink(relinking).await {
+            Ok(Ok(left)) => {
+                report(&left, caller);
+                Ok(())
+            }
+            Ok(Err(errors)) => Err(errors),
+            Err(error) => Err(vec![failed(&error, caller)]),
+        }
     }
 
     /// Whether an identifier is of the affinity domain.
@@ -57,6 +98,11 @@ impl DocumentRegistry {
 
     /// The patient for whom an identifier stands; None if it is not of the affinity domain, or can be no patientId.
     fn resolve(&self, identifier: &Identifier) -> Option<PatientId> {
+        self.named(identifier).filter(|patient| self.registry.settings().serves(&patient.to_cx()))
+    }
+
+    /// The patient of any domain for whom an identifier stands.
+    fn named(&self, identifier: &Identifier) -> Option<PatientId> {
         let authority = &identifier.authority;
         let patient = match self.domains.resolve(identifier) {
             Some(patient) => patient,
@@ -65,10 +111,8 @@ impl DocumentRegistry {
             None if !matches!(authority.universal_id_type.as_str(), "ISO" | "") => return None,
             None => PatientId::new(&identifier.id, Oid::parse(&authority.universal_id).ok()?),
         };
-        let cx = patient.to_cx();
         // What metadata could not carry is nobody's patientId.
-        let is_whole = PatientId::parse(&cx).is_ok_and(|read| read == patient);
-        (is_whole && self.registry.settings().serves(&cx)).then_some(patient)
+        PatientId::parse(&patient.to_cx()).ok().filter(|read| *read == patient)
     }
 
     /// A domain has one source (ITI TF-2: 3.8.1).
@@ -89,6 +133,20 @@ fn foreign(place: Place) -> IdentityError {
         place,
         "this registry serves no such assigning authority (ITI TF-2: 3.8.4.2.3)",
     )
+}
+
+/// Tells what an operator should look at: nobody else would (ITI TF-2: 3.64.4.1.3.2).
+fn report(left: &Left, caller: &Caller) {
+    for (relation, associations) in [("folder", &left.memberships), ("association", &left.associations)] {
+        if associations.is_empty() {
+            continue;
+        }
+        metrics::counter!("sekisho_link_change_left_total", "relation" => relation)
+            .increment(associations.len() as u64);
+        let (trace, count) = (&*caller.trace, associations.len());
+        let associations: Vec<_> = associations.iter().take(limits::MAX_ERRORS_PER_ANSWER).collect();
+        tracing::warn!(trace, relation, count, ?associations, "a link change left relations to other patients");
+    }
 }
 
 /// The store could not do it; says so and no more.

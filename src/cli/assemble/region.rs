@@ -326,6 +326,7 @@ fn host(settings: &Settings, mode: &config::Hosted) -> Result<(Store, Hosted), S
             Patients::Own | Patients::Any => KnownBy::Submissions,
         },
         unknown_patient: mode.unknown_patient,
+        relinking_content_type: mode.link_change_code.clone(),
         max_results: settings.limits.max_query_results,
         rules: settings.rules.clone(),
     };

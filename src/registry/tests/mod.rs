@@ -3,6 +3,7 @@
 mod model;
 mod patients;
 mod queries;
+mod relinking;
 mod removal;
 mod several_patients;
 mod submissions;

@@ -174,7 +174,7 @@ async fn tenants_know_their_own_patients() {
 /// end, nothing is anybody else's, and no answer on the way shows one object of two.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn attack_56_merges_race_submissions_and_queries() {
-    let hosted = std::sync::Arc::new(Hosted::new());
+    let hosted = Arc::new(Hosted::new());
     for patient in [PATIENT, OTHER_PATIENT, THIRD_PATIENT] {
         hosted.accept(&Draft::of(patient).entry(entry_of(&uuid(), patient))).await;
     }
