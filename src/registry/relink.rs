@@ -198,10 +198,8 @@ impl Work<'_> {
              ORDER BY object",
         )?;
         let entry = kind_number(Kind::DocumentEntry);
-        let found = find.query_map(
-            params![self.tenant.0, cx, entry, Availability::Approved as i64],
-            |row| row.get(0),
-        )?;
+        let found = find
+            .query_map(params![self.tenant.0, cx, entry, Availability::Approved as i64], |row| row.get(0))?;
         Ok(found.collect::<Result<_, _>>()?)
     }
 

@@ -200,7 +200,11 @@ impl Effects {
 }
 
 /// The approved folders that an entry is in.
-pub(super) fn folders_of(connection: &Connection, tenant: TenantNumber, entry: i64) -> Result<Vec<i64>, StoreError> {
+pub(super) fn folders_of(
+    connection: &Connection,
+    tenant: TenantNumber,
+    entry: i64,
+) -> Result<Vec<i64>, StoreError> {
     let mut find = connection.prepare_cached(
         "SELECT DISTINCT f.object FROM registry_object a JOIN registry_object f ON f.object = a.source
          WHERE a.tenant = ?1 AND a.target = ?2 AND a.relation = ?3 AND f.kind = ?4 AND f.status = ?5",

@@ -67,9 +67,7 @@ impl DocumentRegistry {
             local: self.named(&local).ok_or_else(|| vec![foreign(Place::IdentifierAuthority(2))])?,
             previous: self.resolve(&previous).ok_or_else(|| vec![foreign(Place::SubsumedAuthority)])?,
             subsumed_local: match &subsumed_local {
-                Some(id) => {
-                    Some(self.named(id).ok_or_else(|| vec![foreign(Place::Field("MRG", 1, 4))])?)
-                }
+                Some(id) => Some(self.named(id).ok_or_else(|| vec![foreign(Place::Field("MRG", 1, 4))])?),
                 None => None,
             },
             source: Oid::parse(&source).map_err(|_| {
@@ -145,7 +143,13 @@ fn report(left: &Left, caller: &Caller) {
             .increment(associations.len() as u64);
         let (trace, count) = (&*caller.trace, associations.len());
         let associations: Vec<_> = associations.iter().take(limits::MAX_ERRORS_PER_ANSWER).collect();
-        tracing::warn!(trace, relation, count, ?associations, "a link change left relations to other patients");
+        tracing::warn!(
+            trace,
+            relation,
+            count,
+            ?associations,
+            "a link change left relations to other patients"
+        );
     }
 }
 

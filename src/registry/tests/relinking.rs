@@ -216,7 +216,8 @@ async fn associations_between_documents() {
         ];
         assert_eq!(hosted.has_link(relation, &new_source, &new_target).await, anew, "{relation}");
         assert_eq!(hosted.has_link(relation, &source, &target).await, true, "the old versions keep theirs");
-        let new: Vec<_> = hosted.links(&new_source).await.into_iter().filter(|(r, ..)| r == relation).collect();
+        let new: Vec<_> =
+            hosted.links(&new_source).await.into_iter().filter(|(r, ..)| r == relation).collect();
         assert_eq!(new.len(), usize::from(anew), "{relation}: one association, not one for each end");
         let comments = hosted.recorded(OTHER_PATIENT).await[0].description.first().map(|c| c.value.clone());
         assert_eq!(comments.is_some(), left > 0);
@@ -248,10 +249,8 @@ async fn folders_of_one_local_patient_follow() {
     assert_eq!(hosted.relink(moved()).await, Left { entries: 2, ..Left::default() });
     let sets = hosted.recorded(OTHER_PATIENT).await;
     assert_eq!(sets.len(), 1);
-    let entries = [
-        hosted.newest(Kind::DocumentEntry, &one).await,
-        hosted.newest(Kind::DocumentEntry, &two).await,
-    ];
+    let entries =
+        [hosted.newest(Kind::DocumentEntry, &one).await, hosted.newest(Kind::DocumentEntry, &two).await];
     for (lid, members) in [(&folder, &entries[..]), (&second, &entries[..1])] {
         let new = hosted.newest(Kind::Folder, lid).await;
         assert_eq!((new.version.as_deref(), new.lid.as_deref()), (Some("2"), Some(&**lid)));
