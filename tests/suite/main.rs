@@ -3,6 +3,8 @@
 // Helpers of tests panic as tests do; clippy only knows the functions that are marked #[test].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod asynchronous;
+mod asynchronous_regions;
 mod canaries;
 mod command_line;
 mod doctor;

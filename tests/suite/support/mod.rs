@@ -11,4 +11,5 @@ pub mod hosted;
 pub mod http;
 pub mod messages;
 pub mod program;
+pub mod sink;
 pub mod submissions;
