@@ -3,6 +3,7 @@
 
 use unicode_normalization::UnicodeNormalization;
 
+use super::records::Record;
 use super::schema::Tables;
 use crate::demographics::Demographics;
 use crate::ids::PatientId;
@@ -52,6 +53,13 @@ impl Tables<'_> {
         let mut find = self.connection.prepare_cached(find)?;
         let values = params![domain, spelling(number.id()), limits::MAX_INSURED_ALIKE as i64];
         Ok(find.query_map(values, |row| row.get(0))?.collect::<Result<_, _>>()?)
+    }
+    /// A record of the only person with a number; None if several share it.
+    pub(super) fn only_insured(self, number: &PatientId) -> Result<Option<Record>, StoreError> {
+        let records = self.insured_by(number)?.into_iter().map(|record| self.record(record));
+        let records: Vec<Record> = records.collect::<Result<_, _>>()?;
+        let one = records.iter().all(|record| record.person == records[0].person);
+        Ok(records.into_iter().next().filter(|_| one))
     }
     /// A record's numbers: domain and number as sent.
     pub(super) fn insured_numbers(self, record: i64) -> Result<Vec<(i64, String)>, StoreError> {

@@ -9,10 +9,12 @@
 //! | `schema`, `records`, `links`, `insured`, `persons`, `events` | tables, and what stands in them |
 //! | `keys`, `search_keys` | which records share a key |
 //! | `candidates`, `announce`, `relink`, `merge` | what becomes of records |
+//! | `decisions`, `shown` | what operators decide, and what they see |
 //! | `search`, `fits` | questions |
 
 mod announce;
 mod candidates;
+mod decisions;
 mod events;
 mod fits;
 mod fold;
@@ -27,6 +29,7 @@ mod schema;
 mod scoring;
 mod search;
 mod search_keys;
+mod shown;
 #[cfg(test)]
 mod tests;
 
@@ -43,9 +46,11 @@ use crate::ids::{Oid, PatientId};
 use crate::store::{Connection, Store, StoreError};
 use crate::transactions::identity::{DemographicsQuery, Match};
 
+pub use self::decisions::{Decision, Refused, Ruling};
 pub use self::events::{Event, EventKind};
 pub use self::links::{Cause, Origin};
 pub use self::schema::MIGRATION;
+pub use self::shown::{Review, Shown, ShownLink, ShownRecord};
 
 /// The patient index of one tenant. Cheap to clone.
 #[derive(Clone)]
@@ -156,9 +161,9 @@ impl Index {
     ) -> Result<(Vec<PatientId>, Demographics), IndexError> {
         let patient = patient.clone();
         self.read(move |_, tables| {
-            let record = match tables.active(&patient)? {
-                Ok(record) => record,
-                Err(refused) => return Ok(Err(refused)),
+            let record = match (tables.active(&patient)?, tables.only_insured(&patient)?) {
+                (Ok(record), _) | (Err(_), Some(record)) => record,
+                (Err(refused), None) => return Ok(Err(refused)),
             };
             let mut identifiers = tables.identifiers(&tables.members(record.person)?)?;
             identifiers.retain(|other| *other != patient);
@@ -186,6 +191,34 @@ impl Index {
         let tolerant = query.minimum_degree.filter(|degree| *degree < 100);
         let question = Question { query, identifiers, tolerant };
         Ok(self.read(move |index, tables| tables.find(&index.keys, &question, most)).await?)
+    }
+
+    /// The person of an identifier, with everything that makes it one.
+    pub async fn show(&self, patient: &PatientId) -> Result<Shown, IndexError> {
+        let patient = patient.clone();
+        self.read(move |_, tables| {
+            Ok(match tables.active(&patient)? {
+                Ok(record) => Ok(tables.show(record.person)?),
+                Err(refused) => Err(refused),
+            })
+        })
+        .await?
+    }
+
+    /// Pairs that people must decide, behind a number.
+    pub async fn reviews(&self, after: u64, most: usize) -> Result<Vec<Review>, IndexError> {
+        Ok(self.read(move |_, tables| tables.reviews(after, most)).await?)
+    }
+
+    /// The pair of an open review; None if there is none of this number.
+    pub async fn reviewed(&self, number: u64) -> Result<Option<(PatientId, PatientId)>, IndexError> {
+        Ok(self.read(move |_, tables| tables.reviewed(number)).await?)
+    }
+
+    /// Carries an operator's ruling out; gives the number by which it can be undone.
+    pub async fn rule(&self, ruling: Ruling, operator: &str) -> Result<Result<u64, Refused>, IndexError> {
+        let (operator, now) = (operator.to_owned(), now());
+        Ok(self.write(move |_, tables| tables.rule(&ruling, &operator, now)).await?)
     }
 
     /// Events behind a number, oldest first.

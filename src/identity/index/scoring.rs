@@ -30,6 +30,12 @@ pub(super) fn compare(a: &[u8], b: &[u8]) -> Comparison {
     Comparison { probability: if named && born { 1.0 } else { 0.0 }, barred: !named || !born }
 }
 
+/// Why: field by field.
+pub(super) fn explain(a: &[u8], b: &[u8]) -> Vec<(String, String)> {
+    let comparison = compare(a, b);
+    vec![("all".to_owned(), if comparison.barred { "different" } else { "same" }.to_owned())]
+}
+
 /// What follows from a comparison.
 pub(super) fn verdict(comparison: &Comparison) -> Verdict {
     match comparison {

@@ -1,5 +1,6 @@
 //! The index on a store of its own.
 
+mod decisions;
 mod feed;
 mod merges;
 

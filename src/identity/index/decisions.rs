@@ -1,0 +1,403 @@
+//! What operators decide about persons, as a log: each decision keeps what it changed, so that it can be undone in full. An
+//! undo is a decision like any other. What a source merged is final and no part of this.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::links::{Bar, Cause, Link, Origin, Pair};
+use super::persons::{Regrouping, pairs};
+use super::records::Record;
+use super::schema::{Numbered, Tables};
+use crate::ids::PatientId;
+use crate::store::rusqlite::{OptionalExtension, Row, params};
+use crate::store::{StoreError, rusqlite};
+
+/// What an operator decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ruling {
+    /// These two are one person's. Refused if an operator holds anybody of the two persons apart.
+    Link(PatientId, PatientId),
+    /// The persons of these two are one, whoever was held apart.
+    Merge(PatientId, PatientId),
+    /// This one is not of the person that it is with; nobody of them is linked with it again.
+    Unlink(PatientId),
+    /// These two are never linked.
+    Part(PatientId, PatientId),
+    /// Takes a decision back.
+    Undo(u64),
+}
+
+/// Why a ruling was not carried out. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// No record has the identifier.
+    #[error("no record has one of these identifiers")]
+    Unknown(PatientId),
+    /// The identifier was subsumed by a source's merge, which is final.
+    #[error("one of these identifiers was subsumed by its source, which is final")]
+    Subsumed(PatientId),
+    /// Both identifiers are the same.
+    #[error("both identifiers are the same")]
+    Same,
+    /// It is so already.
+    #[error("nothing would change: it is so already")]
+    Already,
+    /// An operator holds records of the two persons apart.
+    #[error("an operator holds records of these two persons apart; merge them to overrule that")]
+    HeldApart,
+    /// There is no such decision, or it was undone.
+    #[error("there is no such decision, or it was undone already")]
+    NoDecision,
+}
+
+/// A decision, as it was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// Its number.
+    pub number: u64,
+    /// Seconds since 1970.
+    pub at: i64,
+    /// Who.
+    pub operator: String,
+    /// `link`, `merge`, `unlink`, `part`, `undo`.
+    pub kind: String,
+    /// About whom.
+    pub patients: Vec<PatientId>,
+    /// The decision that undid it.
+    pub undone: Option<u64>,
+}
+
+/// What a decision changed.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Effect {
+    linked: Vec<Link>,
+    unlinked: Vec<Link>,
+    barred: Vec<Bar>,
+    unbarred: Vec<Bar>,
+    /// Pairs that people are no longer asked about.
+    answered: Vec<(Pair, Cause, f64)>,
+    /// Pairs that they are asked about again.
+    asked: Vec<(Pair, Cause, f64)>,
+}
+
+impl Effect {
+    fn is_empty(&self) -> bool {
+        self.linked.is_empty()
+            && self.unlinked.is_empty()
+            && self.barred.is_empty()
+            && self.unbarred.is_empty()
+    }
+    fn inverse(self) -> Self {
+        Self {
+            linked: self.unlinked,
+            unlinked: self.linked,
+            barred: self.unbarred,
+            unbarred: self.barred,
+            answered: self.asked,
+            asked: self.answered,
+        }
+    }
+    fn records(&self) -> BTreeSet<i64> {
+        let links = self.linked.iter().chain(&self.unlinked).map(|link| link.pair);
+        links.flat_map(|Pair(a, b)| [a, b]).collect()
+    }
+}
+
+/// Kind and subjects of a decision, as they are logged.
+struct Subject {
+    kind: &'static str,
+    record: i64,
+    other: Option<i64>,
+}
+
+/// Within one decision: by whom and when.
+struct By<'a> {
+    operator: &'a str,
+    now: i64,
+}
+
+impl Tables<'_> {
+    /// Carries a ruling out, or refuses it; gives the decision's number.
+    pub(super) fn rule(
+        self,
+        ruling: &Ruling,
+        operator: &str,
+        now: i64,
+    ) -> Result<Result<u64, Refused>, StoreError> {
+        let by = By { operator, now };
+        let planned = match ruling {
+            Ruling::Link(a, b) => self.plan_pair(a, b, &by, Self::plan_link)?,
+            Ruling::Merge(a, b) => self.plan_pair(a, b, &by, Self::plan_merge)?,
+            Ruling::Part(a, b) => self.plan_pair(a, b, &by, Self::plan_part)?,
+            Ruling::Unlink(patient) => self.plan_unlink(patient, &by)?,
+            Ruling::Undo(number) => self.plan_undo(*number)?,
+        };
+        let (subject, effect) = match planned {
+            Ok((_, effect)) if effect.is_empty() => return Ok(Err(Refused::Already)),
+            Ok(planned) => planned,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        self.carry_out(&effect, now)?;
+        let number = self.log(&subject, &effect, &by)?;
+        if let Ruling::Undo(undone) = ruling {
+            let update = "UPDATE identity_decision SET undone = ?2 WHERE decision = ?1";
+            self.connection.execute(update, [self.global(*undone), self.global(number)])?;
+        }
+        Ok(Ok(number))
+    }
+
+    fn known(self, patient: &PatientId) -> Result<Result<Record, Refused>, StoreError> {
+        Ok(match self.record_of(patient)? {
+            None => Err(Refused::Unknown(patient.clone())),
+            Some(Record { survivor: Some(_), .. }) => Err(Refused::Subsumed(patient.clone())),
+            Some(record) => Ok(record),
+        })
+    }
+
+    fn plan_pair(
+        self,
+        a: &PatientId,
+        b: &PatientId,
+        by: &By<'_>,
+        plan: fn(Self, &Record, &Record, &By<'_>) -> Result<Result<(Subject, Effect), Refused>, StoreError>,
+    ) -> Result<Result<(Subject, Effect), Refused>, StoreError> {
+        if a == b {
+            return Ok(Err(Refused::Same));
+        }
+        match (self.known(a)?, self.known(b)?) {
+            (Ok(a), Ok(b)) => plan(self, &a, &b, by),
+            (Err(refused), _) | (_, Err(refused)) => Ok(Err(refused)),
+        }
+    }
+
+    fn plan_link(
+        self,
+        a: &Record,
+        b: &Record,
+        by: &By<'_>,
+    ) -> Result<Result<(Subject, Effect), Refused>, StoreError> {
+        if a.person != b.person && !self.bars_between(a, b)?.is_empty() {
+            return Ok(Err(Refused::HeldApart));
+        }
+        self.joined("link", a, b, Vec::new(), by)
+    }
+
+    fn plan_merge(
+        self,
+        a: &Record,
+        b: &Record,
+        by: &By<'_>,
+    ) -> Result<Result<(Subject, Effect), Refused>, StoreError> {
+        let bars = self.bars_between(a, b)?;
+        self.joined("merge", a, b, bars, by)
+    }
+
+    fn joined(
+        self,
+        kind: &'static str,
+        a: &Record,
+        b: &Record,
+        unbarred: Vec<Bar>,
+        by: &By<'_>,
+    ) -> Result<Result<(Subject, Effect), Refused>, StoreError> {
+        let pair = Pair::of(a.number, b.number);
+        let links = self.links_among(&self.members(a.person)?)?;
+        if links.iter().any(|link| link.pair == pair && link.origin == Origin::Operator) {
+            return Ok(Err(Refused::Already));
+        }
+        let operator = Some(by.operator.to_owned());
+        let link = Link { pair, origin: Origin::Operator, probability: None, operator, since: by.now };
+        let answered = self.doubt_about(pair)?;
+        let effect = Effect { linked: vec![link], unbarred, answered, ..Effect::default() };
+        Ok(Ok((Subject { kind, record: a.number, other: Some(b.number) }, effect)))
+    }
+
+    fn plan_part(
+        self,
+        a: &Record,
+        b: &Record,
+        by: &By<'_>,
+    ) -> Result<Result<(Subject, Effect), Refused>, StoreError> {
+        let pair = Pair::of(a.number, b.number);
+        let mut effect = Effect { answered: self.doubt_about(pair)?, ..Effect::default() };
+        if self.bar(pair)?.is_none() {
+            effect.barred.push(Bar { pair, operator: by.operator.to_owned(), since: by.now });
+        }
+        if a.person == b.person {
+            // They hang together, by whatever chain: the second leaves.
+            effect.unlinked = self.links_of(b)?;
+        }
+        Ok(Ok((Subject { kind: "part", record: a.number, other: Some(b.number) }, effect)))
+    }
+
+    fn plan_unlink(
+        self,
+        patient: &PatientId,
+        by: &By<'_>,
+    ) -> Result<Result<(Subject, Effect), Refused>, StoreError> {
+        let record = match self.known(patient)? {
+            Ok(record) => record,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let mut effect = Effect { unlinked: self.links_of(&record)?, ..Effect::default() };
+        for other in self.members(record.person)?.into_iter().filter(|other| *other != record.number) {
+            let pair = Pair::of(record.number, other);
+            effect.answered.extend(self.doubt_about(pair)?);
+            if self.bar(pair)?.is_none() {
+                effect.barred.push(Bar { pair, operator: by.operator.to_owned(), since: by.now });
+            }
+        }
+        Ok(Ok((Subject { kind: "unlink", record: record.number, other: None }, effect)))
+    }
+
+    fn plan_undo(self, number: u64) -> Result<Result<(Subject, Effect), Refused>, StoreError> {
+        let find =
+            "SELECT record, other, effect FROM identity_decision WHERE decision = ?1 AND undone IS NULL";
+        let found = self.connection.query_row(find, [self.global(number)], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, String>(2)?))
+        });
+        let Some((record, other, effect)) = found.optional()? else { return Ok(Err(Refused::NoDecision)) };
+        let effect: Effect = serde_json::from_str(&effect)
+            .map_err(|_| StoreError::Damaged("a decision cannot be read".into()))?;
+        Ok(Ok((Subject { kind: "undo", record, other }, effect.inverse())))
+    }
+
+    fn links_of(self, record: &Record) -> Result<Vec<Link>, StoreError> {
+        let mut links = self.links_among(&self.members(record.person)?)?;
+        links.retain(|link| link.pair.has(record.number));
+        Ok(links)
+    }
+
+    fn bars_between(self, a: &Record, b: &Record) -> Result<Vec<Bar>, StoreError> {
+        let group = |record: &Record| Ok::<_, StoreError>(BTreeSet::from_iter(self.members(record.person)?));
+        let (one, another) = (group(a)?, group(b)?);
+        let bars = pairs(&one, &another).filter(|pair| pair.0 != pair.1).map(|pair| self.bar(pair));
+        let bars: Vec<Option<Bar>> = bars.collect::<Result<_, _>>()?;
+        Ok(bars.into_iter().flatten().collect())
+    }
+
+    fn doubt_about(self, pair: Pair) -> Result<Vec<(Pair, Cause, f64)>, StoreError> {
+        let doubts = self.doubts_of(pair.0)?.into_iter().filter(|doubt| doubt.pair == pair);
+        Ok(doubts.map(|doubt| (doubt.pair, doubt.cause, doubt.probability)).collect())
+    }
+
+    /// The pair in which two records live on: a source may have merged one of them since. None if into each other.
+    fn survivors(self, pair: Pair) -> Result<Option<Pair>, StoreError> {
+        let follow = |mut number: i64| {
+            while let Some(survivor) = self.record(number)?.survivor {
+                number = survivor;
+            }
+            Ok::<_, StoreError>(number)
+        };
+        let (one, another) = (follow(pair.0)?, follow(pair.1)?);
+        Ok((one != another).then(|| Pair::of(one, another)))
+    }
+
+    fn carry_out(self, effect: &Effect, now: i64) -> Result<(), StoreError> {
+        let mut regrouping = Regrouping::new(self);
+        for record in effect.records() {
+            let mut record = self.record(record)?;
+            while let Some(survivor) = record.survivor {
+                record = self.record(survivor)?;
+            }
+            regrouping.touch(record.person)?;
+        }
+        for link in &effect.unlinked {
+            if let Some(pair) = self.survivors(link.pair)? {
+                self.remove_link(pair, link.origin)?;
+            }
+        }
+        for link in &effect.linked {
+            if let Some(pair) = self.survivors(link.pair)? {
+                self.add_link(&Link { pair, ..link.clone() })?;
+            }
+        }
+        for bar in &effect.unbarred {
+            if let Some(pair) = self.survivors(bar.pair)? {
+                self.remove_bar(pair)?;
+            }
+        }
+        for bar in &effect.barred {
+            if let Some(pair) = self.survivors(bar.pair)? {
+                self.add_bar(&Bar { pair, ..bar.clone() })?;
+            }
+        }
+        for (pair, ..) in &effect.answered {
+            self.remove_doubt(*pair)?;
+        }
+        for (pair, cause, probability) in &effect.asked {
+            if self.survivors(*pair)? == Some(*pair) {
+                self.add_doubt(*pair, *cause, *probability, now)?;
+            }
+        }
+        regrouping.finish()
+    }
+
+    fn log(self, subject: &Subject, effect: &Effect, by: &By<'_>) -> Result<u64, StoreError> {
+        let insert = "INSERT INTO identity_decision (decision, at, operator, kind, record, other, effect)
+                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        let number = self.next(Numbered::Decision)?;
+        let effect = serde_json::to_string(effect).map_err(|error| StoreError::Damaged(error.to_string()))?;
+        let Subject { kind, record, other } = subject;
+        self.connection.execute(insert, params![number, by.now, by.operator, kind, record, other, effect])?;
+        Ok(self.local(number))
+    }
+
+    /// Decisions about any of some records, oldest first.
+    pub(super) fn decisions(self, records: &[i64]) -> Result<Vec<Decision>, StoreError> {
+        let find = "SELECT decision, at, operator, kind, record, other, undone FROM identity_decision
+                    WHERE decision BETWEEN ?2 AND ?3 AND (record = ?1 OR other = ?1)";
+        let mut find = self.connection.prepare_cached(find)?;
+        let (first, last) = self.range();
+        let mut decisions: Vec<Decision> = Vec::new();
+        for record in records {
+            let rows = find.query_map([*record, first, last], Logged::of)?;
+            for row in rows {
+                let decision = self.read_decision(row?)?;
+                if !decisions.iter().any(|known| known.number == decision.number) {
+                    decisions.push(decision);
+                }
+            }
+        }
+        decisions.sort_by_key(|decision| decision.number);
+        Ok(decisions)
+    }
+
+    fn read_decision(self, logged: Logged) -> Result<Decision, StoreError> {
+        let records = [Some(logged.record), logged.other].into_iter().flatten();
+        Ok(Decision {
+            number: self.local(logged.number),
+            at: logged.at,
+            operator: logged.operator,
+            kind: logged.kind,
+            patients: records.map(|record| self.identifier_of(record)).collect::<Result<_, _>>()?,
+            undone: logged.undone.map(|number| self.local(number)),
+        })
+    }
+}
+
+/// A row of the log.
+struct Logged {
+    number: i64,
+    at: i64,
+    operator: String,
+    kind: String,
+    record: i64,
+    other: Option<i64>,
+    undone: Option<i64>,
+}
+
+impl Logged {
+    fn of(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
+        Ok(Self {
+            number: row.get(0)?,
+            at: row.get(1)?,
+            operator: row.get(2)?,
+            kind: row.get(3)?,
+            record: row.get(4)?,
+            other: row.get(5)?,
+            undone: row.get(6)?,
+        })
+    }
+}
