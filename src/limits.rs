@@ -321,6 +321,15 @@ pub const MAX_SEARCHED_RECORDS: usize = 5_000;
 pub const MAX_RECENT_RECORDS: usize = 4 * MAX_GROUP_JOBS;
 /// Events of the patient index that are kept for those who read on from where they stopped.
 pub const MAX_KEPT_EVENTS: u64 = 1_000_000;
+/// Keys under which one record is found by another of the same person; a record in kanji and kana with one address and one
+/// telephone number has about 20.
+pub const MAX_BLOCKING_KEYS: usize = 32;
+/// Records that share one such key: what more share (a common name on a common day) tells nobody apart.
+pub const MAX_CANDIDATES_PER_KEY: usize = 500;
+/// Random pairs by which the chances of coincidence are measured.
+pub const MAX_RANDOM_PAIRS: usize = 1_000_000;
+/// Rounds of learning: it settles within about 20.
+pub const MAX_LEARNING_ROUNDS: usize = 200;
 
 /// The bounds that an operator may move, with the constants above as defaults.
 #[derive(Debug, Clone, serde::Deserialize)]

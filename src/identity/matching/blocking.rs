@@ -1,0 +1,143 @@
+//! Under which keys candidates are found.
+//!
+//! Each key joins two or three fields, so that few strangers share it, and the keys are chosen so that an error in any one
+//! field, or the loss of it, leaves at least two of them.
+
+use super::hash::Hash;
+use super::prepared::{Prepared, View};
+use super::texts::Text;
+use crate::limits::{MAX_BLOCKING_KEYS, MAX_CANDIDATES_PER_KEY};
+
+/// What a key is made of; stored keys change if these numbers do.
+#[derive(Clone, Copy)]
+enum Kind {
+    BirthAndName = 1,
+    NamesAndDay = 2,
+    NamesAndYear = 3,
+    BirthAndPostcode = 4,
+    BirthAndStreet = 5,
+    BirthAndTelephone = 6,
+    BirthAndSex = 7,
+    TelephoneAndGiven = 8,
+    PostcodeAndGiven = 9,
+    StreetAndGiven = 10,
+    House = 11,
+    StreetAndFamily = 12,
+}
+
+impl Prepared {
+    /// Keys under which candidates are found: two records of one person share at least one, even with an error in any one
+    /// field. At most [`MAX_BLOCKING_KEYS`], sorted, none twice.
+    pub fn blocking_keys(&self, keys: &mut Vec<u64>) {
+        keys.clear();
+        let view = self.view();
+        of_birth(&view, keys);
+        of_names(&view, keys);
+        of_places(&view, keys);
+        // What comes last is least: former names, second addresses.
+        keys.truncate(MAX_BLOCKING_KEYS);
+        keys.sort_unstable();
+        keys.dedup();
+    }
+}
+
+fn key(kind: Kind) -> Hash {
+    Hash::new(kind as u8)
+}
+
+fn of_birth(view: &View<'_>, keys: &mut Vec<u64>) {
+    if view.birth & 0xff == 0 {
+        return;
+    }
+    let with_birth = |kind| key(kind).bytes(&view.birth.to_le_bytes());
+    // Family and given names make the same kind of key: they may have been exchanged.
+    let names = view.families().iter().chain(view.givens());
+    keys.extend(names.map(|name| text(with_birth(Kind::BirthAndName), name).finish()));
+    for [postcode, _, _, street, ..] in view.addresses() {
+        keys.extend(known(postcode).map(|code| text(with_birth(Kind::BirthAndPostcode), code).finish()));
+        keys.extend(known(street).map(|street| text(with_birth(Kind::BirthAndStreet), street).finish()));
+    }
+    let telephones = view.telephones().iter();
+    keys.extend(
+        telephones.map(|number| with_birth(Kind::BirthAndTelephone).bytes(&number.to_le_bytes()).finish()),
+    );
+    let one_script = |names: &[Text<'_>]| {
+        let sounds = names.iter().filter(|name| name.is_sound()).count();
+        sounds == 0 || sounds == names.len()
+    };
+    // Kanji on one side and kana on the other share no name.
+    if view.sex != 0 && (one_script(view.givens()) || one_script(view.families())) {
+        keys.push(with_birth(Kind::BirthAndSex).byte(view.sex).finish());
+    }
+}
+
+fn of_names(view: &View<'_>, keys: &mut Vec<u64>) {
+    let (year, day) = (view.birth >> 16, view.birth & 0xffff);
+    for family in view.families() {
+        for given in view.givens().iter().filter(|given| given.is_sound() == family.is_sound()) {
+            let one = |name: &Text<'_>| text(Hash::new(0), name).finish();
+            let both = one(family).wrapping_add(one(given)).to_le_bytes();
+            if day != 0 {
+                keys.push(key(Kind::NamesAndDay).bytes(&both).bytes(&day.to_le_bytes()).finish());
+            }
+            if year != 0 {
+                keys.push(key(Kind::NamesAndYear).bytes(&both).bytes(&year.to_le_bytes()).finish());
+            }
+        }
+    }
+}
+
+fn of_places(view: &View<'_>, keys: &mut Vec<u64>) {
+    for number in view.telephones() {
+        let telephone = key(Kind::TelephoneAndGiven).bytes(&number.to_le_bytes());
+        keys.extend(view.givens().iter().map(|given| text(telephone, given).finish()));
+    }
+    for [postcode, _, _, street, number, _] in view.addresses() {
+        if let Some(postcode) = known(postcode) {
+            let postcode = text(key(Kind::PostcodeAndGiven), postcode);
+            keys.extend(view.givens().iter().map(|given| text(postcode, given).finish()));
+        }
+        if let Some(street) = known(street) {
+            let given = text(key(Kind::StreetAndGiven), street);
+            keys.extend(view.givens().iter().map(|name| text(given, name).finish()));
+            let family = text(key(Kind::StreetAndFamily), street);
+            if !street.is_kanji() {
+                keys.extend(view.families().iter().map(|name| text(family, name).finish()));
+            }
+            keys.extend(known(number).map(|number| text(text(key(Kind::House), street), number).finish()));
+        }
+    }
+}
+
+fn known<'a, 'b>(text: &'b Text<'a>) -> Option<&'b Text<'a>> {
+    (!text.is_empty()).then_some(text)
+}
+
+/// Without the length of vowels.
+fn text(hash: Hash, text: &Text<'_>) -> Hash {
+    if text.is_kanji() {
+        return hash.bytes(text.bytes());
+    }
+    text.bytes().iter().fold(hash, |hash, letter| hash.byte(letter.to_ascii_lowercase())).byte(0xfe)
+}
+
+/// All candidate pairs of a set in memory, sorted, none twice: for learning and for measuring. What more records share than
+/// [`MAX_CANDIDATES_PER_KEY`] is no key.
+pub fn candidates(records: &[Prepared]) -> Vec<(u32, u32)> {
+    let mut keyed = Vec::new();
+    let mut keys = Vec::new();
+    for (number, record) in (0u32..).zip(records) {
+        record.blocking_keys(&mut keys);
+        keyed.extend(keys.iter().map(|key| (*key, number)));
+    }
+    keyed.sort_unstable();
+    let mut pairs = Vec::new();
+    for group in keyed.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() <= MAX_CANDIDATES_PER_KEY) {
+        for (place, (_, one)) in group.iter().enumerate() {
+            pairs.extend(group.iter().skip(place + 1).map(|(_, two)| (*one, *two)));
+        }
+    }
+    pairs.sort_unstable();
+    pairs.dedup();
+    pairs
+}

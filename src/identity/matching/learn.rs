@@ -1,0 +1,141 @@
+//! Learning the weights from the records themselves.
+//!
+//! How often fields agree by coincidence is counted in random pairs. How often they agree between records of one person is
+//! learnt by expectation maximisation over the candidate pairs: guess which are the same person's, count, guess again. If
+//! coincidence were learnt there too, the class that stands out would be the *household*.
+
+use std::collections::HashMap;
+
+use super::built_in;
+use super::levels::{self, FIELDS, Levels, MAX_LEVELS, UNKNOWN};
+use super::model::{CLASSES, Frequencies, Model};
+use super::prepared::Prepared;
+use super::readings::Readings;
+use crate::limits::{MAX_LEARNING_ROUNDS, MAX_RANDOM_PAIRS};
+
+/// What is built in counts like so many pairs of one person, so that a level that a region has not shown yet is not
+/// impossible.
+const PRIOR_PAIRS: f64 = 20.0;
+/// The same for coincidences.
+const PRIOR_COINCIDENCE: f64 = 0.5;
+/// A round that changes the expected pairs of one person by less than this part of them is the last.
+const SETTLED: f64 = 1e-6;
+
+/// What to learn from.
+#[derive(Debug, Clone, Copy)]
+pub struct Training<'a> {
+    /// The records.
+    pub records: &'a [Prepared],
+    /// Candidate pairs among them.
+    pub candidates: &'a [(u32, u32)],
+    /// How many pairs there are in all; candidates are those of them that share a key.
+    pub pairs: u64,
+}
+
+/// How often each pattern of levels occurs.
+type Patterns = Vec<(Levels, f64)>;
+
+impl Model {
+    /// Learns weights, how common matches and relatives are, and readings. The same records give the same model.
+    pub fn learn(training: &Training<'_>) -> Self {
+        let mut readings = Readings::default();
+        readings.learn(training.records);
+        let candidates = patterns(training, &readings, training.candidates.iter().copied());
+        let random = patterns(training, &readings, random_pairs(training.records.len()));
+        let records = training.records.len() as u64;
+        let pairs = training.pairs.max(1) as f64;
+        let mut frequencies = built_in::FREQUENCIES;
+        let mut partners = built_in::PARTNERS;
+        let mut expected = 0.0;
+        for _ in 0..MAX_LEARNING_ROUNDS {
+            // Priors are per pair: partners of a record among the records that it is paired with.
+            let model = Model::new(frequencies, partners, records, Readings::default());
+            let same = Counts::of(&candidates, |levels| model.score(levels)[0]);
+            let chance = Counts::of(&random, |levels| 1.0 - model.score(levels).iter().sum::<f64>());
+            frequencies = joined(&same, &chance);
+            let classes = per_class(&candidates, &model);
+            partners = classes.map(|count| count / pairs * records as f64);
+            let [now, ..] = classes;
+            if (now - expected).abs() <= SETTLED * now {
+                break;
+            }
+            expected = now;
+        }
+        Model::new(frequencies, partners, records, readings)
+    }
+}
+
+fn patterns(
+    training: &Training<'_>,
+    readings: &Readings,
+    pairs: impl Iterator<Item = (u32, u32)>,
+) -> Patterns {
+    let mut counts: HashMap<Levels, f64> = HashMap::new();
+    let record = |number: u32| training.records.get(number as usize);
+    for (one, two) in pairs.filter_map(|(one, two)| Some((record(one)?, record(two)?))) {
+        *counts.entry(levels::of(&one.view(), &two.view(), readings)).or_default() += 1.0;
+    }
+    let mut patterns: Patterns = counts.into_iter().collect();
+    // Sums of floats depend on their order.
+    patterns.sort_unstable_by_key(|(levels, _)| *levels);
+    patterns
+}
+
+/// Pairs of different records, the same ones for the same count.
+fn random_pairs(records: usize) -> impl Iterator<Item = (u32, u32)> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        ((state >> 32) * records as u64 >> 32) as u32
+    };
+    let wanted = if records < 2 { 0 } else { MAX_RANDOM_PAIRS };
+    std::iter::repeat_with(move || (next(), next())).filter(|(one, two)| one != two).take(wanted)
+}
+
+/// Weighted counts of each level, and of the field where it is known.
+struct Counts {
+    levels: [[f64; MAX_LEVELS]; FIELDS],
+}
+
+impl Counts {
+    fn of(patterns: &Patterns, weight: impl Fn(&Levels) -> f64) -> Self {
+        let mut counts = Self { levels: [[0.0; MAX_LEVELS]; FIELDS] };
+        for (levels, count) in patterns {
+            let weight = count * weight(levels);
+            for (field, level) in counts.levels.iter_mut().zip(levels) {
+                if let Some(place) = field.get_mut(usize::from(*level)) {
+                    *place += weight;
+                }
+            }
+        }
+        counts
+    }
+    fn known(field: &[f64; MAX_LEVELS]) -> f64 {
+        field.iter().skip(usize::from(UNKNOWN) + 1).sum()
+    }
+}
+
+fn joined(same: &Counts, chance: &Counts) -> Frequencies {
+    let mut frequencies = built_in::FREQUENCIES;
+    let fields = frequencies.iter_mut().zip(&same.levels).zip(&chance.levels);
+    for ((field, same), chance) in fields {
+        let (all_same, all_chance) = (Counts::known(same), Counts::known(chance));
+        for ((place, same), chance) in field.iter_mut().zip(same).zip(chance).skip(1) {
+            let (built_in, _) = *place;
+            *place = (
+                (same + PRIOR_PAIRS * built_in) / (all_same + PRIOR_PAIRS),
+                (chance + PRIOR_COINCIDENCE) / (all_chance + PRIOR_COINCIDENCE * MAX_LEVELS as f64),
+            );
+        }
+    }
+    frequencies
+}
+
+fn per_class(candidates: &Patterns, model: &Model) -> [f64; CLASSES] {
+    candidates.iter().fold([0.0; CLASSES], |mut sums, (levels, count)| {
+        sums.iter_mut().zip(model.score(levels)).for_each(|(sum, probability)| *sum += count * probability);
+        sums
+    })
+}
