@@ -324,8 +324,6 @@ pub const MAX_KEPT_EVENTS: u64 = 1_000_000;
 /// Keys under which one record is found by another of the same person; a record in kanji and kana with one address and one
 /// telephone number has about 20.
 pub const MAX_BLOCKING_KEYS: usize = 32;
-/// Records that share one such key: what more share (a common name on a common day) tells nobody apart.
-pub const MAX_CANDIDATES_PER_KEY: usize = 500;
 /// Random pairs by which the chances of coincidence are measured.
 pub const MAX_RANDOM_PAIRS: usize = 1_000_000;
 /// Rounds of learning: it settles within about 20.

@@ -6,7 +6,7 @@
 use super::hash::Hash;
 use super::prepared::{Prepared, View};
 use super::texts::Text;
-use crate::limits::{MAX_BLOCKING_KEYS, MAX_CANDIDATES_PER_KEY};
+use crate::limits::{MAX_BLOCKING_KEYS, MAX_RECORDS_PER_KEY};
 
 /// What a key is made of; stored keys change if these numbers do.
 #[derive(Clone, Copy)]
@@ -122,7 +122,7 @@ fn text(hash: Hash, text: &Text<'_>) -> Hash {
 }
 
 /// All candidate pairs of a set in memory, sorted, none twice: for learning and for measuring. What more records share than
-/// [`MAX_CANDIDATES_PER_KEY`] is no key.
+/// [`MAX_RECORDS_PER_KEY`] is no key.
 pub fn candidates(records: &[Prepared]) -> Vec<(u32, u32)> {
     let mut keyed = Vec::new();
     let mut keys = Vec::new();
@@ -132,7 +132,7 @@ pub fn candidates(records: &[Prepared]) -> Vec<(u32, u32)> {
     }
     keyed.sort_unstable();
     let mut pairs = Vec::new();
-    for group in keyed.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() <= MAX_CANDIDATES_PER_KEY) {
+    for group in keyed.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() <= MAX_RECORDS_PER_KEY) {
         for (place, (_, one)) in group.iter().enumerate() {
             pairs.extend(group.iter().skip(place + 1).map(|(_, two)| (*one, *two)));
         }

@@ -55,14 +55,12 @@ struct Weights {
 }
 
 /// What comparing two records came to.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Comparison {
     /// That they are one person's, 0 to 1.
     pub probability: f64,
     /// Whether a disagreement bars linking without people.
     pub barred: bool,
-    /// Field by field.
-    pub levels: Levels,
 }
 
 /// One field of a comparison, for people.
@@ -107,7 +105,7 @@ impl Thresholds {
     /// What follows from a comparison.
     pub fn verdict(&self, comparison: &Comparison) -> Verdict {
         match comparison {
-            Comparison { probability, barred: false, .. } if *probability >= self.link => Verdict::Same,
+            Comparison { probability, barred: false } if *probability >= self.link => Verdict::Same,
             Comparison { probability, .. } if *probability >= self.review => Verdict::Review,
             _ => Verdict::Different,
         }
@@ -154,11 +152,12 @@ impl Model {
     pub fn compare(&self, a: &Prepared, b: &Prepared) -> Comparison {
         let (a, b) = (a.view(), b.view());
         let levels = levels::of(&a, &b, &self.readings);
-        Comparison { probability: self.score(&levels)[0], barred: levels::barred(&levels, &a, &b), levels }
+        Comparison { probability: self.score(&levels)[0], barred: levels::barred(&levels, &a, &b) }
     }
-    /// What each field of a comparison counted, those that both records know.
-    pub fn explain(&self, comparison: &Comparison) -> Vec<Explained> {
-        let fields = NAMES.iter().zip(&comparison.levels).zip(&self.weights.levels);
+    /// What each field that both records know counted for.
+    pub fn explain(&self, a: &Prepared, b: &Prepared) -> Vec<Explained> {
+        let levels = levels::of(&a.view(), &b.view(), &self.readings);
+        let fields = NAMES.iter().zip(&levels).zip(&self.weights.levels);
         let known = fields.filter(|((_, level), _)| **level != levels::UNKNOWN);
         known
             .filter_map(|(((_, field, names), level), weights)| {
