@@ -11,12 +11,13 @@ use std::sync::Arc;
 use super::permits::Permits;
 use super::rules::refusals;
 use crate::demographics::Domains;
+use crate::ids::HomeCommunityId;
 use crate::metadata::Submission;
 use crate::metadata::validate::{self, Context};
 use crate::registry::{self, Registered, Registry, Update};
 use crate::store::StoreError;
 use crate::transactions::Caller;
-use crate::transactions::errors::{Answering, RegistryError, RegistryResponse};
+use crate::transactions::errors::{Answering, RegistryError, RegistryResponse, code};
 use crate::transactions::iti18::{QueryRequest, QueryResponse};
 use crate::transactions::iti62::RemoveRequest;
 
@@ -108,6 +109,19 @@ impl DocumentRegistry {
         answer(self.registry.register(submission, digest, None).await, caller)
     }
 
+    /// The refusal of a restricted update that its SubmissionSet addresses to another community: that of RMU may travel
+    /// between communities (RMU: 3.92.4.1.3).
+    fn other_community(&self, submission: &Submission, update: Update) -> Option<RegistryError> {
+        let home = submission.submission_set()?.home_community_id()?;
+        let ours = HomeCommunityId::parse(self.registry.tenant_name()).ok()?;
+        let is_ours = HomeCommunityId::parse(home).is_ok_and(|home| home == ours);
+        if update == Update::Full || is_ours {
+            return None;
+        }
+        let problem = format!("the SubmissionSet's homeCommunityId {home:?} is not this community (RMU: 3.92.4.1.3)");
+        Some(RegistryError::error(code::UNKNOWN_COMMUNITY, problem))
+    }
+
     async fn update(&self, submission: Submission, update: Update, caller: &Caller) -> RegistryResponse {
         if let Err(refusal) = self.permits.update.check(caller) {
             return RegistryResponse::from_errors(vec![refusal]);
@@ -116,6 +130,9 @@ impl DocumentRegistry {
             Update::Full => Context::Update,
             Update::Restricted => Context::RestrictedUpdate,
         };
+        if let Some(error) = self.other_community(&submission, update) {
+            return RegistryResponse::from_errors(vec![error]);
+        }
         let report = validate::check(&submission, context, self.registry.rules());
         let refusals = refusals(&report, context, Answering::Registry, caller);
         if !refusals.is_empty() {

@@ -16,8 +16,8 @@ pub enum Callers {
     Certified(Vec<String>),
 }
 
-/// Who may do what.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Who may do what: by default nobody.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Permits {
     /// ITI-51: ask about several patients at once.
     pub multi_patient: Callers,
@@ -25,13 +25,6 @@ pub struct Permits {
     pub update: Callers,
     /// ITI-62, ITI-86: remove metadata and documents.
     pub remove: Callers,
-}
-
-impl Default for Permits {
-    /// Whoever may submit may correct and remove; nobody asks about several patients.
-    fn default() -> Self {
-        Self { multi_patient: Callers::Nobody, update: Callers::Anybody, remove: Callers::Anybody }
-    }
 }
 
 impl Callers {

@@ -21,6 +21,11 @@ pub const APPROVED: &str = "urn:oasis:names:tc:ebxml-regrep:StatusType:Approved"
 /// availabilityStatus Deprecated.
 pub const DEPRECATED: &str = "urn:oasis:names:tc:ebxml-regrep:StatusType:Deprecated";
 
+/// documentAvailability: it can be retrieved.
+pub const ONLINE: &str = "urn:ihe:iti:2010:DocumentAvailability:Online";
+/// documentAvailability: it cannot be retrieved for now.
+pub const OFFLINE: &str = "urn:ihe:iti:2010:DocumentAvailability:Offline";
+
 /// objectType of what stands in an object (ITI TF-3: 4.2.3.1.2, 4.2.3.1.3).
 pub mod object_type {
     /// Of a Classification.

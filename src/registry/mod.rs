@@ -233,6 +233,11 @@ impl Registry {
         self.store.write(relink).await
     }
 
+    /// Whose registry it is.
+    pub fn tenant_name(&self) -> &str {
+        &self.tenant.0
+    }
+
     /// What this registry demands.
     pub fn settings(&self) -> &RegistrySettings {
         &self.settings

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::fragment::{self, Fragment};
 use super::prepare::Prepared;
 use super::schema::{Availability, TenantNumber, Values, kind_number, kind_of, uuid_bytes, uuid_urn};
-use crate::metadata::codes::identifier;
+use crate::metadata::codes::{self, identifier, slot};
 use crate::metadata::views::{CodeRef, DocumentEntry, Folder, SubmissionSet};
 use crate::metadata::{Kind, Object, Relation};
 use crate::store::{StoreError, rusqlite};
@@ -155,9 +155,9 @@ const INSERT: &str = "INSERT INTO registry_object (
     on_demand, repository, hash, size, class_code, type_code, format_code, facility_type_code,
     practice_setting_code, creation_time, service_start_time, service_stop_time,
     source_id, content_type_code, submission_time, last_update_time,
-    relation, source, target, start, fragment)
+    relation, source, target, start, fragment, offline)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
-    ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30)";
+    ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31)";
 
 /// Inserts a new object under its number.
 pub(super) fn insert(
@@ -210,6 +210,7 @@ pub(super) fn insert(
         ends.map(|(_, target)| target),
         prepared.fragment.start as i64,
         prepared.fragment.bytes,
+        object.slot_value(slot::DOCUMENT_AVAILABILITY).map(|availability| availability == codes::OFFLINE),
     ])?;
     insert_values(connection, number, object)
 }

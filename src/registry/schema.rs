@@ -11,7 +11,7 @@ use crate::metadata::codes;
 use crate::store::{Migration, StoreError, rusqlite};
 
 /// The registry's tables.
-pub const MIGRATION: Migration = Migration { room: "registry", steps: &[FIRST, VERSIONS, IDENTITIES] };
+pub const MIGRATION: Migration = Migration { room: "registry", steps: &[FIRST, VERSIONS, IDENTITIES, AVAILABILITY] };
 
 const FIRST: &str = "
 CREATE TABLE registry_tenant (
@@ -98,6 +98,11 @@ const IDENTITIES: &str = "
 ALTER TABLE registry_patient ADD COLUMN announced INTEGER NOT NULL DEFAULT 0;
 -- The patient whom a merge put in this one's place.
 ALTER TABLE registry_patient ADD COLUMN survivor INTEGER;
+";
+
+/// documentAvailability (XDS Metadata Update). An entry that says nothing is online.
+const AVAILABILITY: &str = "
+ALTER TABLE registry_object ADD COLUMN offline INTEGER;
 ";
 
 /// Bits of a number below the tenant's.

@@ -40,11 +40,12 @@ impl Hosted {
         let id = Oid::parse("1.2.3.9").unwrap();
         let repository = Repository::open(&directory, store.clone(), tenant.0.clone(), id).unwrap();
         let registry = Registry::new(store.clone(), tenant, RegistrySettings::default());
+        let permits = Permits { remove: crate::actors::permits::Callers::Anybody, ..Permits::default() };
         let limits = Limits { max_document_bytes: 64 * MIB as u64, ..Limits::default() };
         Self {
             directory,
             store,
-            actor: DocumentRepository::new(repository, registry, limits, Permits::default()),
+            actor: DocumentRepository::new(repository, registry, limits, permits),
         }
     }
 

@@ -109,6 +109,7 @@ pub(super) enum By {
     AssociationStatus,
     AssociationType,
     AuthorPerson,
+    Availability,
     ClassCode,
     ConfidentialityCode,
     ContentTypeCode,
@@ -146,6 +147,7 @@ impl By {
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Is {
     AssociationType,
+    Availability,
     Code,
     EntryUuid,
     From,
@@ -235,7 +237,7 @@ mod tests {
         let id = "URN:UUID:14D4DEBF-8F97-4251-9A74-A90016B0AF0D";
         assert!(catalog.query(id, AskedBy::Iti51).is_none());
         let find = catalog.query(id, AskedBy::Iti18).unwrap();
-        assert_eq!((find.name.as_str(), find.parameters.len()), ("FindDocuments", 18));
+        assert_eq!((find.name.as_str(), find.parameters.len()), ("FindDocuments", 19));
     }
 
     #[test]

@@ -245,6 +245,11 @@ impl Reading {
                 codes::ON_DEMAND => Some(1),
                 _ => None,
             })),
+            Is::Availability => Test::Numbers(known(&items, |item| match item {
+                codes::ONLINE => Some(0),
+                codes::OFFLINE => Some(1),
+                _ => None,
+            })),
             Is::AssociationType => {
                 Test::Numbers(known(&items, |item| Relation::parse(item).map(|relation| relation as i64)))
             }

@@ -247,6 +247,7 @@ impl Place {
             By::AssociationStatus | By::MetadataLevel | By::Status => Self::Column("o.status"),
             By::AssociationType => Self::Column("o.relation"),
             By::AuthorPerson => Self::Values(Values::AuthorPerson),
+            By::Availability => Self::Column("coalesce(o.offline, 0)"),
             By::ClassCode => Self::Column("o.class_code"),
             By::ConfidentialityCode => Self::Values(Values::ConfidentialityCode),
             By::ContentTypeCode => Self::Column("o.content_type_code"),
@@ -314,7 +315,7 @@ mod tests {
     #[test]
     fn every_statement_begins_with_a_key() {
         let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(MIGRATION.steps[0]).unwrap();
+        connection.execute_batch(&MIGRATION.steps.concat()).unwrap();
         let start = || Select::new(TenantNumber(1), Columns::Leaf);
         let entry = Kind::DocumentEntry;
         let of_patient = [

@@ -429,3 +429,32 @@ async fn versions_are_removed_oldest_first() {
     assert_eq!(hosted.find(GET_DOCUMENTS, &[(by_lid[0].0, &by_lid[0].1)]).await, [two.as_str()]);
     assert_eq!(hosted.registry.remove(second).await.unwrap(), []);
 }
+
+/// `$XDSDocumentEntryDocumentAvailability`: an entry that says nothing is online.
+#[tokio::test]
+async fn documents_that_are_offline_are_told_from_others() {
+    let hosted = Hosted::new();
+    let [silent, online, offline] = [uuid(), uuid(), uuid()];
+    hosted.accept(&Draft::new().entry(entry(&silent)).entry(entry(&online)).entry(entry(&offline))).await;
+    for (lid, availability) in [(&online, codes::ONLINE), (&offline, codes::OFFLINE)] {
+        let mut object = hosted.object(lid);
+        object.set_slot(slot::DOCUMENT_AVAILABILITY, vec![availability.into()]);
+        hosted.updates(&Draft::new().version(object, &uuid(), lid, "1")).await;
+    }
+    for (asked, expected) in [
+        (vec![codes::ONLINE], vec![&silent, &online]),
+        (vec![codes::OFFLINE], vec![&offline]),
+        (vec![codes::ONLINE, codes::OFFLINE], vec![&silent, &online, &offline]),
+    ] {
+        let (patient, availability) = (quoted(&[PATIENT]), quoted(&asked));
+        let asked = [
+            ("$XDSDocumentEntryPatientId", patient.as_str()),
+            ("$XDSDocumentEntryStatus", APPROVED),
+            ("$XDSDocumentEntryDocumentAvailability", &availability),
+        ];
+        let found = hosted.find(FIND_DOCUMENTS, &asked).await;
+        let mut lids: Vec<_> = found.iter().map(|id| hosted.object(id).lid.unwrap()).collect();
+        lids.sort();
+        assert_eq!(lids, sorted(&expected.into_iter().map(String::as_str).collect::<Vec<_>>()));
+    }
+}

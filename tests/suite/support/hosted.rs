@@ -26,7 +26,8 @@ pub const REPOSITORY: &str = "1.2.3.4";
 pub const APPROVED: &str = "('urn:oasis:names:tc:ebxml-regrep:StatusType:Approved')";
 
 const CONFIG: &str = "[community]\nhome = \"urn:oid:1.2.3\"\nname = \"試験\"\n[listen.http]\naddress = \
-    \"127.0.0.1:0\"\n[standalone]\nrepository = \"1.2.3.4\"\npatients = \"any\"\n";
+    \"127.0.0.1:0\"\n[standalone]\nrepository = \"1.2.3.4\"\npatients = \"any\"\n\
+    permit = { update = [\"*\"], remove = [\"*\"] }\n";
 
 pub struct Standalone {
     running: Running,
