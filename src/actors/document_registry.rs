@@ -118,7 +118,8 @@ impl DocumentRegistry {
         if update == Update::Full || is_ours {
             return None;
         }
-        let problem = format!("the SubmissionSet's homeCommunityId {home:?} is not this community (RMU: 3.92.4.1.3)");
+        let problem =
+            format!("the SubmissionSet's homeCommunityId {home:?} is not this community (RMU: 3.92.4.1.3)");
         Some(RegistryError::error(code::UNKNOWN_COMMUNITY, problem))
     }
 

@@ -11,7 +11,8 @@ use crate::metadata::codes;
 use crate::store::{Migration, StoreError, rusqlite};
 
 /// The registry's tables.
-pub const MIGRATION: Migration = Migration { room: "registry", steps: &[FIRST, VERSIONS, IDENTITIES, AVAILABILITY] };
+pub const MIGRATION: Migration =
+    Migration { room: "registry", steps: &[FIRST, VERSIONS, IDENTITIES, AVAILABILITY] };
 
 const FIRST: &str = "
 CREATE TABLE registry_tenant (

@@ -42,11 +42,7 @@ impl Hosted {
         let registry = Registry::new(store.clone(), tenant, RegistrySettings::default());
         let permits = Permits { remove: crate::actors::permits::Callers::Anybody, ..Permits::default() };
         let limits = Limits { max_document_bytes: 64 * MIB as u64, ..Limits::default() };
-        Self {
-            directory,
-            store,
-            actor: DocumentRepository::new(repository, registry, limits, permits),
-        }
+        Self { directory, store, actor: DocumentRepository::new(repository, registry, limits, permits) }
     }
 
     /// Sends a submission through the wire's own code, as a client would.
