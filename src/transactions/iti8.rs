@@ -1,1 +1,111 @@
-//! ITI-8 Patient Identity Feed (ITI TF-2: 3.8).
+//! ITI-8 Patient Identity Feed (ITI TF-2: 3.8): ADT A01, A04, A05, A08 and A40, in 2.3.1.
+
+use super::hl7v2::structure::{ADT_A01, ADT_A39};
+use super::hl7v2::{Parties, Transaction, Trigger, locate_field, request as header, required, system_name, wrong_type};
+use super::identity::{Answer, Feed, FeedEvent, Place};
+use crate::demographics::{Identifier, v2};
+use crate::time::now_dtm;
+use crate::wire::hl7v2::{Location, Message, MessageWriter};
+
+/// The transaction.
+pub const TRANSACTION: Transaction = Transaction {
+    id: "ITI-8",
+    name: "Patient Identity Feed",
+    triggers: &[
+        Trigger { code: "ADT", event: "A01", structure: &ADT_A01 },
+        Trigger { code: "ADT", event: "A04", structure: &ADT_A01 },
+        Trigger { code: "ADT", event: "A05", structure: &ADT_A01 },
+        Trigger { code: "ADT", event: "A08", structure: &ADT_A01 },
+        MERGE,
+    ],
+    locate,
+};
+
+const MERGE: Trigger = Trigger { code: "ADT", event: "A40", structure: &ADT_A39 };
+
+/// The version in which we send it: Open eHealth IPF takes no other.
+const VERSION: &str = "2.3.1";
+
+/// On which occasion somebody is announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occasion {
+    /// A01: an admission.
+    Admission,
+    /// A04: a registration, usually of an outpatient.
+    Registration,
+    /// A05: a pre-admission.
+    PreAdmission,
+    /// A08: something changed.
+    Update,
+}
+
+impl Occasion {
+    fn event(self) -> &'static str {
+        match self {
+            Self::Admission => "A01",
+            Self::Registration => "A04",
+            Self::PreAdmission => "A05",
+            Self::Update => "A08",
+        }
+    }
+}
+
+/// Reads a feed.
+pub fn read(message: &Message) -> Answer<Feed> {
+    let pid = required(message, "PID")?;
+    let change = Box::new(v2::change(pid).map_err(wrong_type)?);
+    let identifiers = v2::identifiers(pid.field(3));
+    let event = if message.field("MSH", 9).component(2).value() == MERGE.event {
+        let subsumed = v2::identifier(required(message, "MRG")?.field(1).repetition(1));
+        let surviving = surviving(identifiers, &subsumed);
+        FeedEvent::Merge { surviving, subsumed, change }
+    } else {
+        let visit = message.segment("PV1").map(|pv1| Box::new(v2::visit(pv1)));
+        FeedEvent::Announce { identifiers, change, visit }
+    };
+    let system = |field| system_name(message.field("MSH", field));
+    Ok(Feed { event, source: (system(3), system(4)) })
+}
+
+/// Of several identifiers in PID-3, the one of MRG-1's domain: only that can be meant.
+fn surviving(identifiers: Vec<Identifier>, subsumed: &Identifier) -> Identifier {
+    let of_the_same = identifiers.iter().find(|identifier| identifier.authority == subsumed.authority);
+    of_the_same.or(identifiers.first()).cloned().unwrap_or_default()
+}
+
+/// Writes a feed; a merge has its own event, whatever the occasion.
+pub fn request(feed: &Feed, occasion: Occasion, parties: &Parties, control_id: &str) -> MessageWriter {
+    let announcement = Trigger { event: occasion.event(), ..TRANSACTION.triggers[0] };
+    let (trigger, identifiers, change) = match &feed.event {
+        FeedEvent::Announce { identifiers, change, .. } => (announcement, identifiers.as_slice(), change),
+        FeedEvent::Merge { surviving, change, .. } => (MERGE, std::slice::from_ref(surviving), change),
+    };
+    let mut message = header(parties, &trigger, VERSION, control_id);
+    message.segment("EVN").set(1, trigger.event).set(2, now_dtm());
+    let pid = message.segment("PID");
+    for identifier in identifiers {
+        pid.add(3, v2::cx(identifier));
+    }
+    v2::set_change(change, pid);
+    match &feed.event {
+        FeedEvent::Announce { visit, .. } => {
+            let visit = visit.as_deref().cloned().unwrap_or_default();
+            v2::set_visit(&visit, message.segment("PV1"));
+        }
+        FeedEvent::Merge { subsumed, .. } => _ = message.segment("MRG").set(1, v2::cx(subsumed)),
+    }
+    message
+}
+
+/// Where errors are, here and in ITI-64.
+pub(super) fn locate(place: &Place) -> Option<Location> {
+    let identifier = |number: &usize| Location::field("PID", 3).repetition(*number);
+    let subsumed = Location::field("MRG", 1).repetition(1);
+    Some(match place {
+        Place::Identifier(number) => identifier(number).component(1),
+        Place::IdentifierAuthority(number) => identifier(number).component(4),
+        Place::Subsumed => subsumed.component(1),
+        Place::SubsumedAuthority => subsumed.component(4),
+        _ => return locate_field(place),
+    })
+}

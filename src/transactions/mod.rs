@@ -2,6 +2,7 @@
 //! and server share the file.
 
 pub mod errors;
+pub mod hl7v2;
 pub mod hl7v3;
 pub mod identity;
 pub mod iti10;

@@ -10,12 +10,8 @@ mod telecom;
 mod tests;
 mod visit;
 
-pub use person::{change, set_person};
+pub use person::{change, set_change, set_person};
 pub use visit::{set_visit, visit};
-
-pub(crate) use name::name;
-pub(crate) use place::address;
-pub(crate) use telecom::telecom;
 
 use super::{Authority, Domains, Identifier};
 use crate::ids::PatientId;

@@ -18,7 +18,7 @@ const KINDS: Codes<NameKind> = &[
 ];
 
 /// A name; None where nothing of it is said (`^^^^^^S`: there is one, and it is not told).
-pub(crate) fn name(xpn: Repetition<'_>) -> Option<Name> {
+pub(super) fn name(xpn: Repetition<'_>) -> Option<Name> {
     let name = Name {
         representation: meaning(REPRESENTATIONS, &text(xpn, 8)),
         kind: meaning(KINDS, &text(xpn, 7)).unwrap_or(NameKind::Other),

@@ -5,7 +5,7 @@ use super::place::{address, xad};
 use super::telecom::{self, telecom, xtn};
 use super::{Codes, WrongType, code, cx, identifier, meaning};
 use crate::demographics::{BirthTime, Change, Demographics, DemographicsChange, Sex, Telecom};
-use crate::wire::hl7v2::{Field, Repetition, Segment, SegmentWriter};
+use crate::wire::hl7v2::{Field, Repetition, Segment, SegmentWriter, Value};
 
 /// HL7 table 0001; whatever else is sent is [`Sex::Unknown`].
 const SEXES: Codes<Sex> = &[("M", Sex::Male), ("F", Sex::Female), ("O", Sex::Other), ("U", Sex::Unknown)];
@@ -66,8 +66,30 @@ pub fn set_person(person: &Demographics, pid: &mut SegmentWriter) {
     }
 }
 
+/// Writes a change: what stays is left out, what is to go is `""`.
+pub fn set_change(change: &DemographicsChange, pid: &mut SegmentWriter) {
+    let mut person = Demographics::default();
+    change.apply(&mut person);
+    set_person(&person, pid);
+    let removed = [
+        (5, change.names == Change::Remove),
+        (6, change.mothers_maiden_names == Change::Remove),
+        (7, change.birth == Change::Remove),
+        (8, change.sex == Change::Remove),
+        (11, change.addresses == Change::Remove),
+        (13, change.telecoms == Change::Remove),
+        (18, change.account == Change::Remove),
+        (23, change.birth_place == Change::Remove),
+        (24, change.multiple_birth == Change::Remove),
+        (30, change.deceased == Change::Remove),
+    ];
+    for (field, _) in removed.into_iter().filter(|(_, is_removed)| *is_removed) {
+        pid.set(field, Value::null());
+    }
+}
+
 /// One value of the first repetition.
-fn one<T>(field: Field<'_>, read: impl FnOnce(Repetition<'_>) -> Option<T>) -> Change<T> {
+fn one<T: Clone>(field: Field<'_>, read: impl FnOnce(Repetition<'_>) -> Option<T>) -> Change<T> {
     match (field.is_null(), field.is_absent()) {
         (true, _) => Change::Remove,
         (_, true) => Change::Keep,
@@ -86,12 +108,7 @@ fn list<T>(field: Field<'_>, read: impl Fn(Repetition<'_>) -> Option<T>) -> Chan
 
 /// PID-13 and PID-14.
 fn telecoms(home: Field<'_>, work: Field<'_>) -> Change<Vec<Telecom>> {
-    let at_work = |xtn| {
-        let telecom = telecom(xtn)?;
-        let kind = if telecom.kind.is_empty() { telecom::WORK.to_owned() } else { telecom.kind };
-        Some(Telecom { kind, ..telecom })
-    };
-    match (list(home, telecom), list(work, at_work)) {
+    match (list(home, telecom), list(work, telecom::at_work)) {
         (Change::Set(home), Change::Set(work)) => Change::Set([home, work].concat()),
         (Change::Set(some), _) | (_, Change::Set(some)) => Change::Set(some),
         (Change::Remove, _) | (_, Change::Remove) => Change::Remove,

@@ -5,7 +5,7 @@ use crate::demographics::Address;
 use crate::wire::hl7v2::{Repetition, Value};
 
 /// An address; None where nothing of it is said.
-pub(crate) fn address(xad: Repetition<'_>) -> Option<Address> {
+pub(super) fn address(xad: Repetition<'_>) -> Option<Address> {
     let [street, street_name, house_number] =
         [1, 2, 3].map(|part| xad.component(1).subcomponent(part).trim().to_owned());
     let address = Address {

@@ -5,11 +5,10 @@ use super::text;
 use crate::demographics::Telecom;
 use crate::wire::hl7v2::{Repetition, Value};
 
-/// The use of what PID-14 holds without saying it.
-pub(super) const WORK: &str = "WPN";
+const WORK: &str = "WPN";
 
 /// A number or mail address; None where nothing of it is said.
-pub(crate) fn telecom(xtn: Repetition<'_>) -> Option<Telecom> {
+pub(super) fn telecom(xtn: Repetition<'_>) -> Option<Telecom> {
     let [number, kind, equipment, mail, country, area, local, extension] =
         [1, 2, 3, 4, 5, 6, 7, 8].map(|component| text(xtn, component));
     let whole = [number, text(xtn, 12)].into_iter().find(|whole| !whole.is_empty());
@@ -19,6 +18,13 @@ pub(crate) fn telecom(xtn: Repetition<'_>) -> Option<Telecom> {
     let value = if is_mail { Some(mail) } else { number }?;
     let is_mail = is_mail || value.contains('@');
     Some(Telecom { value, kind, mail: is_mail })
+}
+
+/// The same in PID-14, which says by itself that it is for work.
+pub(super) fn at_work(xtn: Repetition<'_>) -> Option<Telecom> {
+    let telecom = telecom(xtn)?;
+    let kind = if telecom.kind.is_empty() { WORK.to_owned() } else { telecom.kind };
+    Some(Telecom { kind, ..telecom })
 }
 
 /// Country, area, number, extension as one text.

@@ -1,10 +1,11 @@
 //! MSA, and whole acknowledgements: written by the server, read by the client (HL7 2.5, 2.9, 2.13).
 
-use super::header::version_of;
+use super::header::{answer_header, version_of};
 use super::structure::ACK;
-use super::{Reply, Transaction, Trigger, answer_header, push_errors};
+use super::errors::push_errors;
+use super::{Reply, Transaction, Trigger};
 use crate::transactions::identity::{Answer, IdentityError, Retry};
-use crate::wire::hl7v2::{Message, MessageWriter};
+use crate::wire::hl7v2::{Field, Message, MessageWriter, Segment};
 
 /// How a message was received (HL7 table 0008).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +45,7 @@ impl AckCode {
     }
 }
 
-/// The head of an answer, up to its ERR segments.
+/// The head of an answer, up to its ERR segments. MSA-2 is MSH-10 of what is answered.
 pub fn answer(
     to: &Message,
     trigger: &Trigger,
@@ -54,14 +55,9 @@ pub fn answer(
 ) -> MessageWriter {
     let mut message = MessageWriter::new();
     message.push(answer_header(to, trigger));
-    set_msa(&mut message, to, code);
+    message.segment("MSA").set(1, code).copy(2, to.field("MSH", 10));
     push_errors(&mut message, version_of(to), transaction, errors);
     message
-}
-
-/// Adds MSA; MSA-2 is MSH-10 of what is answered.
-pub fn set_msa(message: &mut MessageWriter, to: &Message, code: &'static str) {
-    message.segment("MSA").set(1, code).copy(2, to.field("MSH", 10));
 }
 
 /// `ACK`, with the event of what is acknowledged.
@@ -89,13 +85,15 @@ pub(crate) fn acknowledge(
     answer(to, &Trigger { code: "ACK", event, structure: &ACK }, transaction, code, errors)
 }
 
-/// What a peer's answer says of what we sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Acknowledged {
-    /// MSA-1, in either mode.
-    pub code: AckCode,
-    /// What it reports.
-    pub errors: Vec<Reported>,
+/// Why what we sent did not do what it should.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The answer answers another message, or says nothing in MSA-1.
+    #[error("this is no answer to the message that was sent")]
+    NotAnAnswer,
+    /// MSA-1 is AE or AR (CE, CR), or what it demands is not there.
+    #[error("the peer refused the message")]
+    Refused(AckCode, Vec<Reported>),
 }
 
 /// An error that a peer reports. Its text is a peer's: for the operator, who may have to mend something by it.
@@ -109,32 +107,29 @@ pub struct Reported {
     pub text: String,
 }
 
-/// Reads MSA and ERR. None if there is no MSA-1 that means something, or if it answers another message than the one with
-/// this MSH-10.
-pub fn acknowledged(answer: &Message, control_id: &str) -> Option<Acknowledged> {
-    let msa = answer.segment("MSA")?;
-    if msa.field(2).value() != control_id {
-        return None;
-    }
+/// Reads MSA and ERR of an answer to the message with this MSH-10.
+pub fn accepted(answer: &Message, control_id: &str) -> Result<(), Refusal> {
+    let msa = answer.segment("MSA").filter(|msa| msa.field(2).value() == control_id);
+    let msa = msa.ok_or(Refusal::NotAnAnswer)?;
     let code = match msa.field(1).value().trim() {
-        "AA" | "CA" => AckCode::Accept,
+        "AA" | "CA" => return Ok(()),
         "AE" | "CE" => AckCode::Error,
         "AR" | "CR" => AckCode::Reject,
-        _ => return None,
+        _ => return Err(Refusal::NotAnAnswer),
     };
     let mut errors: Vec<_> = answer.segments_named("ERR").map(reported).collect();
     let text = msa.field(3).value();
     if errors.is_empty() && !text.is_empty() {
         errors.push(Reported { location: String::new(), code: String::new(), text: text.into_owned() });
     }
-    Some(Acknowledged { code, errors })
+    Err(Refusal::Refused(code, errors))
 }
 
-fn reported(err: crate::wire::hl7v2::Segment<'_>) -> Reported {
+fn reported(err: Segment<'_>) -> Reported {
     let first = |texts: [String; 3]| texts.into_iter().find(|text| !text.is_empty()).unwrap_or_default();
     let (old, code) = (err.field(1), err.field(3));
     let old_code = |part| old.component(4).subcomponent(part).into_owned();
-    let place = |field: crate::wire::hl7v2::Field<'_>, most| {
+    let place = |field: Field<'_>, most| {
         let parts = field.repetition(1).components().take(most);
         let parts: Vec<_> = parts.map(|part| part.value().into_owned()).collect();
         parts.join("^").trim_matches('^').to_owned()

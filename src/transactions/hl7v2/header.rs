@@ -27,8 +27,8 @@ pub struct Parties {
     pub charset: Charset,
 }
 
-/// A message of ours with its MSH, for the other segments to follow.
-pub fn request(parties: &Parties, trigger: &Trigger, version: &str) -> MessageWriter {
+/// A message of ours with its MSH, for the other segments to follow. `control_id` is MSH-10, by which its answer is known.
+pub fn request(parties: &Parties, trigger: &Trigger, version: &str, control_id: &str) -> MessageWriter {
     let mut message = MessageWriter::new();
     let msh = message.segment("MSH");
     for (field, name) in (3..).zip([
@@ -40,7 +40,7 @@ pub fn request(parties: &Parties, trigger: &Trigger, version: &str) -> MessageWr
         msh.set(field, designator(name));
     }
     msh.set(7, now()).set(9, [trigger.code, trigger.event, trigger.structure.name]);
-    msh.set(10, control_id()).set(11, "P").set(12, version).declare(parties.charset);
+    msh.set(10, control_id).set(11, "P").set(12, version).declare(parties.charset);
     message
 }
 
@@ -98,7 +98,8 @@ fn now() -> String {
     format!("{}+0000", now_dtm())
 }
 
-fn control_id() -> String {
+/// A new MSH-10.
+pub fn control_id() -> String {
     let mut id = uuid::Uuid::new_v4().simple().to_string();
     id.truncate(CONTROL_ID_CHARS);
     id

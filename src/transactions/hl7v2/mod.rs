@@ -8,17 +8,18 @@ pub mod structure;
 #[cfg(test)]
 mod tests;
 
-pub use acknowledge::{AckCode, Acknowledged, Reported, acknowledged, acknowledgement, answer, set_msa};
-pub use errors::{push_errors, text_of};
-pub use header::{Parties, VERSIONS, answer_header, request, system_name};
+pub use acknowledge::{AckCode, Refusal, Reported, accepted, acknowledgement, answer};
+pub(crate) use acknowledge::acknowledge;
+pub use errors::text_of;
+pub use header::{Parties, VERSIONS, control_id, request, system_name};
 pub use structure::Structure;
 
 use super::identity::{Answer, ErrorCode, IdentityError, Place};
 use crate::demographics::v2::WrongType;
-use crate::wire::hl7v2::{Location, Message, Segment};
+use crate::wire::hl7v2::{Location, Message, MessageWriter, Segment};
 
 /// A transaction on HL7 v2.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Transaction {
     /// `ITI-8`.
     pub id: &'static str,
@@ -45,7 +46,7 @@ pub struct Trigger {
 #[derive(Debug)]
 pub struct Reply {
     /// The message.
-    pub message: crate::wire::hl7v2::MessageWriter,
+    pub message: MessageWriter,
     /// How it ended.
     pub code: AckCode,
     /// What was wrong, if anything.

@@ -15,8 +15,9 @@ pub struct Structure {
     pub fields: &'static [(&'static str, u16)],
 }
 
-const EVENT_AND_PATIENT: [(&str, u16); 3] = [("EVN", 2), ("PID", 3), ("PID", 5)];
-const [EVN_2, PID_3, PID_5]: [(&str, u16); 3] = EVENT_AND_PATIENT;
+const EVN_2: (&str, u16) = ("EVN", 2);
+const PID_3: (&str, u16) = ("PID", 3);
+const PID_5: (&str, u16) = ("PID", 5);
 
 /// ITI-8: A01, A04, A05, A08 (ITI TF-2: 3.8.4.1.2).
 pub const ADT_A01: Structure = Structure {
