@@ -5,6 +5,7 @@ mod continuations;
 pub mod document_registry;
 pub mod document_repository;
 mod identifiers;
+pub mod identity_feed;
 pub mod initiating_gateway;
 pub mod own_community;
 pub mod pdq_supplier;

@@ -170,6 +170,7 @@ fn refusal(error: IndexError, place: impl Fn(&PatientId) -> Place, caller: &Call
             Place::Subsumed,
             "an identifier cannot be merged with itself",
         ),
+        IndexError::NoPatient => missing(Place::Identifier(1)),
         _ => return trouble(&error, caller),
     }]
 }

@@ -4,7 +4,7 @@ use super::header::{answer_header, version_of};
 use super::structure::ACK;
 use super::errors::push_errors;
 use super::{Reply, Transaction, Trigger};
-use crate::transactions::identity::{Answer, IdentityError, Retry};
+use crate::transactions::identity::{Answer, ErrorCode, IdentityError, Retry};
 use crate::wire::hl7v2::{Field, Message, MessageWriter, Segment};
 
 /// How a message was received (HL7 table 0008).
@@ -19,12 +19,22 @@ pub enum AckCode {
 }
 
 impl AckCode {
-    /// What some errors come to.
+    /// What some errors come to. What MSH says and we do not take is rejected too (ITI TF-2: C.2.3).
     pub fn of(errors: &[IdentityError]) -> Self {
+        let rejects = |error: &IdentityError| {
+            error.retry == Retry::Later
+                || matches!(
+                    error.code,
+                    ErrorCode::UnsupportedMessageType
+                        | ErrorCode::UnsupportedEventCode
+                        | ErrorCode::UnsupportedProcessingId
+                        | ErrorCode::UnsupportedVersionId
+                )
+        };
         match errors {
             [] => Self::Accept,
-            errors if errors.iter().all(|error| error.retry == Retry::Pointless) => Self::Error,
-            _ => Self::Reject,
+            errors if errors.iter().any(rejects) => Self::Reject,
+            _ => Self::Error,
         }
     }
     /// In original mode and for application acknowledgements.
