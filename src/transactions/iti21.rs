@@ -5,8 +5,8 @@ mod parameters;
 
 use super::hl7v2::structure::{QBP_Q21, QCN_J01, RSP_K21};
 use super::hl7v2::{
-    AckCode, Parties, Refusal, Reply, Transaction, Trigger, accepted, answer as head, locate_field, request as header,
-    required,
+    AckCode, Parties, Refusal, Reply, Transaction, Trigger, accepted, answer as head, locate_field,
+    request as header, required,
 };
 use super::identity::{Answer, DemographicsQuery, ErrorCode, IdentityError, Match, Page, Place};
 use super::iti9::{authorities, wanted};
@@ -167,7 +167,9 @@ pub fn read_answer(answer: &Message, control_id: &str, domains: &Domains) -> Res
     for segment in answer.segments() {
         match (segment.name(), matches.last_mut()) {
             ("PID", _) => matches.push(patient(segment, domains)),
-            ("QRI", Some(found)) => found.degree = segment.field(1).value().trim().parse().unwrap_or(found.degree),
+            ("QRI", Some(found)) => {
+                found.degree = segment.field(1).value().trim().parse().unwrap_or(found.degree)
+            }
             ("PV1", Some(found)) => found.visit = Some(Box::new(v2::visit(segment))),
             _ => (),
         }

@@ -52,10 +52,15 @@ pub fn read(message: &Message, is_affinity: impl Fn(&Identifier) -> bool) -> Ans
     let due = |identifier: Option<Identifier>, place, text| {
         identifier.ok_or_else(|| vec![IdentityError::new(ErrorCode::RequiredFieldMissing, place, text)])
     };
-    let local = due(local, Place::Identifier(2), "PID-3 must have the affinity domain's and the local identifier")?;
+    let local =
+        due(local, Place::Identifier(2), "PID-3 must have the affinity domain's and the local identifier")?;
     Ok(LinkChange {
         new: due(new, Place::Identifier(1), "PID-3 must have the affinity domain's new identifier")?,
-        previous: due(previous, Place::Subsumed, "MRG-1 must have the affinity domain's previous identifier")?,
+        previous: due(
+            previous,
+            Place::Subsumed,
+            "MRG-1 must have the affinity domain's previous identifier",
+        )?,
         subsumed_local: subsumed_local.filter(|subsumed| *subsumed != local),
         local,
         source: source(message),

@@ -1,7 +1,9 @@
 //! ITI-8 Patient Identity Feed (ITI TF-2: 3.8): ADT A01, A04, A05, A08 and A40, in 2.3.1.
 
 use super::hl7v2::structure::{ADT_A01, ADT_A39};
-use super::hl7v2::{Parties, Transaction, Trigger, locate_field, request as header, required, system_name, wrong_type};
+use super::hl7v2::{
+    Parties, Transaction, Trigger, locate_field, request as header, required, system_name, wrong_type,
+};
 use super::identity::{Answer, Feed, FeedEvent, Place};
 use crate::demographics::{Identifier, v2};
 use crate::time::now_dtm;

@@ -2,15 +2,16 @@
 
 use super::hl7v2::structure::{QBP_Q21, RSP_K23};
 use super::hl7v2::{
-    AckCode, Parties, Refusal, Reply, Transaction, Trigger, accepted, answer as head, locate_field, request as header,
-    required,
+    AckCode, Parties, Refusal, Reply, Transaction, Trigger, accepted, answer as head, locate_field,
+    request as header, required,
 };
 use super::identity::{Answer, Corresponding, CorrespondingQuery, ErrorCode, IdentityError, Place};
 use crate::demographics::{Authority, Domains, Identifier, v2};
 use crate::wire::hl7v2::{Field, Location, Message, MessageWriter, SegmentWriter, Value};
 
 /// The transaction.
-pub const TRANSACTION: Transaction = Transaction { id: "ITI-9", name: "PIX Query", triggers: &[QUERY], locate };
+pub const TRANSACTION: Transaction =
+    Transaction { id: "ITI-9", name: "PIX Query", triggers: &[QUERY], locate };
 
 const QUERY: Trigger = Trigger { code: "QBP", event: "Q23", structure: &QBP_Q21 };
 const ANSWER: Trigger = Trigger { code: "RSP", event: "K23", structure: &RSP_K23 };

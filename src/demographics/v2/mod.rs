@@ -28,11 +28,7 @@ pub fn identifiers(field: Field<'_>) -> Vec<Identifier> {
 
 /// A CX.
 pub fn identifier(cx: Repetition<'_>) -> Identifier {
-    Identifier {
-        id: text(cx, 1),
-        authority: authority(cx.component(4)),
-        type_code: text(cx, 5),
-    }
+    Identifier { id: text(cx, 1), authority: authority(cx.component(4)), type_code: text(cx, 5) }
 }
 
 /// An HD within a field, such as CX-4.

@@ -20,7 +20,8 @@ pub(super) fn address(xad: Repetition<'_>) -> Option<Address> {
         country: text(xad, 6),
         text: text(xad, 8),
     };
-    let said = Address { kind: address.kind.clone(), representation: address.representation, ..Address::default() };
+    let said =
+        Address { kind: address.kind.clone(), representation: address.representation, ..Address::default() };
     (address != said).then_some(address)
 }
 

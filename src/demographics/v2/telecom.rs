@@ -29,7 +29,8 @@ pub(super) fn at_work(xtn: Repetition<'_>) -> Option<Telecom> {
 
 /// Country, area, number, extension as one text.
 fn joined([country, area, local, extension]: &[String; 4]) -> Option<String> {
-    let country = if country.is_empty() { String::new() } else { format!("+{}", country.trim_start_matches('+')) };
+    let country =
+        if country.is_empty() { String::new() } else { format!("+{}", country.trim_start_matches('+')) };
     let said = [country.as_str(), area, local].into_iter().filter(|part| !part.is_empty());
     let number = said.collect::<Vec<_>>().join("-");
     if local.is_empty() {

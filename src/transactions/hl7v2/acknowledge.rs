@@ -1,8 +1,8 @@
 //! MSA, and whole acknowledgements: written by the server, read by the client (HL7 2.5, 2.9, 2.13).
 
+use super::errors::push_errors;
 use super::header::{answer_header, version_of};
 use super::structure::ACK;
-use super::errors::push_errors;
 use super::{Reply, Transaction, Trigger};
 use crate::transactions::identity::{Answer, ErrorCode, IdentityError, Retry};
 use crate::wire::hl7v2::{Field, Message, MessageWriter, Segment};

@@ -7,7 +7,8 @@ use crate::wire::hl7v2::{Charset, Field, Message, MessageWriter, SegmentWriter, 
 
 /// The versions of HL7 v2 (table 0104). All of them are read: what later ones add stands behind what earlier ones have.
 pub const VERSIONS: [&str; 15] = [
-    "2.0", "2.1", "2.2", "2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.7.1", "2.8", "2.8.1", "2.8.2", "2.9",
+    "2.0", "2.1", "2.2", "2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.7.1", "2.8", "2.8.1",
+    "2.8.2", "2.9",
 ];
 
 /// The version in which we answer what says none that we know.
@@ -31,12 +32,9 @@ pub struct Parties {
 pub fn request(parties: &Parties, trigger: &Trigger, version: &str, control_id: &str) -> MessageWriter {
     let mut message = MessageWriter::new();
     let msh = message.segment("MSH");
-    for (field, name) in (3..).zip([
-        &parties.sender.0,
-        &parties.sender.1,
-        &parties.receiver.0,
-        &parties.receiver.1,
-    ]) {
+    for (field, name) in
+        (3..).zip([&parties.sender.0, &parties.sender.1, &parties.receiver.0, &parties.receiver.1])
+    {
         msh.set(field, designator(name));
     }
     msh.set(7, now()).set(9, [trigger.code, trigger.event, trigger.structure.name]);

@@ -8,8 +8,8 @@ pub mod structure;
 #[cfg(test)]
 mod tests;
 
-pub use acknowledge::{AckCode, Refusal, Reported, accepted, acknowledgement, answer};
 pub(crate) use acknowledge::acknowledge;
+pub use acknowledge::{AckCode, Refusal, Reported, accepted, acknowledgement, answer};
 pub use errors::text_of;
 pub use header::{Parties, VERSIONS, control_id, request, system_name};
 pub use structure::Structure;

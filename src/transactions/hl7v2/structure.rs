@@ -62,13 +62,23 @@ pub const RSP_K21: Structure = Structure { name: "RSP_K21", ..RSP_K23 };
 pub const RSP_ZV2: Structure = Structure {
     name: "RSP_ZV2",
     segments: RSP_K23.segments,
-    fields: &[MSA_1, MSA_2, ("QAK", 1), ("QAK", 2), ("QPD", 1), ("QPD", 2), ("QPD", 3), PID_3, PID_5, ("PV1", 2)],
+    fields: &[
+        MSA_1,
+        MSA_2,
+        ("QAK", 1),
+        ("QAK", 2),
+        ("QPD", 1),
+        ("QPD", 2),
+        ("QPD", 3),
+        PID_3,
+        PID_5,
+        ("PV1", 2),
+    ],
 };
 
 /// All of them.
-pub const ALL: [&Structure; 10] = [
-    &ADT_A01, &ADT_A39, &ADT_A05, &ADT_A43, &QBP_Q21, &QCN_J01, &ACK, &RSP_K23, &RSP_K21, &RSP_ZV2,
-];
+pub const ALL: [&Structure; 10] =
+    [&ADT_A01, &ADT_A39, &ADT_A05, &ADT_A43, &QBP_Q21, &QCN_J01, &ACK, &RSP_K23, &RSP_K21, &RSP_ZV2];
 
 impl Structure {
     /// What a message lacks.

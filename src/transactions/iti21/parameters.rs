@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::demographics::{Address, Authority, BirthRange, Change, DemographicsChange, Name, Representation, Sex, v2};
+use crate::demographics::{
+    Address, Authority, BirthRange, Change, DemographicsChange, Name, Representation, Sex, v2,
+};
 use crate::transactions::hl7v2::wrong_type;
 use crate::transactions::identity::{Answer, DemographicsQuery, ErrorCode, IdentityError, Place};
 use crate::wire::hl7v2::{Charset, Field, Message, MessageWriter, Value};
@@ -94,7 +96,8 @@ fn path(name: &str) -> Option<Path> {
     let field = numbers.next()??;
     let component = numbers.next().unwrap_or(Some(1))?;
     let subcomponent = numbers.next().unwrap_or(Some(1))?;
-    let (segment, field, components) = KNOWN.iter().find(|(known, number, _)| *known == segment && *number == field)?;
+    let (segment, field, components) =
+        KNOWN.iter().find(|(known, number, _)| *known == segment && *number == field)?;
     let is_known = components.contains(&component) && (1..=SUBCOMPONENTS).contains(&subcomponent);
     (is_known && numbers.next().is_none()).then_some(Path { segment, field: *field, component, subcomponent })
 }
@@ -134,7 +137,8 @@ fn question(message: &MessageWriter) -> Answer<DemographicsQuery> {
         query = describing(change);
         query.identifiers = v2::identifiers(pid.field(3));
     }
-    query.visit = message.segment("PV1").map(v2::visit).filter(|visit| *visit != Default::default()).map(Box::new);
+    query.visit =
+        message.segment("PV1").map(v2::visit).filter(|visit| *visit != Default::default()).map(Box::new);
     Ok(query)
 }
 
@@ -194,7 +198,9 @@ pub(super) fn of(query: &DemographicsQuery) -> Vec<(String, String)> {
     }
     say("@PID.8".to_owned(), query.sex.map_or("", sex));
     for Address { street, city, state, postcode, country, text, .. } in &query.addresses {
-        for (component, value) in ["1.1", "3", "4", "5", "6", "8"].iter().zip([street, city, state, postcode, country, text]) {
+        for (component, value) in
+            ["1.1", "3", "4", "5", "6", "8"].iter().zip([street, city, state, postcode, country, text])
+        {
             say(format!("@PID.11.{component}"), value);
         }
     }
