@@ -73,6 +73,14 @@ pub const MAX_HL7_COMPONENTS: usize = 20_000;
 pub const MAX_HL7_CHARSETS: usize = 8;
 /// Characters of a character set's name; the longest of table 0211 has 13.
 pub const MAX_HL7_CHARSET_CHARS: usize = 32;
+/// Bytes between two MLLP frames: line ends and NULs are passed over, somebody who speaks another protocol is not listened to.
+pub const MAX_MLLP_JUNK_BYTES: usize = 64 * 1024;
+/// How long after a 0x1C the CR is waited for that some senders leave out.
+pub const MLLP_END_WAIT: Duration = Duration::from_millis(500);
+/// How long an MLLP connection may rest between two messages: senders keep theirs for the day, and open a new one if need be.
+pub const MLLP_IDLE: Duration = Duration::from_secs(30 * 60);
+/// How long our client keeps an idle MLLP connection.
+pub const MLLP_CLIENT_IDLE: Duration = Duration::from_secs(60);
 
 /// Documents of one retrieve request; DocumentResponses, RegistryErrors and objects of one answer have bounds of their own.
 pub const MAX_DOCUMENTS_PER_RETRIEVE: usize = 1_000;

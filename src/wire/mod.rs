@@ -2,6 +2,7 @@
 
 pub mod hl7v2;
 pub mod http;
+pub mod listen;
 pub mod mime;
 pub mod soap;
 pub mod stream;

@@ -10,6 +10,7 @@ mod escape;
 mod iso2022;
 mod location;
 mod message;
+pub mod mllp;
 mod write;
 
 pub use charset::{Charset, Declared};

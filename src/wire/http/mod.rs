@@ -6,8 +6,10 @@ mod tls;
 mod waiting;
 
 pub use client::{Client, ClientSettings, HttpError};
-pub use server::{Handler, Listener, Peer, ServerHandle, serve};
+pub use server::{Handler, Listener, serve};
 pub use tls::{PeerCertificate, TlsClient, TlsError, TlsServer};
+
+pub use crate::wire::listen::{Peer, ServerHandle};
 
 /// An error and what it came from, as one line.
 fn causes(error: &(dyn std::error::Error + 'static)) -> String {

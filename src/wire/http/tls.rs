@@ -86,7 +86,7 @@ impl TlsServer {
         Some(i64::from(since_1970.days) * 86_400 + i64::from(since_1970.secs))
     }
     /// What the next connection is accepted with.
-    pub(super) fn context(&self) -> SslContext {
+    pub(in crate::wire) fn context(&self) -> SslContext {
         self.context.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -101,7 +101,7 @@ impl TlsClient {
         Ok(client)
     }
     /// A connector: it verifies the peer's chain, and its name against the subjectAltName (DNS or IP address).
-    pub(super) fn connector(&self) -> Result<SslConnectorBuilder, ErrorStack> {
+    pub(in crate::wire) fn connector(&self) -> Result<SslConnectorBuilder, ErrorStack> {
         let mut connector = SslConnector::builder(SslMethod::tls_client())?;
         harden(&mut connector)?;
         connector.set_cert_store(store(&self.parts.trust)?);
@@ -115,7 +115,7 @@ impl TlsClient {
 
 impl PeerCertificate {
     /// What a verified certificate says.
-    pub(super) fn of(certificate: &X509Ref) -> Self {
+    pub(in crate::wire) fn of(certificate: &X509Ref) -> Self {
         let fingerprint = certificate.digest(MessageDigest::sha256()).map(|digest| hex(&digest));
         let names = certificate.subject_alt_names().into_iter().flatten().filter_map(|name| {
             name.dnsname().or_else(|| name.uri()).map(|text| printable(text, limits::MAX_SUBJECT_CHARS))
