@@ -19,6 +19,7 @@ mod http_tls;
 mod large_documents;
 mod metadata;
 mod metadata_update;
+mod mllp;
 mod multi_patient;
 mod on_demand;
 mod operator;
