@@ -239,6 +239,7 @@ impl Inner {
             form,
             action: service.transaction.response_action.to_owned(),
             relates_to: Some(relates_to),
+            headers: answered.headers,
             body: answered.body,
             attachments: answered.attachments,
             ..Outgoing::default()

@@ -23,5 +23,5 @@ mod wsdl;
 pub use elsewhere::Exchange;
 pub use front::Front;
 pub use listeners::{Exposure, ListenError, ListenerSettings, Listeners, Listening, TlsFiles};
-pub use service::Service;
+pub use service::{Service, Written};
 pub use services::{Place, Services};

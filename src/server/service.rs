@@ -18,7 +18,7 @@ use crate::transactions::iti43::{self, RetrieveRequest, RetrieveResponse};
 use crate::transactions::iti62::{self, ITI62, RemoveRequest};
 use crate::transactions::iti86::{self, ITI86};
 use crate::transactions::{Caller, Malformed, Transaction};
-use crate::wire::soap::{Attachment, Attachments, Message};
+use crate::wire::soap::{Attachment, Attachments, Envelope, Message};
 use crate::wire::stream::StreamError;
 use crate::wire::xml::Element;
 
@@ -30,6 +30,7 @@ pub struct Service {
 }
 
 type Ask<Request, Response> = Box<dyn Fn(Request, Caller) -> BoxFuture<'static, Response> + Send + Sync>;
+type Exchange = Box<dyn Fn(&Envelope, Caller) -> Result<BoxFuture<'static, Written>, Malformed> + Send + Sync>;
 type AskWithParts<Request, Response> =
     Box<dyn Fn(Request, Attachments, Caller) -> BoxFuture<'static, Response> + Send + Sync>;
 
@@ -41,11 +42,23 @@ enum Shape {
     RemoveMetadata(Ask<RemoveRequest, RegistryResponse>),
     RemoveDocuments(Ask<RetrieveRequest, RegistryResponse>),
     Provide(AskWithParts<ProvideRequest, Result<RegistryResponse, StreamError>>),
+    Exchange(Exchange),
+}
+
+/// An answer that its transaction has written: those on patient identity have bodies, and headers, of their own.
+pub struct Written {
+    /// For the metrics: whether the answer is what was asked for.
+    pub status: Status,
+    /// Header blocks besides the addressing.
+    pub headers: Vec<Bytes>,
+    /// The body's child element.
+    pub body: Bytes,
 }
 
 /// An actor's response, written.
 pub(super) struct Answered {
     pub(super) status: Status,
+    pub(super) headers: Vec<Bytes>,
     pub(super) body: Vec<Bytes>,
     pub(super) attachments: Vec<Attachment>,
 }
@@ -109,10 +122,22 @@ impl Service {
         Self { transaction: &ITI41, shape: Shape::Provide(ask) }
     }
 
+    /// A transaction on patient identity: it reads the envelope at once, and writes its answer itself.
+    pub fn exchange<F>(
+        transaction: &'static Transaction,
+        ask: impl Fn(&Envelope, Caller) -> Result<F, Malformed> + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Written> + Send + 'static,
+    {
+        let ask = Box::new(move |envelope: &Envelope, caller| ask(envelope, caller).map(FutureExt::boxed));
+        Self { transaction, shape: Shape::Exchange(ask) }
+    }
+
     /// Whether its answer may go to an address of its own: it is safe to ask it again where a delivery must be repeated,
     /// and all of the request is here before the answer is begun.
     pub(super) fn may_answer_elsewhere(&self) -> bool {
-        matches!(self.shape, Shape::Query(_) | Shape::Retrieve(_))
+        matches!(self.shape, Shape::Query(_) | Shape::Retrieve(_) | Shape::Exchange(_))
     }
 
     /// How long the actor may take. Where documents arrive meanwhile, that is up to the sender's line.
@@ -144,7 +169,7 @@ impl Service {
                 let status = response.status;
                 let written = iti43::write_response(response, form).await;
                 let (body, attachments) = written.map_err(Refusal::answer_failed)?;
-                Ok(Answered { status, body, attachments })
+                Ok(Answered { status, headers: Vec::new(), body, attachments })
             }
             Shape::Register(ask) => {
                 let request = read(envelope.body(), iti42::read_request)?;
@@ -166,13 +191,19 @@ impl Service {
                 drop(envelope);
                 Ok(Answered::registry(&ask(request, attachments, caller).await?))
             }
+            Shape::Exchange(ask) => {
+                let asked = ask(&envelope, caller)?;
+                drop(envelope);
+                let Written { status, headers, body } = asked.await;
+                Ok(Answered { headers, ..Answered::plain(status, vec![body]) })
+            }
         }
     }
 }
 
 impl Answered {
     fn plain(status: Status, body: Vec<Bytes>) -> Self {
-        Self { status, body, attachments: Vec::new() }
+        Self { status, headers: Vec::new(), body, attachments: Vec::new() }
     }
     /// Bytes that are in memory already and wait for a reader.
     pub(super) fn in_memory(&self) -> usize {
