@@ -337,6 +337,32 @@ pub const MAX_RANDOM_PAIRS: usize = 1_000_000;
 /// Rounds of learning: it settles within about 20.
 pub const MAX_LEARNING_ROUNDS: usize = 200;
 
+/// How long an answer of another community about a patient is kept at most, whatever it says: people move and marry.
+pub const MAX_CORRELATION_LIFE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+/// How long others may keep our answers, unless the configuration says otherwise.
+pub const CORRELATION_LIFE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Questions to one community about one patient: a second one with what it wished for.
+pub const MAX_DISCOVERY_ROUNDS: u32 = 2;
+/// People in one answer to a patient discovery; who describes more describes nobody.
+pub const MAX_DISCOVERED: usize = 10;
+/// People listed to a search by four items in an emergency.
+pub const MAX_EMERGENCY_ANSWERS: usize = 5;
+/// The degree from which on somebody is listed in an emergency.
+pub const EMERGENCY_DEGREE: u8 = 60;
+/// The degree from which on somebody is found in a patient discovery, unless the configuration says otherwise: the link
+/// between two records of one person with a typing error reaches more.
+pub const DISCOVERY_DEGREE: u8 = 95;
+/// Years over which a birth time in a patient discovery may reach.
+pub const MAX_DISCOVERY_BIRTH_YEARS: u16 = 5;
+/// Patient discoveries of one caller in a minute: a gateway of a large region in its busiest hour.
+pub const DISCOVERIES_PER_MINUTE: u32 = 6_000;
+/// What a question costs besides that finds nobody or is refused: ten such questions a second at most.
+pub const DISCOVERY_MISS_COST: u32 = 10;
+/// Callers whose questions are counted.
+pub const MAX_RATED_CALLERS: usize = 10_000;
+/// Questions to communities about patients that concurrent queries share.
+pub const MAX_SHARED_DISCOVERIES: usize = 10_000;
+
 /// The bounds that an operator may move, with the constants above as defaults.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 use futures_util::future::BoxFuture;
 
 use crate::actors::own_community::OwnCommunity;
-use crate::federation::consolidate::{Judged, Outcome, bounded, judge, merge, unavailable};
+use crate::federation::consolidate::{Judged, Outcome, bounded, judge, merge};
 use crate::federation::directory::{Communities, Community, Directory};
 use crate::federation::fanout::ask_all;
 use crate::federation::fingerprints::Fingerprints;
 use crate::federation::member::Member;
+use crate::federation::peer::Peer;
 use crate::federation::retrieve::{Share, gather, unavailable_document};
-use crate::federation::{Correlate, Source, Unavailable, patients};
+use crate::federation::{Correlate, Source, Unavailable, Uncorrelated, Whereabouts, patients};
 use crate::ids::{HomeCommunityId, PatientId};
 use crate::limits;
 use crate::transactions::Caller;
@@ -36,8 +37,24 @@ pub struct InitiatingGateway {
 struct Target {
     member: Arc<Member>,
     source: Arc<dyn Source>,
-    /// One question per identity of the patient there.
-    requests: Vec<QueryRequest>,
+    asked: Asked,
+}
+
+enum Asked {
+    /// These.
+    Requests(Vec<QueryRequest>),
+    /// This, under each identifier of the patient there; they are found out first.
+    About(QueryRequest, PatientId, Reach),
+}
+
+/// How a community is reached that may know a patient.
+enum Reach {
+    /// Our own: always asked under the identifier that we were asked with.
+    Own,
+    /// Another one.
+    Peer(Arc<Peer>),
+    /// One that is out of service: only if it is known already to have the patient is it missed.
+    Disabled,
 }
 
 impl InitiatingGateway {
@@ -56,23 +73,24 @@ impl InitiatingGateway {
     pub async fn registry_stored_query(&self, request: QueryRequest, caller: &Caller) -> QueryResponse {
         let deadline = Instant::now() + self.deadline;
         let communities = self.directory.communities();
-        let (targets, refused) = match self.targets(&communities, request, deadline).await {
+        let targets = match self.targets(&communities, request) {
             Ok(planned) => planned,
             Err(error) => return QueryResponse::failure(error),
         };
         tracing::debug!(trace = &*caller.trace, communities = targets.len(), "a stored query is asked");
         let members: Vec<_> = targets.iter().map(|target| Arc::clone(&target.member)).collect();
         let asking = Arc::new(caller.clone());
-        let question = |target: Target| target.question(Arc::clone(&asking), deadline);
+        let question = |target: Target| {
+            target.question(Arc::clone(&self.correlate), Arc::clone(&asking), deadline)
+        };
         let questions = targets.into_iter().map(question).collect();
-        let mut answers: Vec<Judged> = Vec::with_capacity(members.len() + refused.len());
+        let mut answers: Vec<Judged> = Vec::with_capacity(members.len());
         for (answer, member) in ask_all(questions, deadline).await.into_iter().zip(members) {
-            answers.push(answer.unwrap_or_else(|why| {
+            answers.extend(answer.unwrap_or_else(|why| {
                 member.failed(why);
-                judge(&member, Err(why))
+                Some(judge(&member, Err(why)))
             }));
         }
-        answers.extend(refused);
         let response = merge(answers);
         self.fingerprints.remember(&response.objects);
         response
@@ -89,13 +107,12 @@ impl InitiatingGateway {
         RetrieveResponse::new(bounded(errors), gathered.documents)
     }
 
-    /// Who is asked what, and who is refused; an error where nobody can be asked.
-    async fn targets(
+    /// Who is asked what; an error where nobody can be asked.
+    fn targets(
         &self,
         communities: &Communities,
         mut request: QueryRequest,
-        deadline: Instant,
-    ) -> Result<(Vec<Target>, Vec<Judged>), RegistryError> {
+    ) -> Result<Vec<Target>, RegistryError> {
         let home = match request.home.as_deref().map(str::trim).filter(|home| !home.is_empty()) {
             Some(home) => Some(known_home(home)?),
             None => None,
@@ -107,12 +124,10 @@ impl InitiatingGateway {
                 RegistryError::error(code::MISSING_HOME_COMMUNITY_ID, context)
             })?;
             if self.own.member.is(&home) {
-                return Ok((vec![self.own_target(vec![request])], Vec::new()));
+                return Ok(vec![self.own_target(Asked::Requests(vec![at_home(request)]))]);
             }
             let community = communities.find(&home).ok_or_else(|| unknown_community(&home))?;
-            let mut plan = (Vec::new(), Vec::new());
-            plan_community(community, vec![request], &mut plan);
-            return Ok(plan);
+            return Ok(vec![Target::of(community, Asked::Requests(vec![request]))]);
         };
         if let Some(home) = &home
             && !self.own.member.is(home)
@@ -120,37 +135,24 @@ impl InitiatingGateway {
         {
             return Err(unknown_community(home));
         }
-        let looked_up = tokio::time::timeout_at(deadline.into(), self.correlate.identities(&patient));
-        let identities = looked_up.await.unwrap_or_else(|_| {
-            tracing::warn!("the patient's identities elsewhere did not come in time");
-            Vec::new()
-        });
-        let requests_of = |member: &Member, always: bool| -> Vec<QueryRequest> {
-            if home.as_ref().is_some_and(|home| !member.is(home)) {
-                return Vec::new();
-            }
-            let ids = identities_at(member, &patient, &identities, always);
-            ids.into_iter().map(|id| patients::about(request.clone(), &patient, id)).collect()
-        };
-        let mut plan = (Vec::new(), Vec::new());
-        let own = requests_of(&self.own.member, true);
-        if !own.is_empty() {
-            plan.0.push(self.own_target(own));
+        let wanted = |member: &Member| home.as_ref().is_none_or(|home| member.is(home));
+        let mut targets = Vec::new();
+        if wanted(&self.own.member) {
+            let request = at_home(request.clone());
+            targets.push(self.own_target(Asked::About(request, patient.clone(), Reach::Own)));
         }
-        for community in communities.all() {
-            let requests = requests_of(&community.peer.member, false);
-            let wanted = community.enabled || home.is_some();
-            if !requests.is_empty() && wanted {
-                plan_community(community, requests, &mut plan);
-            }
+        for community in communities.all().iter().filter(|community| wanted(&community.peer.member)) {
+            let reach = match community.enabled {
+                true => Reach::Peer(Arc::clone(&community.peer)),
+                false => Reach::Disabled,
+            };
+            targets.push(Target::of(community, Asked::About(request.clone(), patient.clone(), reach)));
         }
-        Ok(plan)
+        Ok(targets)
     }
 
-    /// Our own registry knows no `home`.
-    fn own_target(&self, requests: Vec<QueryRequest>) -> Target {
-        let requests = requests.into_iter().map(|request| QueryRequest { home: None, ..request }).collect();
-        Target { member: Arc::clone(&self.own.member), source: Arc::clone(&self.own.source), requests }
+    fn own_target(&self, asked: Asked) -> Target {
+        Target { member: Arc::clone(&self.own.member), source: Arc::clone(&self.own.source), asked }
     }
 
     /// Documents by community; errors for those that belong to none.
@@ -206,20 +208,89 @@ impl InitiatingGateway {
 }
 
 impl Target {
-    /// All questions to one community, judged where the answers arrive.
-    fn question(self, caller: Arc<Caller>, deadline: Instant) -> BoxFuture<'static, Judged> {
+    fn of(community: &Community, asked: Asked) -> Self {
+        let source: Arc<dyn Source> = match community.enabled {
+            true => Arc::clone(&community.peer) as _,
+            false => Arc::new(OutOfService),
+        };
+        Self { member: Arc::clone(&community.peer.member), source, asked }
+    }
+
+    /// All questions to one community, judged where the answers arrive. None if the patient is not known there.
+    fn question(
+        self,
+        correlate: Arc<dyn Correlate>,
+        caller: Arc<Caller>,
+        deadline: Instant,
+    ) -> BoxFuture<'static, Option<Judged>> {
         Box::pin(async move {
-            let Target { member, source, requests } = self;
+            let Target { member, source, asked } = self;
+            let requests = match asked {
+                Asked::Requests(requests) => requests,
+                Asked::About(request, patient, reach) => {
+                    let peer = match &reach {
+                        Reach::Peer(peer) => Some(peer),
+                        Reach::Own | Reach::Disabled => None,
+                    };
+                    let (member, caller) = (&member, &*caller);
+                    let about = Whereabouts { patient: &patient, member, peer, caller, deadline };
+                    let always = matches!(reach, Reach::Own) || member.shares(&patient);
+                    match (correlate.identities(about).await, always) {
+                        (Ok(elsewhere), _) => requests_about(&request, &patient, always, &elsewhere),
+                        (Err(_), true) => vec![request],
+                        (Err(why), false) => return Some(unknown_patient(member, why)),
+                    }
+                }
+            };
             let asked = requests.into_iter().map(|request| source.query(request, &caller, deadline));
             let answers = futures_util::future::join_all(asked).await;
             let judging = answers.into_iter().map(|answer| judge_aside(&member, answer));
-            let mut judged = futures_util::future::join_all(judging).await;
-            match (judged.pop(), judged.is_empty()) {
-                (Some(only), true) => only,
-                (last, _) => Judged::join(judged.into_iter().chain(last).collect()),
+            let judged = futures_util::future::join_all(judging).await;
+            match judged.len() {
+                0 | 1 => judged.into_iter().next(),
+                _ => Some(Judged::join(judged)),
             }
         })
     }
+}
+
+/// Stands for a community that the operator took out.
+struct OutOfService;
+
+impl Source for OutOfService {
+    fn query<'a>(
+        &'a self,
+        _: QueryRequest,
+        _: &'a Caller,
+        _: Instant,
+    ) -> BoxFuture<'a, Result<QueryResponse, Unavailable>> {
+        Box::pin(std::future::ready(Err(Unavailable::Disabled)))
+    }
+
+    fn retrieve<'a>(
+        &'a self,
+        _: RetrieveRequest,
+        _: &'a Caller,
+        _: Instant,
+    ) -> BoxFuture<'a, Result<RetrieveResponse, Unavailable>> {
+        Box::pin(std::future::ready(Err(Unavailable::Disabled)))
+    }
+}
+
+/// Our own registry knows no `home`.
+fn at_home(request: QueryRequest) -> QueryRequest {
+    QueryRequest { home: None, ..request }
+}
+
+/// A community of which it could not be found out who the patient is there.
+fn unknown_patient(member: &Member, why: Uncorrelated) -> Judged {
+    let context = format!(
+        "who the patient is in {} could not be found out: {} (ITI TF-2: 3.55)",
+        member.title(),
+        why.reason()
+    );
+    let error = RegistryError::error(code::UNAVAILABLE_COMMUNITY, context).at(member.home().to_urn());
+    Judged { outcome: Outcome::Failed, errors: vec![error], objects: Vec::new() }
 }
 
 /// Judges an answer. Finding out whether it keeps to metadata rules takes a parser: not here, where others wait.
@@ -234,35 +305,21 @@ async fn judge_aside(member: &Arc<Member>, answer: Result<QueryResponse, Unavail
     judging.await.unwrap_or_else(|_| judge(member, Err(Unavailable::Internal)))
 }
 
-fn plan_community(community: &Community, requests: Vec<QueryRequest>, plan: &mut (Vec<Target>, Vec<Judged>)) {
-    let member = &community.peer.member;
-    if community.enabled {
-        let source = Arc::clone(&community.peer) as Arc<dyn Source>;
-        plan.0.push(Target { member: Arc::clone(member), source, requests });
-    } else {
-        let errors = vec![unavailable(member, Unavailable::Disabled)];
-        plan.1.push(Judged { outcome: Outcome::Failed, errors, objects: Vec::new() });
-    }
-}
-
-/// By which identifiers a community knows the patient: those of the correlation, and the one that was asked for where the
-/// community shares its authority. Our own registry is always asked about that one.
-fn identities_at<'a>(
-    member: &Member,
-    patient: &'a PatientId,
-    elsewhere: &'a [(HomeCommunityId, PatientId)],
+/// The question under each identifier by which a community knows the patient: those that were found out, and the one that
+/// was asked with where it counts there.
+fn requests_about(
+    request: &QueryRequest,
+    patient: &PatientId,
     always: bool,
-) -> Vec<&'a PatientId> {
-    let mut ids: Vec<&PatientId> = Vec::new();
-    if always || member.shares(patient) {
-        ids.push(patient);
-    }
-    for (_, id) in elsewhere.iter().filter(|(home, _)| member.is(home)) {
+    elsewhere: &[PatientId],
+) -> Vec<QueryRequest> {
+    let mut ids: Vec<&PatientId> = always.then_some(patient).into_iter().collect();
+    for id in elsewhere {
         if !ids.contains(&id) && ids.len() < limits::MAX_IDENTITIES_PER_COMMUNITY {
             ids.push(id);
         }
     }
-    ids
+    ids.into_iter().map(|id| patients::about(request.clone(), patient, id)).collect()
 }
 
 fn known_home(home: &str) -> Result<HomeCommunityId, RegistryError> {

@@ -8,6 +8,8 @@ mod identifiers;
 pub mod identity_feed;
 pub mod initiating_gateway;
 pub mod own_community;
+pub mod patient_correlation;
+pub mod patient_discovery;
 pub mod pdq_supplier;
 pub mod permits;
 pub mod pix_manager;

@@ -33,17 +33,21 @@ impl Callers {
         *self != Self::Nobody
     }
 
-    /// The answer to a caller who is none of them.
-    pub(super) fn check(&self, caller: &Caller) -> Result<(), RegistryError> {
-        let permitted = match self {
+    /// Whether a caller is one of them.
+    pub(super) fn include(&self, caller: &Caller) -> bool {
+        match self {
             Self::Nobody => false,
             Self::Anybody => true,
             Self::Certified(subjects) => caller
                 .certificate
                 .as_deref()
                 .is_some_and(|subject| subjects.iter().any(|permitted| permitted == subject)),
-        };
-        if permitted {
+        }
+    }
+
+    /// The answer to a caller who is none of them.
+    pub(super) fn check(&self, caller: &Caller) -> Result<(), RegistryError> {
+        if self.include(caller) {
             return Ok(());
         }
         let problem = format!("this caller is not permitted to do that here (trace {})", caller.trace);

@@ -43,7 +43,7 @@ impl Bridge {
             return refuse(code::UNKNOWN_REPOSITORY_ID, problem);
         };
         let body = iti43::write_request(&RetrieveRequest { documents: documents.clone() });
-        let question = Question { transaction: &ITI43, form: Form::Mtom, body, caller, deadline };
+        let question = Question { form: Form::Mtom, ..Question::simple(&ITI43, body, caller, deadline) };
         match line.ask(question, read_documents).await {
             Ok(response) => response,
             Err(why) => refuse(
@@ -63,7 +63,7 @@ impl Source for Bridge {
     ) -> BoxFuture<'a, Result<QueryResponse, Unavailable>> {
         Box::pin(async move {
             let body = iti18::write_request(&request);
-            let question = Question { transaction: &ITI18, form: Form::Simple, body, caller, deadline };
+            let question = Question::simple(&ITI18, body, caller, deadline);
             self.registry
                 .ask(question, |message| match message.envelope.body() {
                     Some(body) => iti18::read_response(body),

@@ -12,7 +12,7 @@ use toml::Spanned;
 use crate::federation::breaker::RetryBudget;
 use crate::federation::line::{Line, Prudence, PrudenceSettings};
 use crate::federation::member::{Member, Role};
-use crate::federation::peer::Peer;
+use crate::federation::peer::{Lines, Peer};
 use crate::federation::quirks::{QuirkSets, Quirks};
 use crate::ids::{HomeCommunityId, Oid};
 use crate::limits::{self, Limits};
@@ -69,6 +69,13 @@ struct CommunityFile {
     /// Assigning authorities whose patients it knows by the same identifiers as we do (OIDs).
     #[serde(default)]
     authorities: Vec<Spanned<String>>,
+    /// Subjects of its client certificates.
+    #[serde(default)]
+    certificates: Vec<String>,
+    /// How long its answers to patient discoveries hold where they do not say so, in seconds; left out, they are not kept
+    /// then (ITI TF-2: 3.55.4.1.2.6, a mutual policy).
+    #[serde(default)]
+    time_to_live_s: Option<u64>,
     /// URLs by transaction.
     endpoints: Spanned<BTreeMap<Spanned<String>, Spanned<String>>>,
     /// Trust and identity for https.
@@ -158,7 +165,7 @@ pub(super) struct Described {
 }
 
 /// The transactions that a community's endpoints are named by.
-const TRANSACTIONS: &[&str] = &["iti38", "iti39"];
+const TRANSACTIONS: &[&str] = &["iti38", "iti39", "iti55", "iti56"];
 
 struct Reading<'a> {
     path: &'a Path,
@@ -244,6 +251,7 @@ fn read_member(
     let first = homes.next()?;
     let mut member = Member::new(Role::Peer, file.name.get_ref().trim(), first, homes.collect());
     member.authorities = authorities;
+    member.certificates = file.certificates.clone();
     member.quirks = quirks;
     member.rules = rules;
     Some(member)
@@ -375,6 +383,12 @@ fn assemble(
             limits: surroundings.limits.clone(),
         })
     };
-    let (query_line, retrieve_line) = (line("iti38"), line("iti39"));
-    Peer::new(member, query_line, retrieve_line)
+    let lines = Lines {
+        query: line("iti38"),
+        retrieve: line("iti39"),
+        discovery: line("iti55"),
+        location: line("iti56"),
+    };
+    let time_to_live = file.time_to_live_s.map(Duration::from_secs);
+    Peer::new(Arc::clone(&member), lines, time_to_live)
 }

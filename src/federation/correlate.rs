@@ -6,7 +6,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use futures_util::future::BoxFuture;
 
-use crate::federation::Correlate;
+use crate::federation::member::Member;
+use crate::federation::{Correlate, Uncorrelated, Whereabouts};
 use crate::ids::{HomeCommunityId, PatientId};
 
 /// A row of the table: a patient of ours, a community, and the same person there.
@@ -39,33 +40,49 @@ impl CorrelationTable {
     }
 }
 
-impl Correlate for CorrelationTable {
-    fn identities<'a>(&'a self, patient: &'a PatientId) -> BoxFuture<'a, Identities> {
+impl CorrelationTable {
+    /// The patient's identifiers in a community.
+    pub fn find(&self, patient: &PatientId, member: &Member) -> Vec<PatientId> {
         let table = Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner));
-        Box::pin(std::future::ready(table.get(patient).cloned().unwrap_or_default()))
+        let there = table.get(patient).into_iter().flatten().filter(|(home, _)| member.is(home));
+        there.map(|(_, id)| id.clone()).collect()
+    }
+}
+
+impl Correlate for CorrelationTable {
+    fn identities<'a>(
+        &'a self,
+        asked: Whereabouts<'a>,
+    ) -> BoxFuture<'a, Result<Vec<PatientId>, Uncorrelated>> {
+        Box::pin(std::future::ready(Ok(self.find(asked.patient, asked.member))))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::federation::member::Role;
 
     fn row(local: &str, home: &str, remote: &str) -> CorrelationRow {
         let patient = |text| PatientId::parse(text).unwrap();
         (patient(local), HomeCommunityId::parse(home).unwrap(), patient(remote))
     }
 
-    #[tokio::test]
-    async fn several_identities_per_community_and_none_for_strangers() {
+    #[test]
+    fn several_identities_per_community_and_none_for_strangers() {
         let table = CorrelationTable::new([
             row("1^^^&1.2&ISO", "urn:oid:1.5", "A^^^&1.3&ISO"),
             row("1^^^&1.2&ISO", "1.5", "B^^^&1.3&ISO"),
             row("1^^^&1.2&ISO", "urn:oid:1.5", "A^^^&1.3&ISO"),
         ]);
         let patient = PatientId::parse("1^^^&1.2&ISO^^").unwrap();
-        assert_eq!(table.identities(&patient).await.len(), 2);
-        assert!(table.identities(&PatientId::parse("2^^^&1.2&ISO").unwrap()).await.is_empty());
+        let member = |home| {
+            Member::new(Role::Peer, "elsewhere", HomeCommunityId::parse(home).unwrap(), Vec::new())
+        };
+        assert_eq!(table.find(&patient, &member("urn:oid:1.5")).len(), 2);
+        assert!(table.find(&patient, &member("urn:oid:1.6")).is_empty());
+        assert!(table.find(&PatientId::parse("2^^^&1.2&ISO").unwrap(), &member("1.5")).is_empty());
         table.replace([]);
-        assert!(table.identities(&patient).await.is_empty());
+        assert!(table.find(&patient, &member("1.5")).is_empty());
     }
 }

@@ -318,12 +318,8 @@ impl Directory {
 impl Community {
     fn status(&self) -> CommunityStatus {
         let peer = &self.peer;
-        let lines = [("iti38", &peer.query_line), ("iti39", &peer.retrieve_line)];
-        let endpoints = lines
-            .iter()
-            .filter_map(|(name, line)| Some((*name, line.as_ref()?.endpoint.url.to_string())))
-            .collect();
-        let line = peer.query_line.as_ref().or(peer.retrieve_line.as_ref());
+        let endpoints = peer.lines.all().map(|(name, line)| (name, line.endpoint.url.to_string())).collect();
+        let line = peer.lines.all().next().map(|(_, line)| line);
         CommunityStatus {
             name: peer.member.name.clone(),
             homes: peer.member.homes().iter().map(HomeCommunityId::to_urn).collect(),

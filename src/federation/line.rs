@@ -100,12 +100,26 @@ pub struct Question<'a> {
     pub transaction: &'a Transaction,
     /// How it travels.
     pub form: Form,
+    /// Header blocks besides the addressing.
+    pub headers: Vec<Bytes>,
     /// The body's child element.
     pub body: Bytes,
     /// On whose behalf.
     pub caller: &'a Caller,
     /// When the answer's envelope must be here.
     pub deadline: Instant,
+}
+
+impl<'a> Question<'a> {
+    /// A question without documents and headers.
+    pub fn simple(
+        transaction: &'a Transaction,
+        body: Bytes,
+        caller: &'a Caller,
+        deadline: Instant,
+    ) -> Self {
+        Self { transaction, form: Form::Simple, headers: Vec::new(), body, caller, deadline }
+    }
 }
 
 impl Line {
@@ -186,6 +200,7 @@ impl Line {
             form: question.form,
             action: question.transaction.action.to_owned(),
             to: Some(self.endpoint.url.to_string()),
+            headers: question.headers.clone(),
             body: vec![question.body.clone()],
             ..Outgoing::default()
         }

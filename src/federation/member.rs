@@ -10,6 +10,7 @@ use crate::federation::quirks::Quirks;
 use crate::ids::{HomeCommunityId, Oid, PatientId};
 use crate::metadata::validate::Settings;
 use crate::time::now_dtm;
+use crate::transactions::Caller;
 
 /// A rule that a community broke in an answer that could be used all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,11 +37,13 @@ pub enum Oddity {
     WrongBytes,
     /// A document broke off after it had begun to stream through.
     BrokenDocument,
+    /// A patient of another community in an answer to a patient discovery (attack 58).
+    ForeignPatient,
 }
 
 impl Oddity {
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::MissingHome,
         Self::ForeignHome,
         Self::MissingLocation,
@@ -52,6 +55,7 @@ impl Oddity {
         Self::UnexplainedStatus,
         Self::WrongBytes,
         Self::BrokenDocument,
+        Self::ForeignPatient,
     ];
 
     /// A stable name for metrics and status pages.
@@ -68,6 +72,7 @@ impl Oddity {
             Self::UnexplainedStatus => "unexplained-status",
             Self::WrongBytes => "wrong-bytes",
             Self::BrokenDocument => "broken-document",
+            Self::ForeignPatient => "foreign-patient",
         }
     }
 }
@@ -119,6 +124,8 @@ pub struct Member {
     urn: String,
     /// Assigning authorities whose patients it knows by the same identifiers as we do.
     pub authorities: Vec<Oid>,
+    /// Subjects of its client certificates: what it tells of its own patients is believed only from these.
+    pub certificates: Vec<String>,
     /// How it differs from the rules, with the operator's consent.
     pub quirks: Quirks,
     /// The metadata rules that its answers are held to; None for none.
@@ -144,6 +151,7 @@ impl Member {
             name: name.into(),
             homes,
             authorities: Vec::new(),
+            certificates: Vec::new(),
             quirks: Quirks::default(),
             rules: None,
             observed: Observed::default(),
@@ -173,6 +181,12 @@ impl Member {
     /// Whether it knows the patient by this very identifier.
     pub fn shares(&self, patient: &PatientId) -> bool {
         self.authorities.contains(patient.authority())
+    }
+
+    /// Whether a caller has shown one of its certificates.
+    pub fn is_certified(&self, caller: &Caller) -> bool {
+        let shown = caller.certificate.as_deref();
+        shown.is_some_and(|subject| self.certificates.iter().any(|known| known == subject))
     }
 
     /// Name and homeCommunityId, as codeContext has them.

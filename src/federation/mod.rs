@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`directory`], [`quirks`] | the files that describe communities, read again when they change |
 //! | [`correlate`], [`patients`] | which patient is which elsewhere; which patient a query is about |
+//! | [`discovery`] | asking a community who a patient is there |
 //! | [`member`] | who a community is, and what was noticed about it |
 //! | [`mod@line`], [`breaker`] | calling one remote service: pool, deadline, retries, circuit breaker |
 //! | [`peer`], [`bridge`] | a community's Responding Gateway; a region's own registry and repositories |
@@ -18,6 +19,7 @@ mod community_file;
 pub mod consolidate;
 pub mod correlate;
 pub mod directory;
+pub mod discovery;
 pub mod fanout;
 pub mod fingerprints;
 pub mod line;
@@ -31,21 +33,43 @@ mod rules;
 mod unavailable;
 mod watch;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::future::BoxFuture;
 
-use crate::ids::{HomeCommunityId, PatientId};
+use crate::federation::member::Member;
+use crate::federation::peer::Peer;
+use crate::ids::PatientId;
 use crate::transactions::Caller;
 use crate::transactions::iti18::{QueryRequest, QueryResponse};
 use crate::transactions::iti43::{RetrieveRequest, RetrieveResponse};
 
+pub use discovery::Uncorrelated;
 pub use unavailable::Unavailable;
 
-/// Who a patient is elsewhere. Rooms that know implement it; the actor joins them.
+/// Who a patient is in a community. Rooms that know implement it; the actor joins them.
 pub trait Correlate: Send + Sync {
-    /// The patient's identities in other communities; several per community are possible.
-    fn identities<'a>(&'a self, patient: &'a PatientId) -> BoxFuture<'a, Vec<(HomeCommunityId, PatientId)>>;
+    /// The patient's identifiers there, several perhaps; none if the community does not know the patient, or nobody can say.
+    fn identities<'a>(
+        &'a self,
+        asked: Whereabouts<'a>,
+    ) -> BoxFuture<'a, Result<Vec<PatientId>, Uncorrelated>>;
+}
+
+/// Who is looked for, and where.
+#[derive(Debug, Clone, Copy)]
+pub struct Whereabouts<'a> {
+    /// A patient of ours.
+    pub patient: &'a PatientId,
+    /// The community.
+    pub member: &'a Arc<Member>,
+    /// How it can be asked; None: it must not be, and only what is known already counts.
+    pub peer: Option<&'a Arc<Peer>>,
+    /// On whose behalf.
+    pub caller: &'a Caller,
+    /// Until when.
+    pub deadline: Instant,
 }
 
 /// Whoever holds registry objects and documents and answers for them: a peer's Responding Gateway, a region's existing

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 
@@ -24,18 +24,44 @@ use crate::wire::soap::{Form, Message};
 pub struct Peer {
     /// Who it is.
     pub member: Arc<Member>,
-    /// Its ITI-38 endpoint.
-    pub query_line: Option<Line>,
-    /// Its ITI-39 endpoint.
-    pub retrieve_line: Option<Line>,
+    /// Its endpoints.
+    pub lines: Lines,
+    /// How long its answers to discoveries hold where they do not say so; None: not at all.
+    pub time_to_live: Option<Duration>,
     max_documents: AtomicUsize,
+}
+
+/// A community's endpoints; None for a transaction that it does not offer.
+#[derive(Debug, Default)]
+pub struct Lines {
+    /// ITI-38.
+    pub query: Option<Line>,
+    /// ITI-39.
+    pub retrieve: Option<Line>,
+    /// ITI-55.
+    pub discovery: Option<Line>,
+    /// ITI-56.
+    pub location: Option<Line>,
+}
+
+impl Lines {
+    /// Those that are there, by the transaction's name in the community's file.
+    pub fn all(&self) -> impl Iterator<Item = (&'static str, &Line)> {
+        let all = [
+            ("iti38", &self.query),
+            ("iti39", &self.retrieve),
+            ("iti55", &self.discovery),
+            ("iti56", &self.location),
+        ];
+        all.into_iter().filter_map(|(name, line)| Some((name, line.as_ref()?)))
+    }
 }
 
 impl Peer {
     /// A community with those lines.
-    pub fn new(member: Arc<Member>, query_line: Option<Line>, retrieve_line: Option<Line>) -> Self {
+    pub fn new(member: Arc<Member>, lines: Lines, time_to_live: Option<Duration>) -> Self {
         let most = member.quirks.max_documents_per_retrieve.unwrap_or(limits::MAX_DOCUMENTS_PER_RETRIEVE);
-        Self { member, query_line, retrieve_line, max_documents: AtomicUsize::new(most.max(1)) }
+        Self { member, lines, time_to_live, max_documents: AtomicUsize::new(most.max(1)) }
     }
 }
 
@@ -47,10 +73,10 @@ impl Source for Peer {
         deadline: Instant,
     ) -> BoxFuture<'a, Result<QueryResponse, Unavailable>> {
         Box::pin(async move {
-            let line = self.query_line.as_ref().ok_or(Unavailable::NoEndpoint)?;
+            let line = self.lines.query.as_ref().ok_or(Unavailable::NoEndpoint)?;
             let request = with_date_range(request, self.member.quirks.needs_date_range);
             let body = iti38::write_request(&request);
-            let question = Question { transaction: &ITI38, form: Form::Simple, body, caller, deadline };
+            let question = Question::simple(&ITI38, body, caller, deadline);
             line.ask(question, |message| match message.envelope.body() {
                 Some(body) => iti38::read_response(body),
                 None => Err(no_body()),
@@ -66,13 +92,14 @@ impl Source for Peer {
         deadline: Instant,
     ) -> BoxFuture<'a, Result<RetrieveResponse, Unavailable>> {
         Box::pin(async move {
-            let line = self.retrieve_line.as_ref().ok_or(Unavailable::NoEndpoint)?;
+            let line = self.lines.retrieve.as_ref().ok_or(Unavailable::NoEndpoint)?;
             let form = match self.member.quirks.request_form {
                 RequestForm::Mtom => Form::Mtom,
                 RequestForm::Simple => Form::Simple,
             };
             let body = iti39::write_request(&request);
-            line.ask(Question { transaction: &ITI39, form, body, caller, deadline }, read_documents).await
+            let question = Question { form, ..Question::simple(&ITI39, body, caller, deadline) };
+            line.ask(question, read_documents).await
         })
     }
 
@@ -89,7 +116,7 @@ impl Source for Peer {
 
     fn broke_off(&self, why: Unavailable) {
         self.member.failed(why);
-        if let Some(line) = &self.retrieve_line {
+        if let Some(line) = &self.lines.retrieve {
             line.prudence.broke_off(why);
         }
     }

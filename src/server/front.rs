@@ -162,6 +162,7 @@ impl Inner {
             trace: Arc::clone(trace),
             message_id: seen.message_id.clone(),
             system: None,
+            purpose: None,
         };
         match message.envelope.route(self.allowed())? {
             Route::Back => {

@@ -65,6 +65,19 @@ pub struct Caller {
     pub message_id: Option<Arc<str>>,
     /// Which system of theirs, in HL7 v2: `facility|application` of MSH-4 and MSH-3.
     pub system: Option<Arc<str>>,
+    /// For what purpose they ask; None as long as no assertion says it.
+    pub purpose: Option<Purpose>,
+}
+
+/// Why somebody asks (PurposeOfUse of an assertion, ITI TF-2: 3.40.4.1.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To treat the patient.
+    Treatment,
+    /// To treat somebody in an emergency.
+    Emergency,
+    /// Any other.
+    Other,
 }
 
 /// A request's body breaks the transaction's schema so that it cannot be acted on: becomes a Sender fault.

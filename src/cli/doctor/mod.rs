@@ -195,7 +195,7 @@ struct TlsOfCommunity {
 
 /// None where the community has no ITI-38, or is not asked anyway.
 fn neighbour(community: &Community, own: Option<(PathBuf, PathBuf)>) -> Option<Patient> {
-    let url = community.peer.query_line.as_ref().filter(|_| community.enabled)?.endpoint.url.clone();
+    let url = community.peer.lines.query.as_ref().filter(|_| community.enabled)?.endpoint.url.clone();
     let text = std::fs::read_to_string(&community.file).ok()?;
     let beside = community.file.parent()?;
     let tls = toml::from_str::<TrustOfCommunity>(&text).ok()?.tls.map(|tls| {

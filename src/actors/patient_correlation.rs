@@ -1,0 +1,252 @@
+//! Who a patient of ours is in another community: whatever the gateway knows is asked in turn, from the cheapest on
+//! (ITI TF-1: 27.3). The Initiating Gateway calls it, once for each community, so that one that is slow keeps nobody waiting.
+//!
+//! 1. the operator's table;
+//! 2. the cross-reference cache;
+//! 3. the region's index: identifiers of the same person in domains that the community shares;
+//! 4. a PIX Manager or central MPI behind the region ([`Manager`]);
+//! 5. the community itself, by patient discovery (ITI-55).
+//!
+//! Concurrent questions about one patient and community are one ([`Flights`]).
+
+mod flights;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use self::flights::Flights;
+use crate::demographics::Demographics;
+use crate::federation::correlate::CorrelationTable;
+use crate::federation::discovery::{Asker, Discovered, discover};
+use crate::federation::member::{Member, Role};
+use crate::federation::peer::Peer;
+use crate::federation::{Correlate, Unavailable, Uncorrelated, Whereabouts};
+use crate::identity::crossref::{self, Crossref, Decided, Digest, Entry, Lookup};
+use crate::identity::index::{Index, IndexError};
+use crate::ids::{HomeCommunityId, Oid, PatientId};
+use crate::limits;
+use crate::transactions::Caller;
+
+/// Somebody outside who knows which identifiers are one person's: a PIX Manager, a PDQ Supplier.
+pub trait Manager: Send + Sync {
+    /// The other identifiers of a patient, and what is known of them; None if it does not know the patient.
+    fn person<'a>(
+        &'a self,
+        patient: &'a PatientId,
+        caller: &'a Caller,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<Option<Person>, Unavailable>>;
+}
+
+/// A person whom somebody knows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Person {
+    /// Other identifiers than the one that was asked with.
+    pub identifiers: Vec<PatientId>,
+    /// What is known.
+    pub demographics: Demographics,
+}
+
+/// What correlation is made of. Whatever a region lacks is left out.
+#[derive(Default)]
+pub struct Sources {
+    /// The operator's.
+    pub table: Arc<CorrelationTable>,
+    /// What was found out before.
+    pub cache: Option<Crossref>,
+    /// The region's own index.
+    pub index: Option<Index>,
+    /// A PIX Manager or central MPI, and a PDQ Supplier: asked in this order for what those before them did not know.
+    pub managers: Vec<Arc<dyn Manager>>,
+    /// How communities are asked; None: they are not.
+    pub asker: Option<Asker>,
+    /// The assigning authorities of our own community.
+    pub authorities: Vec<Oid>,
+}
+
+/// Correlation. Cheap to clone.
+#[derive(Clone)]
+pub struct PatientCorrelation {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    sources: Sources,
+    persons: Flights<PatientId, Result<Option<Arc<Person>>, Unavailable>>,
+    discoveries: Flights<(PatientId, HomeCommunityId), Result<Discovered, Uncorrelated>>,
+}
+
+impl PatientCorrelation {
+    /// Correlation from those sources.
+    pub fn new(sources: Sources) -> Self {
+        let inner = Inner { sources, persons: Flights::default(), discoveries: Flights::default() };
+        Self { inner: Arc::new(inner) }
+    }
+}
+
+impl Correlate for PatientCorrelation {
+    fn identities<'a>(
+        &'a self,
+        asked: Whereabouts<'a>,
+    ) -> BoxFuture<'a, Result<Vec<PatientId>, Uncorrelated>> {
+        Box::pin(async move {
+            let by_deadline = tokio::time::timeout_at(asked.deadline.into(), find(&self.inner, asked));
+            by_deadline.await.unwrap_or(Err(Uncorrelated::Away(Unavailable::TimedOut)))
+        })
+    }
+}
+
+async fn find(inner: &Arc<Inner>, asked: Whereabouts<'_>) -> Result<Vec<PatientId>, Uncorrelated> {
+    let Whereabouts { patient, member, peer, caller, deadline } = asked;
+    let Sources { table, cache, .. } = &inner.sources;
+    let listed = table.find(patient, member);
+    if !listed.is_empty() {
+        return Ok(listed);
+    }
+    if member.role == Role::Own {
+        return Ok(inner.person(patient, caller, deadline).await.map_or_else(
+            |_| Vec::new(),
+            |person| person.map_or_else(Vec::new, |person| shared(&person, &inner.sources.authorities)),
+        ));
+    }
+    if let Some(known) = cache.as_ref().and_then(|cache| cached(cache, patient, member)) {
+        return Ok(known);
+    }
+    let person = inner.person(patient, caller, deadline).await.map_err(Uncorrelated::Away)?;
+    let Some(person) = person else { return Ok(Vec::new()) };
+    let linked = shared(&person, &member.authorities);
+    if !linked.is_empty() {
+        return Ok(linked);
+    }
+    match peer.filter(|peer| peer.discovers()) {
+        Some(peer) => inner.discovered(patient, &person, peer, caller, deadline).await,
+        None => Ok(Vec::new()),
+    }
+}
+
+/// What the cache has, "nobody" included.
+fn cached(cache: &Crossref, patient: &PatientId, member: &Member) -> Option<Vec<PatientId>> {
+    match cache.get(patient, member.home()) {
+        Lookup::Hit(entry) => Some(entry.remote),
+        Lookup::Stale | Lookup::Miss => None,
+    }
+}
+
+/// A person's identifiers in those domains.
+fn shared(person: &Person, authorities: &[Oid]) -> Vec<PatientId> {
+    person.identifiers.iter().filter(|id| authorities.contains(id.authority())).cloned().collect()
+}
+
+impl Inner {
+    /// Who the patient is, from the index or from whom the region asks.
+    async fn person(
+        self: &Arc<Self>,
+        patient: &PatientId,
+        caller: &Caller,
+        deadline: Instant,
+    ) -> Result<Option<Arc<Person>>, Unavailable> {
+        let asking = || {
+            let (inner, patient, caller) = (Arc::clone(self), patient.clone(), caller.clone());
+            async move { inner.look_up(&patient, &caller, deadline).await }.boxed()
+        };
+        self.persons.join(patient.clone(), asking).await
+    }
+
+    async fn look_up(
+        &self,
+        patient: &PatientId,
+        caller: &Caller,
+        deadline: Instant,
+    ) -> Result<Option<Arc<Person>>, Unavailable> {
+        if let Some(index) = &self.sources.index {
+            match index.corresponding(patient).await {
+                Ok((identifiers, demographics)) => {
+                    return Ok(Some(Arc::new(Person { identifiers, demographics })));
+                }
+                Err(IndexError::Store(error)) => {
+                    tracing::error!(trace = &*caller.trace, %error, "the patient index failed");
+                    return Err(Unavailable::Internal);
+                }
+                Err(_) => {}
+            }
+        }
+        let mut known: Option<Person> = None;
+        for manager in &self.sources.managers {
+            let Some(more) = manager.person(patient, caller, deadline).await? else { continue };
+            let known = known.get_or_insert_default();
+            let new = more.identifiers.into_iter().filter(|id| !known.identifiers.contains(id));
+            let new: Vec<_> = new.collect();
+            known.identifiers.extend(new);
+            if known.demographics == Demographics::default() {
+                known.demographics = more.demographics;
+            }
+        }
+        Ok(known.map(Arc::new))
+    }
+
+    /// Asks the community, and keeps what it says for as long as it permits.
+    async fn discovered(
+        self: &Arc<Self>,
+        patient: &PatientId,
+        person: &Arc<Person>,
+        peer: &Arc<Peer>,
+        caller: &Caller,
+        deadline: Instant,
+    ) -> Result<Vec<PatientId>, Uncorrelated> {
+        if self.sources.asker.is_none() || person.demographics.names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let asking = || {
+            let (inner, patient, person) = (Arc::clone(self), patient.clone(), Arc::clone(person));
+            let (peer, caller) = (Arc::clone(peer), caller.clone());
+            async move { inner.ask(&patient, &person, &peer, &caller, deadline).await }.boxed()
+        };
+        let key = (patient.clone(), peer.member.home().clone());
+        Ok(self.discoveries.join(key, asking).await?.patients)
+    }
+
+    async fn ask(
+        &self,
+        patient: &PatientId,
+        person: &Person,
+        peer: &Arc<Peer>,
+        caller: &Caller,
+        deadline: Instant,
+    ) -> Result<Discovered, Uncorrelated> {
+        let Some(asker) = &self.sources.asker else { return Ok(Discovered::default()) };
+        let own = asker.template.authority.as_ref().and_then(|authority| {
+            let mut all = std::iter::once(patient).chain(&person.identifiers);
+            all.find(|id| id.authority() == authority)
+        });
+        let ticket = self.sources.cache.as_ref().map(|cache| cache.ticket(patient));
+        let answer = discover(peer, asker, &person.demographics, own, caller, deadline).await;
+        let outcome = match &answer {
+            Ok(discovered) if discovered.patients.is_empty() => "nobody",
+            Ok(_) => "found",
+            Err(Uncorrelated::Ambiguous) => "ambiguous",
+            Err(_) => "failed",
+        };
+        metrics::counter!("sekisho_discoveries_asked_total", "outcome" => outcome).increment(1);
+        let discovered = answer?;
+        if let (Some(cache), Some(ticket), Some(life)) =
+            (&self.sources.cache, ticket, discovered.time_to_live)
+        {
+            let obtained = crossref::now();
+            let entry = Entry {
+                remote: discovered.patients.clone(),
+                digest: Digest::of(&person.demographics),
+                score: discovered.degree,
+                decided: Decided::Community,
+                obtained,
+                expires: obtained + life.min(limits::MAX_CORRELATION_LIFE).as_secs(),
+            };
+            cache.keep(ticket, peer.member.home().clone(), entry).await;
+        }
+        Ok(discovered)
+    }
+}

@@ -1,0 +1,218 @@
+//! Asking a community who a patient is there (ITI TF-2: 3.55), and which communities it knows of (ITI TF-2: 3.56).
+//!
+//! The first question tells no more than name, birth and sex. What more a community wants to tell people apart (case 3), or
+//! what may tell apart those that it lists (case 2), goes into a second one, as far as it is known. If several are left that
+//! are not evidently one, nobody is chosen: an error names the community, and a person decides.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::demographics::{BirthRange, Demographics, NameKind};
+use crate::federation::Unavailable;
+use crate::federation::line::Question;
+use crate::federation::member::Oddity;
+use crate::federation::peer::{Peer, no_body};
+use crate::ids::PatientId;
+use crate::limits;
+use crate::transactions::Caller;
+use crate::transactions::hl7v3::Ii;
+use crate::transactions::identity::DemographicsQuery;
+use crate::transactions::iti55::{
+    self, Asking, Attribute, Discovery, DiscoveryResponse, Found, ITI55, Outcome, Reason, lifetime,
+};
+use crate::transactions::iti56::{self, ITI56, Location};
+
+/// Why it is not known who a patient is in a community.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Uncorrelated {
+    /// The community, or who knows its patients, could not be asked.
+    Away(Unavailable),
+    /// It says that it cannot answer.
+    Cannot(Reason),
+    /// Several people fit.
+    Ambiguous,
+    /// It answers for another community only, which it may not.
+    Foreign,
+}
+
+impl Uncorrelated {
+    /// The words for consumers.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Away(why) => why.reason(),
+            Self::Cannot(Reason::ResponderBusy) => "it is busy",
+            Self::Cannot(Reason::AnswerNotAvailable) => "it does not answer this question",
+            Self::Cannot(Reason::InternalError) => "it has an internal failure",
+            Self::Ambiguous => "several people there fit, and what is known here does not tell them apart",
+            Self::Foreign => "it answered for another community",
+        }
+    }
+}
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub struct Asker {
+    /// Our community, its assigning authority, and for how long others may keep our patient's identifier.
+    pub template: Discovery,
+    /// Our device.
+    pub device: String,
+}
+
+/// Whom a community has.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Discovered {
+    /// Identifiers of one person.
+    pub patients: Vec<PatientId>,
+    /// The least degree of them.
+    pub degree: u8,
+    /// How long that holds; None: only for this question.
+    pub time_to_live: Option<Duration>,
+}
+
+/// Asks a community about a person of ours; `own` is our identifier, if it may be told.
+pub async fn discover(
+    peer: &Arc<Peer>,
+    asker: &Asker,
+    person: &Demographics,
+    own: Option<&PatientId>,
+    caller: &Caller,
+    deadline: Instant,
+) -> Result<Discovered, Uncorrelated> {
+    let mut who = described(person);
+    if let Some(own) = own {
+        who.identifiers.push(crate::demographics::Identifier {
+            id: own.id().to_owned(),
+            authority: crate::demographics::Authority::of_oid(own.authority().as_str()),
+            type_code: String::new(),
+        });
+    }
+    let mut question = Discovery { who, ..asker.template.clone() };
+    for round in 1.. {
+        let answer = peer.discover(&question, &asker.device, caller, deadline).await;
+        let DiscoveryResponse { outcome, time_to_live } = answer.map_err(Uncorrelated::Away)?;
+        let time_to_live = time_to_live.or(peer.time_to_live);
+        let more: Vec<Attribute> = match outcome {
+            Outcome::Cannot(reason) => return Err(Uncorrelated::Cannot(reason)),
+            Outcome::AskForMore(attributes) => attributes,
+            Outcome::Found(found) => {
+                let found = judge(peer, found)?;
+                let fitting: Vec<_> = found.into_iter().filter(|found| !contradicts(person, found)).collect();
+                if one_person_each(&fitting) {
+                    let degree = fitting.iter().map(|found| found.degree).min().unwrap_or(0);
+                    let patients = fitting.into_iter().map(|found| found.patient);
+                    let patients = patients.take(limits::MAX_IDENTITIES_PER_COMMUNITY).collect();
+                    return Ok(Discovered { patients, degree, time_to_live });
+                }
+                Attribute::all().collect()
+            }
+        };
+        let richer = with(&question.who, person, &more);
+        if richer == question.who || round >= limits::MAX_DISCOVERY_ROUNDS {
+            break;
+        }
+        question.who = richer;
+    }
+    Err(Uncorrelated::Ambiguous)
+}
+
+/// What is told of a person at first.
+fn described(person: &Demographics) -> DemographicsQuery {
+    let names = person.names.iter().filter(|name| matches!(name.kind, NameKind::Legal | NameKind::Alias));
+    DemographicsQuery {
+        names: names.cloned().collect(),
+        birth: person.birth.clone().map(BirthRange::Within),
+        sex: person.sex,
+        ..DemographicsQuery::default()
+    }
+}
+
+/// The same with what else is wanted, as far as it is known.
+fn with(asked: &DemographicsQuery, person: &Demographics, wanted: &[Attribute]) -> DemographicsQuery {
+    let mut asked = asked.clone();
+    for attribute in wanted {
+        match attribute {
+            Attribute::Gender => asked.sex = person.sex,
+            Attribute::Address => asked.addresses.clone_from(&person.addresses),
+            Attribute::Telecom => asked.telecoms.clone_from(&person.telecoms),
+            Attribute::BirthPlaceName => asked.birth_place.clone_from(&person.birth_place),
+            Attribute::BirthPlaceAddress => {
+                asked.birth_place_address.clone_from(&person.birth_place_address);
+            }
+            Attribute::MothersMaidenName => {
+                asked.mothers_maiden_names.clone_from(&person.mothers_maiden_names);
+            }
+        }
+    }
+    asked
+}
+
+/// Takes out whom the community may not speak for: a patient of another one would make us ask about a stranger (attack 58).
+fn judge(peer: &Peer, found: Vec<Found>) -> Result<Vec<Found>, Uncorrelated> {
+    let member = &peer.member;
+    let all = found.len();
+    let homeless = found.iter().filter(|found| found.home.is_none()).count();
+    let own: Vec<_> =
+        found.into_iter().filter(|found| found.home.as_ref().is_none_or(|home| member.is(home))).collect();
+    member.noticed(Oddity::MissingHome, homeless as u64);
+    member.noticed(Oddity::ForeignPatient, (all - own.len()) as u64);
+    if own.is_empty() && all > 0 { Err(Uncorrelated::Foreign) } else { Ok(own) }
+}
+
+/// Sex or day of birth are known on both sides, and others.
+fn contradicts(person: &Demographics, found: &Found) -> bool {
+    use crate::demographics::Sex;
+    let sex = |person: &Demographics| person.sex.filter(|sex| matches!(sex, Sex::Male | Sex::Female));
+    let day = |person: &Demographics| person.birth.as_ref().and_then(|birth| birth.date().map(str::to_owned));
+    let differ = |a: Option<String>, b: Option<String>| a.is_some() && b.is_some() && a != b;
+    let sexes_differ =
+        matches!((sex(person), sex(&found.person)), (Some(ours), Some(theirs)) if ours != theirs);
+    sexes_differ || differ(day(person), day(&found.person))
+}
+
+/// Whether each community's matches are one, or evidently one person under several identifiers.
+fn one_person_each(found: &[Found]) -> bool {
+    found.iter().enumerate().all(|(place, one)| {
+        found.iter().skip(place + 1).filter(|other| other.home == one.home).all(|other| other.person == one.person)
+    })
+}
+
+impl Peer {
+    /// Whether it can be asked who somebody is there.
+    pub fn discovers(&self) -> bool {
+        self.lines.discovery.is_some()
+    }
+
+    /// ITI-55.
+    pub async fn discover(
+        &self,
+        question: &Discovery,
+        device: &str,
+        caller: &Caller,
+        deadline: Instant,
+    ) -> Result<DiscoveryResponse, Unavailable> {
+        let line = self.lines.discovery.as_ref().ok_or(Unavailable::NoEndpoint)?;
+        let query = Ii::random();
+        let receiver = self.member.home().oid().as_str();
+        let asking = Asking { query: query.clone(), sender: device, receiver, respond_to: None };
+        let body = iti55::write_request(question, &asking);
+        let headers = question.time_to_live.map(lifetime::write).into_iter().collect();
+        let question = Question { headers, ..Question::simple(&ITI55, body, caller, deadline) };
+        line.ask(question, |message| iti55::read_response(&message.envelope, &query)).await
+    }
+
+    /// ITI-56: which communities it knows of that have data of a patient whom it knows by this identifier.
+    pub async fn locate(
+        &self,
+        patient: &PatientId,
+        caller: &Caller,
+        deadline: Instant,
+    ) -> Result<Vec<Location>, Unavailable> {
+        let line = self.lines.location.as_ref().ok_or(Unavailable::NoEndpoint)?;
+        let question = Question::simple(&ITI56, iti56::write_request(patient), caller, deadline);
+        line.ask(question, |message| match message.envelope.body() {
+            Some(body) => iti56::read_response(body),
+            None => Err(no_body()),
+        })
+        .await
+    }
+}
