@@ -281,8 +281,8 @@ pub const CROSSREF_SWEPT_PER_WRITE: usize = 2;
 pub const CROSSREF_STRIPES: usize = 4_096;
 /// Events of the patient index that are followed at once.
 pub const CROSSREF_EVENTS_AT_ONCE: usize = 1_000;
-/// How often the cache looks for events of the patient index.
-pub const CROSSREF_POLL: Duration = Duration::from_millis(500);
+/// How long the cache waits for events of the patient index before it looks by itself.
+pub const CROSSREF_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Matches of one demographics query: who gets more has not asked for somebody. All pages together.
 pub const MAX_DEMOGRAPHICS_MATCHES: usize = 2_000;

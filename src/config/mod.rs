@@ -5,6 +5,7 @@
 
 mod asynchronous;
 mod document;
+mod identity;
 pub mod probe;
 mod problem;
 mod section;
@@ -14,6 +15,7 @@ use std::path::Path;
 
 pub use asynchronous::Asynchronous;
 pub use document::quoted;
+pub use identity::{Cache, Discovery, Identity};
 pub use problem::{Position, Problem, Problems, Weight};
 pub use settings::{
     Bridge, ClientTls, Community, Correlation, Federation, Hosted, HttpListener, Listen, Log, LogFormat,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use hyper::Uri;
 
 use super::asynchronous::{self, Asynchronous};
+use super::identity::{self, Identity};
 use super::probe::{self, Validity};
 use super::section::{Report, Section};
 use crate::actors::permits::{Callers, Permits};
@@ -29,6 +30,8 @@ pub struct Settings {
     pub mode: Mode,
     /// How other communities are asked; None with federation off.
     pub federation: Option<Federation>,
+    /// Who is who; None where the gateway knows only what its table says.
+    pub identity: Option<Identity>,
     /// Exchanges whose answers come on connections of their own.
     pub asynchronous: Asynchronous,
     /// How strictly the metadata of submissions is taken, where it is otherwise than built in.
@@ -195,6 +198,7 @@ pub fn read(report: &Report<'_>) -> Option<Settings> {
     let data = data(&top);
     let mode = mode(&top);
     let federation = federation(&top, mode.as_ref());
+    let identity = identity::read(&top);
     let asynchronous = asynchronous::read(&top);
     let rules = rules(&top, mode.as_ref());
     let limits = top.section("limits").map(limits).unwrap_or_default();
@@ -206,7 +210,7 @@ pub fn read(report: &Report<'_>) -> Option<Settings> {
     }
     top.close();
     let (community, listen, mode) = (community??, listen?, mode?);
-    Some(Settings { community, listen, data, mode, federation, asynchronous, rules, limits, log })
+    Some(Settings { community, listen, data, mode, federation, identity, asynchronous, rules, limits, log })
 }
 
 fn community(section: Section<'_>) -> Option<Community> {

@@ -50,8 +50,8 @@ fn write_patient(out: &mut Writer, local: &str, patient: &PatientId) {
 }
 
 /// Reads a question: whose data.
-pub fn read_request(body: Element<'_>) -> Result<PatientId, Malformed> {
-    read_id(body, "RequestedPatientId")
+pub fn read_request(body: Option<Element<'_>>) -> Result<PatientId, Malformed> {
+    read_id(body.ok_or_else(|| malformed("soap.body", "soap:Body is empty"))?, "RequestedPatientId")
 }
 
 /// Writes one.
@@ -99,7 +99,7 @@ mod tests {
     fn questions_and_answers_are_read_as_they_were_written() {
         let patient = PatientId::parse("花子^^^&1.2.3&ISO").unwrap();
         let request = Tree::parse(write_request(&patient)).unwrap();
-        assert_eq!(read_request(request.root()).unwrap(), patient);
+        assert_eq!(read_request(Some(request.root())).unwrap(), patient);
         let location = Location {
             home: HomeCommunityId::parse("1.5").unwrap(),
             patient: PatientId::parse("A^^^&1.5.3&ISO").unwrap(),
@@ -109,6 +109,8 @@ mod tests {
             assert_eq!(read_response(response.root()).unwrap(), locations);
         }
         let nobody = b"<PatientLocationQueryRequest xmlns=\"urn:ihe:iti:xcpd:2009\"/>";
-        assert!(read_request(Tree::parse(Bytes::from_static(nobody)).unwrap().root()).is_err());
+        let nobody = Tree::parse(Bytes::from_static(nobody)).unwrap();
+        assert!(read_request(Some(nobody.root())).is_err());
+        assert!(read_request(None).is_err());
     }
 }

@@ -1,6 +1,7 @@
 //! From settings to a running region: actors, services, listeners. `serve`, the demo and tests start regions through this and
 //! nothing else.
 
+mod identity;
 mod load;
 mod region;
 mod status;
@@ -59,6 +60,8 @@ pub struct Running {
     seen: Mutex<Files>,
     /// Looks after the directory of communities.
     watch: Option<JoinHandle<()>>,
+    /// Lets the cross-reference cache follow the patient index.
+    follow: Option<JoinHandle<()>>,
 }
 
 /// A configuration that was read and is good.
@@ -94,7 +97,7 @@ impl Configured {
         install_metrics().map_err(|error| Stop::new(Exit::Unavailable, error.to_string()))?;
         let seen = Mutex::new(Files::look(watch::files(&file, &settings)).await);
         let region = Region::open(&settings).await?;
-        let services = region.services();
+        let services = region.services(&settings);
         let paths = paths(&services);
         let alarms = Arc::new(Alarms::default());
         alarms.set(sentences(&warnings));
@@ -103,7 +106,8 @@ impl Configured {
         open_listeners(&mut listeners, &settings, &front, &region, &alarms).await?;
         let bound = bound(&listeners, paths);
         let watch = region.directory().map(|directory| tokio::spawn(Arc::clone(directory).watch()));
-        Ok(Running { file, overrides, settings, bound, region, front, listeners, alarms, seen, watch })
+        let follow = region.follow();
+        Ok(Running { file, overrides, settings, bound, region, front, listeners, alarms, seen, watch, follow })
     }
 }
 
@@ -169,8 +173,8 @@ impl Running {
 
     /// Finishes what is in flight and closes the store.
     pub async fn shutdown(self) {
-        if let Some(watch) = self.watch {
-            watch.abort();
+        for beside in [self.watch, self.follow].into_iter().flatten() {
+            beside.abort();
         }
         let grace = Duration::from_millis(self.settings.limits.shutdown_grace_ms);
         self.listeners.shutdown(grace).await;

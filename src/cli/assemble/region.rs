@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::Uri;
+use tokio::task::JoinHandle;
 
 use super::super::{Exit, Stop};
+use super::identity::Identity;
 use crate::actors::document_registry::DocumentRegistry;
 use crate::actors::document_repository::DocumentRepository;
 use crate::actors::initiating_gateway::InitiatingGateway;
@@ -20,6 +22,7 @@ use crate::federation::directory::{Directory, DirectorySettings};
 use crate::federation::line::{Line, Prudence, PrudenceSettings};
 use crate::federation::member::{Member, Role};
 use crate::federation::{Correlate, Source};
+use crate::identity;
 use crate::registry::{self, KnownBy, Registry, RegistrySettings, Tenant};
 use crate::repository::{self, Repository};
 use crate::server::{Exchange, Place, Service, Services};
@@ -42,6 +45,7 @@ pub struct Region {
     hosted: Option<Hosted>,
     relay: Option<Relay>,
     federated: Option<Federated>,
+    identity: Option<Identity>,
 }
 
 /// Where submissions are passed on to, behind a bridge.
@@ -55,7 +59,8 @@ struct Relay {
 struct Federated {
     own: OwnCommunity,
     directory: Arc<Directory>,
-    correlation: Arc<CorrelationTable>,
+    table: Arc<CorrelationTable>,
+    correlate: Arc<dyn Correlate>,
     deadline: Duration,
 }
 
@@ -70,7 +75,7 @@ impl Region {
     fn open_blocking(settings: &Settings) -> Result<Self, Stop> {
         let community = &settings.community;
         let member = Arc::new(Member::new(Role::Own, &community.name, community.home.clone(), Vec::new()));
-        let mut region = Self { store: None, hosted: None, relay: None, federated: None };
+        let mut region = Self { store: None, hosted: None, relay: None, federated: None, identity: None };
         let source: Arc<dyn Source> = match &settings.mode {
             Mode::Standalone(mode) | Mode::Hosted(mode) => {
                 let (store, hosted) = host(settings, mode).map_err(|error| unusable(settings, &error))?;
@@ -80,6 +85,10 @@ impl Region {
             }
             Mode::Bridge(bridge) => {
                 let client = client(bridge)?;
+                if settings.identity.as_ref().is_some_and(|identity| !identity.domains.is_empty()) {
+                    let store = Store::open(&settings.data, &[identity::index::MIGRATION]);
+                    region.store = Some(store.map_err(|error| unusable(settings, &error))?);
+                }
                 region.relay = Some(Relay {
                     relay: SubmissionRelay::new(client.clone(), settings.limits.clone()),
                     iti41: bridge.iti41.clone(),
@@ -88,11 +97,22 @@ impl Region {
                 Arc::new(lines(settings, bridge, &client, &member))
             }
         };
+        if let Some(identity) = &settings.identity {
+            region.identity = Some(Identity::open(settings, identity, region.store.as_ref())?);
+        }
         if let Some(federation) = &settings.federation {
+            let table = Arc::new(CorrelationTable::new(rows(federation)));
+            let correlate: Arc<dyn Correlate> = match (&region.identity, &settings.identity) {
+                (Some(room), Some(identity)) => {
+                    Arc::new(room.correlation(settings, identity, Arc::clone(&table)))
+                }
+                _ => Arc::clone(&table) as _,
+            };
             region.federated = Some(Federated {
                 own: OwnCommunity { member, source },
                 directory: directory(settings, federation)?,
-                correlation: Arc::new(CorrelationTable::new(rows(federation))),
+                table,
+                correlate,
                 deadline: federation.deadline,
             });
         }
@@ -121,8 +141,11 @@ impl Region {
 
     /// What answers where (design: listeners). With federation, `/services` asks everybody and `/hosted` only what is hosted
     /// here; submissions are the same on both.
-    pub fn services(&self) -> Services {
+    pub fn services(&self, settings: &Settings) -> Services {
         let mut services = Services::new();
+        if let (Some(room), Some(identity)) = (&self.identity, &settings.identity) {
+            room.offer(&mut services, settings, identity, self.directory());
+        }
         if let Some(hosted) = &self.hosted {
             offer_hosted(&mut services, Place::Services, hosted);
         }
@@ -141,14 +164,22 @@ impl Region {
     /// Takes up what can change while it runs.
     pub async fn reload(&self, settings: &Settings) {
         let (Some(federated), Some(federation)) = (&self.federated, &settings.federation) else { return };
-        federated.correlation.replace(rows(federation));
+        federated.table.replace(rows(federation));
         let directory = Arc::clone(&federated.directory);
         // The directory logs its problems itself, and its status shows them.
         let _ = tokio::task::spawn_blocking(move || directory.reload()).await;
     }
 
+    /// What runs beside the services.
+    pub fn follow(&self) -> Option<JoinHandle<()>> {
+        self.identity.as_ref()?.follow()
+    }
+
     /// Closes the store, when nothing is in flight any more.
     pub async fn close(self) {
+        if let Some(identity) = &self.identity {
+            identity.close().await;
+        }
         if let Some(store) = self.store {
             let _ = tokio::task::spawn_blocking(move || store.close()).await;
         }
@@ -186,7 +217,7 @@ impl Federated {
         let initiating = InitiatingGateway::new(
             self.own.clone(),
             Arc::clone(&self.directory),
-            Arc::clone(&self.correlation) as Arc<dyn Correlate>,
+            Arc::clone(&self.correlate),
             self.deadline,
         );
         let responding = RespondingGateway::new(self.own.clone(), self.deadline);
@@ -313,7 +344,7 @@ fn offer_hosted(services: &mut Services, place: Place, hosted: &Hosted) {
 }
 
 fn host(settings: &Settings, mode: &config::Hosted) -> Result<(Store, Hosted), StoreError> {
-    let store = Store::open(&settings.data, &[registry::MIGRATION, repository::MIGRATION])?;
+    let store = Store::open(&settings.data, &[registry::MIGRATION, repository::MIGRATION, identity::index::MIGRATION])?;
     let tenant: Arc<str> = settings.community.home.to_urn().into();
     let authorities = match mode.patients {
         Patients::Any => Vec::new(),

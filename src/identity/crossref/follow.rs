@@ -24,13 +24,16 @@ pub async fn catch_up(cache: &Crossref, index: &Index) -> Result<usize, IndexErr
     }
 }
 
-/// Looks for events every [`limits::CROSSREF_POLL`]. Runs until it is dropped.
+/// Follows whenever there is something to follow. Runs until it is dropped.
 pub async fn follow(cache: Crossref, index: Index) {
+    let mut events = index.watch_events();
     loop {
+        events.mark_unchanged();
         if let Err(error) = catch_up(&cache, &index).await {
             tracing::warn!(%error, "the cross-reference cache cannot follow the patient index");
         }
-        tokio::time::sleep(limits::CROSSREF_POLL).await;
+        // After a failure there may be no further event to be woken by.
+        let _ = tokio::time::timeout(limits::CROSSREF_PATIENCE, events.changed()).await;
     }
 }
 

@@ -1,0 +1,157 @@
+//! Who is who in a region: its patient index, the cross-reference cache, patient discovery, correlation.
+
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+
+use super::super::{Exit, Stop};
+use crate::actors::patient_correlation::{PatientCorrelation, Sources};
+use crate::actors::patient_discovery::{Answering, DiscoveryPolicy, Learning, PatientDiscovery};
+use crate::config::{self, Settings};
+use crate::demographics::Domains;
+use crate::federation::correlate::CorrelationTable;
+use crate::federation::directory::Directory;
+use crate::federation::discovery::Asker;
+use crate::identity::crossref::{Crossref, CrossrefSettings, follow};
+use crate::identity::index::Index;
+use crate::store::{Store, StoreError};
+use crate::transactions::iti55::{self, Discovery, ITI55, lifetime};
+use crate::transactions::iti56::{self, ITI56};
+use crate::server::{Place, Service, Services, Written};
+use crate::transactions::errors::Status;
+
+/// What a region with `[identity]` has.
+pub struct Identity {
+    /// Its domains.
+    pub domains: Arc<Domains>,
+    /// The patient index; None without domains.
+    pub index: Option<Index>,
+    cache: Crossref,
+}
+
+impl Identity {
+    /// Opens index and cache. Touches the disk.
+    pub fn open(settings: &Settings, identity: &config::Identity, store: Option<&Store>) -> Result<Self, Stop> {
+        let tenant = settings.community.home.to_urn();
+        let domains = Arc::new(Domains::new(identity.domains.clone()));
+        let index = store.filter(|_| !identity.domains.is_empty()).map(|store| {
+            let index = Index::open(store.clone(), &tenant)?;
+            index.set_domains(Arc::clone(&domains));
+            Ok(index)
+        });
+        let index = index.transpose().map_err(|error: StoreError| {
+            Stop::new(Exit::Unavailable, format!("the patient index cannot be used: {error}"))
+        })?;
+        let cache = Crossref::open(&CrossrefSettings {
+            directory: settings.data.join("crossref"),
+            tenant,
+            most: identity.cache.max_entries,
+            memory: identity.cache.memory,
+        });
+        let cache = cache.map_err(|error| {
+            Stop::new(Exit::Unavailable, format!("the cross-reference cache cannot be used: {error}"))
+        })?;
+        Ok(Self { domains, index, cache })
+    }
+
+    /// What runs beside: the cache follows the index.
+    pub fn follow(&self) -> Option<JoinHandle<()>> {
+        let index = self.index.clone()?;
+        Some(tokio::spawn(follow::follow(self.cache.clone(), index)))
+    }
+
+    /// Who our patients are elsewhere.
+    pub fn correlation(
+        &self,
+        settings: &Settings,
+        identity: &config::Identity,
+        table: Arc<CorrelationTable>,
+    ) -> PatientCorrelation {
+        let community = &settings.community;
+        let config::Discovery { own_identifier, time_to_live, .. } = identity.discovery;
+        let template = Discovery {
+            home: Some(community.home.clone()),
+            authority: community.authorities.first().filter(|_| own_identifier).cloned(),
+            time_to_live: time_to_live.filter(|_| own_identifier),
+            ..Discovery::default()
+        };
+        PatientCorrelation::new(Sources {
+            table,
+            cache: Some(self.cache.clone()),
+            index: self.index.clone(),
+            managers: Vec::new(),
+            asker: Some(Asker { template, device: community.home.oid().to_string() }),
+            authorities: community.authorities.clone(),
+        })
+    }
+
+    /// ITI-55 and ITI-56 over the index.
+    pub fn offer(
+        &self,
+        services: &mut Services,
+        settings: &Settings,
+        identity: &config::Identity,
+        directory: Option<&Arc<Directory>>,
+    ) {
+        let Some(index) = &self.index else { return };
+        let config::Discovery { communities, several, minimum_degree, time_to_live, per_minute, .. } =
+            identity.discovery.clone();
+        let own = &settings.community;
+        let mut answering = vec![Answering { home: own.home.clone(), authorities: own.authorities.clone() }];
+        answering.extend(communities);
+        let policy = DiscoveryPolicy {
+            communities: answering,
+            several,
+            minimum_degree,
+            time_to_live,
+            per_minute,
+            emergency: identity.emergency.clone(),
+        };
+        let cache = self.cache.clone();
+        let learning = directory.map(|directory| Learning { cache, directory: Arc::clone(directory) });
+        let discovery = PatientDiscovery::new(index.clone(), Arc::clone(&self.domains), policy, learning);
+        offer_discovery(services, &discovery, own.home.clone());
+    }
+
+    /// Writes what is only in memory.
+    pub async fn close(&self) {
+        self.cache.flush().await;
+    }
+}
+
+fn offer_discovery(
+    services: &mut Services,
+    discovery: &PatientDiscovery,
+    own: crate::ids::HomeCommunityId,
+) {
+    let actor = discovery.clone();
+    services.offer(
+        Place::Services,
+        Service::exchange(&ITI55, move |envelope, caller| {
+            let received = iti55::read_request(envelope)?;
+            let (discovery, own) = (actor.clone(), own.clone());
+            Ok(async move {
+                let response = discovery.discover(&received, &caller).await;
+                let status = match &response.outcome {
+                    iti55::Outcome::Cannot(_) => Status::Failure,
+                    _ => Status::Success,
+                };
+                let headers = response.time_to_live.map(lifetime::write).into_iter().collect();
+                Written { status, headers, body: iti55::write_response(&response, &received, &own) }
+            })
+        }),
+    );
+    let actor = discovery.clone();
+    services.offer(
+        Place::Services,
+        Service::exchange(&ITI56, move |envelope, caller| {
+            let asked = iti56::read_request(envelope.body())?;
+            let discovery = actor.clone();
+            Ok(async move {
+                let locations = discovery.locate(&asked, &caller).await;
+                let body = iti56::write_response(&asked, &locations);
+                Written { status: Status::Success, headers: Vec::new(), body }
+            })
+        }),
+    );
+}
