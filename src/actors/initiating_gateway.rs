@@ -80,9 +80,8 @@ impl InitiatingGateway {
         tracing::debug!(trace = &*caller.trace, communities = targets.len(), "a stored query is asked");
         let members: Vec<_> = targets.iter().map(|target| Arc::clone(&target.member)).collect();
         let asking = Arc::new(caller.clone());
-        let question = |target: Target| {
-            target.question(Arc::clone(&self.correlate), Arc::clone(&asking), deadline)
-        };
+        let question =
+            |target: Target| target.question(Arc::clone(&self.correlate), Arc::clone(&asking), deadline);
         let questions = targets.into_iter().map(question).collect();
         let mut answers: Vec<Judged> = Vec::with_capacity(members.len());
         for (answer, member) in ask_all(questions, deadline).await.into_iter().zip(members) {

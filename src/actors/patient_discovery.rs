@@ -86,7 +86,12 @@ pub struct Learning {
 
 impl PatientDiscovery {
     /// Discovery in an index.
-    pub fn new(index: Index, domains: Arc<Domains>, policy: DiscoveryPolicy, learning: Option<Learning>) -> Self {
+    pub fn new(
+        index: Index,
+        domains: Arc<Domains>,
+        policy: DiscoveryPolicy,
+        learning: Option<Learning>,
+    ) -> Self {
         let rates = Arc::new(Rates::new(policy.per_minute));
         Self { index, domains, policy: Arc::new(policy), rates, learning }
     }
@@ -165,7 +170,12 @@ impl PatientDiscovery {
     }
 
     /// Exactly first; with errors tolerated where nobody fits so.
-    async fn find(&self, query: &DemographicsQuery, emergency: bool, caller: &Caller) -> Result<Vec<Match>, Reason> {
+    async fn find(
+        &self,
+        query: &DemographicsQuery,
+        emergency: bool,
+        caller: &Caller,
+    ) -> Result<Vec<Match>, Reason> {
         let least = query.minimum_degree.unwrap_or(0).max(self.policy.minimum_degree);
         let least = if emergency { limits::EMERGENCY_DEGREE.min(least) } else { least };
         for degree in [None, Some(least).filter(|degree| *degree < 100)] {
@@ -203,7 +213,8 @@ impl PatientDiscovery {
             return;
         };
         let communities = directory.communities();
-        let Some(community) = communities.find(home).filter(|community| community.peer.member.is_certified(caller))
+        let Some(community) =
+            communities.find(home).filter(|community| community.peer.member.is_certified(caller))
         else {
             return;
         };
@@ -273,7 +284,9 @@ impl PatientDiscovery {
 impl Answering {
     /// The identifier for further transactions.
     fn patient<'a>(&self, identifiers: &'a [PatientId]) -> Option<&'a PatientId> {
-        self.authorities.iter().find_map(|authority| identifiers.iter().find(|id| id.authority() == authority))
+        self.authorities
+            .iter()
+            .find_map(|authority| identifiers.iter().find(|id| id.authority() == authority))
     }
 
     fn knows(&self, found: &Match) -> bool {

@@ -99,11 +99,14 @@ fn domains(section: &Section<'_>) -> Vec<Domain> {
         ) else {
             continue;
         };
-        let twice = |known: &Domain| {
-            known.oid == oid || (!namespace.is_empty() && known.namespace == namespace)
-        };
+        let twice =
+            |known: &Domain| known.oid == oid || (!namespace.is_empty() && known.namespace == namespace);
         if domains.iter().any(twice) {
-            section.error_at(place, "a domain with this OID or namespace is there already", "remove one of them");
+            section.error_at(
+                place,
+                "a domain with this OID or namespace is there already",
+                "remove one of them",
+            );
         } else {
             domains.push(Domain { oid, namespace, name, kind, source: None });
         }
@@ -132,7 +135,11 @@ fn kind_of(section: &Section<'_>, node: &Node) -> Option<DomainKind> {
         _ => None,
     };
     if known.is_none() {
-        section.error_at(node.place, "this is no kind of domain", "write \"patients\", \"insured\" or \"portal\"");
+        section.error_at(
+            node.place,
+            "this is no kind of domain",
+            "write \"patients\", \"insured\" or \"portal\"",
+        );
     }
     known
 }
@@ -160,7 +167,9 @@ fn discovery(section: Section<'_>) -> Discovery {
     let time_to_live: Option<u64> = section.optional("time_to_live_s");
     let discovery = Discovery {
         communities: communities(&section),
-        several: section.word("several", &[("ask", Several::Ask), ("list", Several::List)]).unwrap_or_default(),
+        several: section
+            .word("several", &[("ask", Several::Ask), ("list", Several::List)])
+            .unwrap_or_default(),
         minimum_degree: degree.unwrap_or(default.minimum_degree),
         time_to_live: match (keep, time_to_live) {
             (Some(false), _) => None,

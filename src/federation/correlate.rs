@@ -76,9 +76,8 @@ mod tests {
             row("1^^^&1.2&ISO", "urn:oid:1.5", "A^^^&1.3&ISO"),
         ]);
         let patient = PatientId::parse("1^^^&1.2&ISO^^").unwrap();
-        let member = |home| {
-            Member::new(Role::Peer, "elsewhere", HomeCommunityId::parse(home).unwrap(), Vec::new())
-        };
+        let member =
+            |home| Member::new(Role::Peer, "elsewhere", HomeCommunityId::parse(home).unwrap(), Vec::new());
         assert_eq!(table.find(&patient, &member("urn:oid:1.5")).len(), 2);
         assert!(table.find(&patient, &member("urn:oid:1.6")).is_empty());
         assert!(table.find(&PatientId::parse("2^^^&1.2&ISO").unwrap(), &member("1.5")).is_empty());

@@ -172,7 +172,11 @@ fn contradicts(person: &Demographics, found: &Found) -> bool {
 /// Whether each community's matches are one, or evidently one person under several identifiers.
 fn one_person_each(found: &[Found]) -> bool {
     found.iter().enumerate().all(|(place, one)| {
-        found.iter().skip(place + 1).filter(|other| other.home == one.home).all(|other| other.person == one.person)
+        found
+            .iter()
+            .skip(place + 1)
+            .filter(|other| other.home == one.home)
+            .all(|other| other.person == one.person)
     })
 }
 

@@ -112,12 +112,7 @@ pub struct Question<'a> {
 
 impl<'a> Question<'a> {
     /// A question without documents and headers.
-    pub fn simple(
-        transaction: &'a Transaction,
-        body: Bytes,
-        caller: &'a Caller,
-        deadline: Instant,
-    ) -> Self {
+    pub fn simple(transaction: &'a Transaction, body: Bytes, caller: &'a Caller, deadline: Instant) -> Self {
         Self { transaction, form: Form::Simple, headers: Vec::new(), body, caller, deadline }
     }
 }

@@ -30,7 +30,8 @@ pub struct Service {
 }
 
 type Ask<Request, Response> = Box<dyn Fn(Request, Caller) -> BoxFuture<'static, Response> + Send + Sync>;
-type Exchange = Box<dyn Fn(&Envelope, Caller) -> Result<BoxFuture<'static, Written>, Malformed> + Send + Sync>;
+type Exchange =
+    Box<dyn Fn(&Envelope, Caller) -> Result<BoxFuture<'static, Written>, Malformed> + Send + Sync>;
 type AskWithParts<Request, Response> =
     Box<dyn Fn(Request, Attachments, Caller) -> BoxFuture<'static, Response> + Send + Sync>;
 

@@ -28,7 +28,8 @@ impl<K: Eq + Hash, V: Clone> Flights<K, V> {
 
     fn flight(&self, key: K, ask: impl FnOnce() -> Answering<V>) -> Shared<Answering<V>> {
         let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(under_way) = flights.get(&key).and_then(WeakShared::upgrade).filter(|flight| flight.peek().is_none())
+        if let Some(under_way) =
+            flights.get(&key).and_then(WeakShared::upgrade).filter(|flight| flight.peek().is_none())
         {
             return under_way;
         }

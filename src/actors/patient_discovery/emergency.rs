@@ -19,5 +19,11 @@ pub(super) fn applies(query: &DemographicsQuery, callers: &Callers, caller: &Cal
 pub(super) fn record(listed: usize, caller: &Caller) {
     metrics::counter!("sekisho_emergency_searches_total").increment(1);
     let (certificate, address) = (caller.certificate.as_deref(), caller.address);
-    tracing::warn!(trace = &*caller.trace, ?certificate, ?address, listed, "an emergency search by four items");
+    tracing::warn!(
+        trace = &*caller.trace,
+        ?certificate,
+        ?address,
+        listed,
+        "an emergency search by four items"
+    );
 }

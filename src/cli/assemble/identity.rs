@@ -14,11 +14,11 @@ use crate::federation::directory::Directory;
 use crate::federation::discovery::Asker;
 use crate::identity::crossref::{Crossref, CrossrefSettings, follow};
 use crate::identity::index::Index;
+use crate::server::{Place, Service, Services, Written};
 use crate::store::{Store, StoreError};
+use crate::transactions::errors::Status;
 use crate::transactions::iti55::{self, Discovery, ITI55, lifetime};
 use crate::transactions::iti56::{self, ITI56};
-use crate::server::{Place, Service, Services, Written};
-use crate::transactions::errors::Status;
 
 /// What a region with `[identity]` has.
 pub struct Identity {
@@ -31,7 +31,11 @@ pub struct Identity {
 
 impl Identity {
     /// Opens index and cache. Touches the disk.
-    pub fn open(settings: &Settings, identity: &config::Identity, store: Option<&Store>) -> Result<Self, Stop> {
+    pub fn open(
+        settings: &Settings,
+        identity: &config::Identity,
+        store: Option<&Store>,
+    ) -> Result<Self, Stop> {
         let tenant = settings.community.home.to_urn();
         let domains = Arc::new(Domains::new(identity.domains.clone()));
         let index = store.filter(|_| !identity.domains.is_empty()).map(|store| {
@@ -119,11 +123,7 @@ impl Identity {
     }
 }
 
-fn offer_discovery(
-    services: &mut Services,
-    discovery: &PatientDiscovery,
-    own: crate::ids::HomeCommunityId,
-) {
+fn offer_discovery(services: &mut Services, discovery: &PatientDiscovery, own: crate::ids::HomeCommunityId) {
     let actor = discovery.clone();
     services.offer(
         Place::Services,

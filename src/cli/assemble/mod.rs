@@ -107,7 +107,19 @@ impl Configured {
         let bound = bound(&listeners, paths);
         let watch = region.directory().map(|directory| tokio::spawn(Arc::clone(directory).watch()));
         let follow = region.follow();
-        Ok(Running { file, overrides, settings, bound, region, front, listeners, alarms, seen, watch, follow })
+        Ok(Running {
+            file,
+            overrides,
+            settings,
+            bound,
+            region,
+            front,
+            listeners,
+            alarms,
+            seen,
+            watch,
+            follow,
+        })
     }
 }
 

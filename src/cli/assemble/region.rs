@@ -344,7 +344,10 @@ fn offer_hosted(services: &mut Services, place: Place, hosted: &Hosted) {
 }
 
 fn host(settings: &Settings, mode: &config::Hosted) -> Result<(Store, Hosted), StoreError> {
-    let store = Store::open(&settings.data, &[registry::MIGRATION, repository::MIGRATION, identity::index::MIGRATION])?;
+    let store = Store::open(
+        &settings.data,
+        &[registry::MIGRATION, repository::MIGRATION, identity::index::MIGRATION],
+    )?;
     let tenant: Arc<str> = settings.community.home.to_urn().into();
     let authorities = match mode.patients {
         Patients::Any => Vec::new(),
