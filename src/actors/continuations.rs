@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use crate::demographics::Authority;
 use crate::ids::Oid;
 use crate::limits;
 use crate::transactions::Caller;
@@ -162,14 +161,11 @@ impl Session {
         let matches = rest.get(..most).unwrap_or(rest).to_vec();
         let remaining = rest.len() - matches.len();
         self.next = from.saturating_add(matches.len());
-        let absent = |oid: &&Oid| {
-            matches.iter().all(|found| found.identifiers.iter().all(|id| id.authority() != *oid))
-        };
         Page {
             total: self.total,
             remaining,
             pointer: (remaining > 0).then(|| format!("{id}-{}", self.next)),
-            without: self.wanted.iter().filter(absent).map(|oid| Authority::of_oid(oid.as_str())).collect(),
+            wanted: self.wanted.to_vec(),
             matches,
         }
     }

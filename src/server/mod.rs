@@ -14,6 +14,7 @@ mod asynchronous;
 mod elsewhere;
 mod faults;
 mod front;
+mod identity;
 mod listeners;
 mod observe;
 mod service;

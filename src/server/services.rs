@@ -17,6 +17,8 @@ use crate::wire::xml::Element;
 pub enum Place {
     /// `/services/iti-NN`, and `/services`.
     Services,
+    /// `/services/iti-NN` only: for a message that would be taken for another's at the common path (ITI-46 for ITI-44).
+    OwnPath,
     /// `/hosted/iti-NN`: what the region hosts itself, without federation.
     Hosted,
 }
@@ -24,7 +26,7 @@ pub enum Place {
 impl Place {
     fn prefix(self) -> &'static str {
         match self {
-            Self::Services => "/services",
+            Self::Services | Self::OwnPath => "/services",
             Self::Hosted => "/hosted",
         }
     }

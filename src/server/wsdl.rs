@@ -58,11 +58,12 @@ pub(super) fn describe(
 ) -> Result<Response<Body>, Refusal> {
     let (key, name) = query.split_once('=').unwrap_or((query, ""));
     let file = match key.to_ascii_lowercase().as_str() {
-        "wsdl" => match there {
-            [service] => named(WSDL, &service.transaction.id.to_ascii_lowercase()),
-            // The combined path has no description of its own.
-            _ => None,
-        },
+        // The combined path has no description of its own.
+        "wsdl" => there
+            .first()
+            .map(|service| service.transaction.id)
+            .filter(|id| there.iter().all(|service| service.transaction.id == *id))
+            .and_then(|id| named(WSDL, &id.to_ascii_lowercase())),
         "xsd" => named(XSD, name),
         _ => return Err(Refusal::method(request.method())),
     };

@@ -4,7 +4,7 @@
 use crate::demographics::{
     Address, Authority, BirthRange, Demographics, DemographicsChange, Identifier, Name, Sex, Telecom, Visit,
 };
-use crate::ids::PatientId;
+use crate::ids::{Oid, PatientId};
 
 /// A Patient Identity Feed (ITI-8, ITI-44): who exists in a domain, or who turned out to be somebody else.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,8 +121,8 @@ pub struct Page {
     pub remaining: usize,
     /// Where the next page is asked for (DSC-1 in v2), if there is one.
     pub pointer: Option<String>,
-    /// Wanted domains in which no identifier was found (V3 names them).
-    pub without: Vec<Authority>,
+    /// The domains wanted, none meaning all: V3 names those in which a patient has no identifier.
+    pub wanted: Vec<Oid>,
 }
 
 /// Where in a message something is wrong, whatever its syntax; each transaction has a table of what it writes there: ERR-2

@@ -180,7 +180,7 @@ pub fn read_answer(answer: &Message, control_id: &str, domains: &Domains) -> Res
         matches,
         remaining: 0,
         pointer: Some(pointer).filter(|pointer| !pointer.is_empty()),
-        without: Vec::new(),
+        wanted: Vec::new(),
     })
 }
 

@@ -4,7 +4,7 @@ use super::{
     Misread, bounded, is_null, read_address, read_all, read_authority, read_birth, read_identifier,
     read_name, read_sex, read_telecom, value, write_address, write_id, write_name, write_sex, write_telecom,
 };
-use crate::demographics::{BirthTime, Change, Demographics, DemographicsChange, Identifier};
+use crate::demographics::{Authority, BirthTime, Change, Demographics, DemographicsChange, Identifier};
 use crate::wire::xml::{Element, Ns, Writer};
 
 /// RoleCode, and in it the mother, whose name is the one at her birth (ITI TF-2: 3.44.4.1.2.2, 3.47.4.2.2.5).
@@ -15,8 +15,8 @@ const MOTHER: (&str, &str) = ("2.16.840.1.113883.5.111", "MTH");
 pub struct PatientContent {
     /// Patient.id first, then those of patientPerson and its OtherIDs.
     pub identifiers: Vec<Identifier>,
-    /// How many of them are Patient.id.
-    pub own: usize,
+    /// Where each of them stands, as an XPath below Patient.
+    pub places: Vec<String>,
     /// What is said of the person, as a change of what is known.
     pub change: Box<DemographicsChange>,
     /// Values that could not be read; they change nothing.
@@ -24,6 +24,10 @@ pub struct PatientContent {
 }
 
 impl PatientContent {
+    /// How many of the identifiers are Patient.id.
+    pub fn own(&self) -> usize {
+        self.places.iter().take_while(|place| place.starts_with("id[")).count()
+    }
     /// The person of an answer, who was not known before.
     pub fn person(&self) -> Demographics {
         let mut person = Demographics::default();
@@ -44,25 +48,25 @@ pub fn read_patient(patient: Element<'_>) -> PatientContent {
 
 impl PatientContent {
     fn read_identifiers(&mut self, patient: Element<'_>) {
-        self.identifiers = self.or_misread(read_all(ids(patient), "id", read_identifier));
-        self.own = self.identifiers.len();
-        for person in patient.children_named(Ns::HL7, "patientPerson") {
-            let others = person.children_named(Ns::HL7, "asOtherIDs").flat_map(|role| {
-                let scope = role.child(Ns::HL7, "scopingOrganization");
-                let scope = scope.and_then(|scope| scope.child(Ns::HL7, "id")).and_then(read_authority);
-                ids(role).filter_map(read_identifier).map(move |mut identifier| {
-                    if let Some(scope) = scope.clone().filter(|_| identifier.authority.is_empty()) {
-                        identifier.authority = scope;
-                    }
-                    identifier
-                })
-            });
-            let all =
-                ids(person).filter_map(read_identifier).chain(others).filter(|other| !other.id.is_empty());
-            for identifier in self.or_misread(bounded(all, "patientPerson/asOtherIDs")) {
-                if !self.identifiers.contains(&identifier) {
-                    self.identifiers.push(identifier);
-                }
+        let own = numbered(patient, "id").map(|(number, id)| (format!("id[{number}]"), read_identifier(id)));
+        let persons = || patient.children_named(Ns::HL7, "patientPerson");
+        let personal = persons().flat_map(|person| numbered(person, "id"));
+        let personal =
+            personal.map(|(number, id)| (format!("patientPerson/id[{number}]"), read_identifier(id)));
+        let roles = persons().flat_map(|person| numbered(person, "asOtherIDs"));
+        let others = roles.flat_map(|(role_number, role)| {
+            let scope = role.child(Ns::HL7, "scopingOrganization");
+            let scope = scope.and_then(|scope| scope.child(Ns::HL7, "id")).and_then(read_authority);
+            numbered(role, "id").map(move |(number, id)| {
+                let place = format!("patientPerson/asOtherIDs[{role_number}]/id[{number}]");
+                (place, read_identifier(id).map(|identifier| scoped(identifier, scope.as_ref())))
+            })
+        });
+        let all = own.chain(personal).chain(others).filter_map(|(place, id)| Some((place, id?)));
+        for (place, identifier) in self.or_misread(bounded(all, "id")) {
+            if !self.identifiers.contains(&identifier) {
+                self.identifiers.push(identifier);
+                self.places.push(place);
             }
         }
     }
@@ -140,8 +144,17 @@ impl PatientContent {
     }
 }
 
-fn ids(element: Element<'_>) -> impl Iterator<Item = Element<'_>> {
-    element.children_named(Ns::HL7, "id")
+/// The children of that name, with their numbers in XPath.
+fn numbered<'t>(element: Element<'t>, local: &'static str) -> impl Iterator<Item = (usize, Element<'t>)> {
+    (1..).zip(element.children_named(Ns::HL7, local))
+}
+
+/// An identifier whose authority is, where it names none, its scoping organisation.
+fn scoped(mut identifier: Identifier, scope: Option<&Authority>) -> Identifier {
+    if let Some(scope) = scope.filter(|_| identifier.authority.is_empty()) {
+        identifier.authority = scope.clone();
+    }
+    identifier
 }
 
 fn is_mother(relationship: Element<'_>) -> bool {

@@ -3,7 +3,7 @@
 use super::{Ii, clipped};
 use crate::demographics::v3::value;
 use crate::limits;
-use crate::transactions::identity::{IdentityError, Place, Retry};
+use crate::transactions::identity::{Answer, IdentityError, Place, Retry};
 use crate::wire::xml::{Element, Ns, Writer};
 
 /// acknowledgement/typeCode. Peers mix the two families: read both wherever one is due.
@@ -53,6 +53,11 @@ impl AckCode {
             Some(Retry::Pointless) => Self::AcceptError,
         }
     }
+}
+
+/// What is wrong, if an actor found something.
+pub fn errors_of<T>(answer: &Answer<T>) -> &[IdentityError] {
+    answer.as_ref().err().map(Vec::as_slice).unwrap_or_default()
 }
 
 /// Pointless as soon as one error would come again.

@@ -9,7 +9,7 @@ pub mod registration;
 mod tests;
 
 pub use acknowledge::{
-    AckCode, AckDetail, Acknowledgement, Quantities, QueryAck, ResponseCode, read_acknowledgement,
+    AckCode, AckDetail, Acknowledgement, Quantities, QueryAck, ResponseCode, errors_of, read_acknowledgement,
     read_query_ack,
 };
 
@@ -170,7 +170,7 @@ impl Transmission {
             )
         })?;
         let named = body.child(Ns::HL7, "interactionId").and_then(|id| id.attr("extension"));
-        if let Some(named) = named.filter(|named| named.trim() != interaction.id) {
+        if let Some(named) = named.filter(|named| ![interaction.id, body.local()].contains(&named.trim())) {
             let problem =
                 format!("interactionId is {:?}, but the element is {}", clipped(&named), body.local());
             return Err(malformed("v3.interaction", problem));

@@ -68,7 +68,9 @@ pub fn read_query(query: Element<'_>) -> Result<FindQuery, Vec<IdentityError>> {
         mothers_maiden_names: parameters.all(MOTHERS_MAIDEN_NAME, read_name),
         birth_place: parameters.all(BIRTH_PLACE_NAME, place_name).into_iter().next(),
         birth_place_address: parameters.all(BIRTH_PLACE_ADDRESS, read_address).into_iter().next(),
-        wanted: parameters.all(SCOPING_ORGANIZATION, read_authority),
+        // A value that names no domain keeps its place: errors are told by number.
+        wanted: parameters
+            .all(SCOPING_ORGANIZATION, |domain| Some(read_authority(domain).unwrap_or_default())),
         minimum_degree: degree.map(|degree| degree.min(100)),
         ..DemographicsQuery::default()
     };
@@ -152,7 +154,10 @@ pub fn locate(root: &str, place: &Place) -> Option<String> {
             parameter(ID.0, Some(*number))
         }
         Place::Wanted(number) => parameter(SCOPING_ORGANIZATION.0, Some(*number)),
-        Place::Field(name, ..) => parameter(name, None),
+        // Actors speak of HL7 v2 where there is a number: PID-3 is who is looked for, QPD-3 all of the query.
+        Place::Field("PID", 3, _) => parameter(ID.0, None),
+        Place::Field(name, 0, _) => parameter(name, None),
+        Place::Field(..) => Some(format!("/{root}/controlActProcess/queryByParameter/parameterList")),
         Place::Continuation => Some(format!("/{root}/controlActProcess/queryContinuation/queryId")),
         Place::Subsumed | Place::SubsumedAuthority | Place::Message => None,
     }

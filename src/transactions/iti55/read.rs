@@ -85,7 +85,7 @@ fn read_found(body: Element<'_>) -> Result<Vec<Found>, Malformed> {
 fn found(event: RegistrationEvent) -> Result<Found, Malformed> {
     let no_id =
         || malformed("xcpd.patient-id", "a match has no Patient.id with an OID as root and an extension");
-    let own = event.patient.identifiers.iter().take(event.patient.own);
+    let own = event.patient.identifiers.iter().take(event.patient.own());
     let patient = own.clone().find_map(patient_id).ok_or_else(no_id)?;
     let others =
         event.patient.identifiers.iter().filter_map(patient_id).filter(|id| *id != patient).collect();
