@@ -24,6 +24,7 @@ use super::{Exit, Stop};
 use crate::admin::{Operator, install_metrics};
 use crate::config::{HttpListener, Problems, Settings, SoapListener};
 use crate::federation::directory::Directory;
+use crate::identity::index::Index;
 use crate::server::{Exposure, Front, ListenError, ListenerSettings, Listeners, Services, TlsFiles};
 
 pub use self::load::load;
@@ -142,6 +143,11 @@ impl Running {
     /// Its directory of communities; None with federation off.
     pub fn directory(&self) -> Option<&Arc<Directory>> {
         self.region.directory()
+    }
+
+    /// Its patient index; None without `[identity]`.
+    pub fn index(&self) -> Option<&Index> {
+        self.region.index()
     }
 
     /// Takes up certificates, communities and correlation anew. What is wrong is logged, and the old stays in force.

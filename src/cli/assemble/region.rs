@@ -124,6 +124,11 @@ impl Region {
         self.federated.as_ref().map(|federated| &federated.directory)
     }
 
+    /// The patient index; None without `[identity]`.
+    pub fn index(&self) -> Option<&identity::index::Index> {
+        self.identity.as_ref()?.index.as_ref()
+    }
+
     /// How messages are exchanged asynchronously.
     pub fn exchange(&self, settings: &Settings) -> Result<Exchange, Stop> {
         let Asynchronous { reply_to, tls, .. } = &settings.asynchronous;

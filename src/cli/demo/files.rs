@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 
-use super::people::{PEOPLE, REGIONS, Region};
+use super::people::{REGIONS, Region};
 use crate::config::quoted;
 
 /// The listeners of one region.
@@ -51,7 +51,7 @@ pub fn write_configurations(directory: &Path, ports: &[Ports]) -> std::io::Resul
         for (other, (neighbour, ports)) in REGIONS.iter().zip(ports).enumerate() {
             if other != number {
                 let file = communities.join(format!("region-{}.toml", other + 1));
-                std::fs::write(file, community(neighbour, *ports))?;
+                std::fs::write(file, community(other, neighbour, *ports))?;
             }
         }
     }
@@ -59,21 +59,6 @@ pub fn write_configurations(directory: &Path, ports: &[Ports]) -> std::io::Resul
 }
 
 fn configuration(number: usize, region: &Region, ports: Ports) -> String {
-    let mut rows = String::new();
-    for person in PEOPLE {
-        let Some(local) = person.ids.get(number).copied().flatten() else { continue };
-        for (other, neighbour) in REGIONS.iter().enumerate().filter(|(other, _)| *other != number) {
-            if let Some(remote) = person.ids.get(other).copied().flatten() {
-                let cells = [
-                    region.patient(local),
-                    format!("urn:oid:{}", neighbour.home()),
-                    neighbour.patient(remote),
-                ];
-                let cells: Vec<_> = cells.iter().map(|cell| quoted(cell)).collect();
-                rows.push_str(&format!("    [{}],\n", cells.join(", ")));
-            }
-        }
-    }
     format!(
         r#"# Region {} of the demo. `sekisho check --config` tells what is wrong after a change.
 
@@ -100,9 +85,10 @@ permit = {{ update = ["*"], remove = ["*"] }}
 
 [federation]
 communities = "communities"
-# Who is who elsewhere: our identifier, the community, the identifier there.
-correlation = [
-{rows}]
+
+# Who is who: the hospital's patient numbers, fed when the demo starts. Who somebody is elsewhere is asked there.
+[identity]
+domains = [["{}", {}, {}, "patients"]]
 
 [log]
 level = "warn"
@@ -114,18 +100,25 @@ level = "warn"
         ports.soap,
         ports.operator,
         region.repository(),
+        region.authority(),
+        quoted(&region.namespace()),
+        quoted(region.hospital),
     )
 }
 
-fn community(region: &Region, ports: Ports) -> String {
+fn community(number: usize, region: &Region, ports: Ports) -> String {
     format!(
         r#"name = {}
 home = ["urn:oid:{}"]
 authorities = ["{}"]
+# What it tells of its own patients is believed under this certificate.
+certificates = ["C=JP, O=Sekisho demo, CN=region {} gateway"]
 
 [endpoints]
 iti38 = "https://127.0.0.1:{soap}/services/iti-38"
 iti39 = "https://127.0.0.1:{soap}/services/iti-39"
+iti55 = "https://127.0.0.1:{soap}/services/iti-55"
+iti56 = "https://127.0.0.1:{soap}/services/iti-56"
 
 [tls]
 ca = "../../ca.pem"
@@ -139,6 +132,7 @@ breaker_pause_ms = 1000
         quoted(region.name),
         region.home(),
         region.authority(),
+        number + 1,
         soap = ports.soap,
     )
 }

@@ -23,6 +23,7 @@ use super::output::Output;
 use super::serve::{self, stopping};
 use super::submit::Batch;
 use super::{Exit, Outcome, Stop};
+use crate::demographics::DemographicsChange;
 use crate::ids::{HomeCommunityId, PatientId};
 use crate::transactions::errors::Status;
 use crate::transactions::iti18::ITI18;
@@ -60,6 +61,7 @@ impl Demo {
         for number in 0..REGIONS.len() {
             regions.push(Some(start(&directory, number).await?));
         }
+        feed(&regions).await?;
         let file = description(&directory, &regions);
         fill(&file, output).await?;
         if self.once {
@@ -185,6 +187,22 @@ async fn announce(directory: &Path, file: &DemoFile) -> Result<(), Stop> {
     let written = tokio::task::spawn_blocking(move || file.write(&directory)).await;
     let failed = |problem: String| Stop::new(Exit::Unavailable, format!("demo.json: {problem}"));
     written.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))
+}
+
+/// Announces every region's patients to its index, as its hospital would (ITI-8): what was announced in an earlier run
+/// changes nothing.
+async fn feed(regions: &[Option<Running>]) -> Result<(), Stop> {
+    for (number, running) in regions.iter().enumerate() {
+        let Some(index) = running.as_ref().and_then(Running::index) else { continue };
+        for person in &PEOPLE {
+            let Some(id) = person.ids.get(number).copied().flatten() else { continue };
+            let refused = |error: String| Stop::new(Exit::No, format!("a patient was refused: {error}"));
+            let patient = PatientId::parse(&REGIONS[number].patient(id)).map_err(|e| refused(e.to_string()))?;
+            let change = DemographicsChange::set(&person.demographics());
+            index.announce(vec![patient], change, None).await.map_err(|error| refused(error.to_string()))?;
+        }
+    }
+    Ok(())
 }
 
 /// What `demo.json` says.

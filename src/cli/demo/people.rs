@@ -1,6 +1,8 @@
 //! The demo's regions, facilities and patients: made up, the same in every run, and named as people in Japan are, in kanji,
 //! kana and romaji. Facility codes begin with prefectures 91 to 93, which do not exist.
 
+use crate::demographics::{self, Address, BirthTime, Demographics, Representation, Sex};
+
 /// A region: a community with one hospital.
 #[derive(Debug, Clone, Copy)]
 pub struct Region {
@@ -28,6 +30,10 @@ impl Region {
     /// The assigning authority of the hospital's patient numbers, as JP Core makes it from the facility code.
     pub fn authority(&self) -> String {
         format!("1.2.392.100495.20.3.51.1{}", self.facility)
+    }
+    /// What HL7 v2 messages call that authority.
+    pub fn namespace(&self) -> String {
+        format!("H{}", self.facility)
     }
     /// The facility's own OID in an XON.
     pub fn institution(&self) -> String {
@@ -90,6 +96,35 @@ pub struct Person {
     pub ids: [Option<&'static str>; 3],
     /// In each region: diagnosis, its ICD-10 code, what was done.
     pub cases: [Case; 3],
+}
+
+impl Person {
+    /// As a hospital's system describes them.
+    pub fn demographics(&self) -> Demographics {
+        use Representation::{Alphabetic, Ideographic, Phonetic};
+        let name = |(family, given): Name, representation| demographics::Name {
+            family: family.to_owned(),
+            given: given.to_owned(),
+            representation: Some(representation),
+            ..demographics::Name::default()
+        };
+        Demographics {
+            names: vec![
+                name(self.kanji, Ideographic),
+                name(self.kana, Phonetic),
+                name(self.romaji, Alphabetic),
+            ],
+            birth: BirthTime::parse(self.birth),
+            sex: Some(if self.sex == "F" { Sex::Female } else { Sex::Male }),
+            addresses: vec![Address {
+                postcode: self.address.0.to_owned(),
+                text: self.address.1.to_owned(),
+                country: "JPN".to_owned(),
+                ..Address::default()
+            }],
+            ..Demographics::default()
+        }
+    }
 }
 
 /// What happened in one region.
