@@ -197,7 +197,8 @@ async fn feed(regions: &[Option<Running>]) -> Result<(), Stop> {
         for person in &PEOPLE {
             let Some(id) = person.ids.get(number).copied().flatten() else { continue };
             let refused = |error: String| Stop::new(Exit::No, format!("a patient was refused: {error}"));
-            let patient = PatientId::parse(&REGIONS[number].patient(id)).map_err(|e| refused(e.to_string()))?;
+            let patient =
+                PatientId::parse(&REGIONS[number].patient(id)).map_err(|e| refused(e.to_string()))?;
             let change = DemographicsChange::set(&person.demographics());
             index.announce(vec![patient], change, None).await.map_err(|error| refused(error.to_string()))?;
         }
