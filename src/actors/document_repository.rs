@@ -4,7 +4,14 @@
 //! register, answer; ITI TF-2: 3.41.4.1.3) is here one commit: a submission's documents become retrievable and its
 //! metadata findable in the same moment, or neither.
 
+mod document_list;
+mod on_demand;
+
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+pub use document_list::DocumentList;
+pub use on_demand::{Assembled, OnDemand, OnDemandSource};
 
 use super::permits::Permits;
 use super::rules::refusals;
@@ -31,6 +38,8 @@ pub struct DocumentRepository {
     registry: Registry,
     limits: Limits,
     permits: Permits,
+    on_demand: OnDemand,
+    source: Arc<dyn OnDemandSource>,
 }
 
 /// Documents by the id of their entry.
@@ -39,7 +48,14 @@ type Received = HashMap<String, Staged>;
 impl DocumentRepository {
     /// A repository whose documents are registered in `registry`, which lies in the same store.
     pub fn new(repository: Repository, registry: Registry, limits: Limits, permits: Permits) -> Self {
-        Self { repository, registry, limits, permits }
+        let source = Arc::new(DocumentList);
+        Self { repository, registry, limits, permits, on_demand: OnDemand::Off, source }
+    }
+
+    /// The same with documents that are made when they are asked for.
+    pub fn with_on_demand(mut self, on_demand: OnDemand, source: Arc<dyn OnDemandSource>) -> Self {
+        (self.on_demand, self.source) = (on_demand, source);
+        self
     }
 
     /// ITI-41 Provide and Register Document Set-b (ITI TF-2: 3.41.4.1.3). Durable on Success; otherwise nothing is kept.
@@ -101,6 +117,15 @@ impl DocumentRepository {
         let (mut errors, mut documents) = (Vec::new(), Vec::new());
         for wanted in asked {
             let result = if self.holds(&wanted) { retrieved.next() } else { None };
+            if matches!(result, Some(Retrieved::Unknown))
+                && let Some(made) = self.make(&wanted, caller).await
+            {
+                match made {
+                    Ok(document) => documents.push(document),
+                    Err(error) => errors.push(error.at(wanted.document)),
+                }
+                continue;
+            }
             match answer(wanted, result) {
                 Ok(document) => documents.push(document),
                 Err(error) => errors.push(error),

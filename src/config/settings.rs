@@ -11,6 +11,7 @@ use super::asynchronous::{self, Asynchronous};
 use super::identity::{self, Identity};
 use super::probe::{self, Validity};
 use super::section::{Report, Section};
+use crate::actors::document_repository::OnDemand;
 use crate::actors::permits::{Callers, Permits};
 use crate::ids::{HomeCommunityId, Oid, PatientId};
 use crate::limits::{self, Limits};
@@ -106,6 +107,8 @@ pub struct Hosted {
     pub patients: Patients,
     /// What a query about a patient whom nobody knows is answered with.
     pub unknown_patient: UnknownPatient,
+    /// What becomes of a request for an on-demand document.
+    pub on_demand: OnDemand,
     /// contentTypeCode of what ITI-64 does.
     pub link_change_code: Option<Code>,
     /// Who may do what not everybody may.
@@ -414,10 +417,13 @@ fn hosted(section: Section<'_>) -> Option<Hosted> {
     let patients = section.word("patients", &patients).unwrap_or(Patients::Own);
     let unknown = [("empty", UnknownPatient::Empty), ("refuse", UnknownPatient::Refused)];
     let unknown_patient = section.word("unknown_patient_queries", &unknown).unwrap_or_default();
+    let on_demand =
+        [("off", OnDemand::Off), ("assemble", OnDemand::Assemble), ("persist", OnDemand::Persist)];
+    let on_demand = section.word("on_demand", &on_demand).unwrap_or_default();
     let link_change_code = section.section("link_change_code").and_then(coded_value);
     let permits = section.section("permit").map(permits).unwrap_or_default();
     section.close();
-    Some(Hosted { repository: repository?, patients, unknown_patient, link_change_code, permits })
+    Some(Hosted { repository: repository?, patients, unknown_patient, on_demand, link_change_code, permits })
 }
 
 fn coded_value(section: Section<'_>) -> Option<Code> {

@@ -7,6 +7,7 @@
 
 mod digest;
 mod fragment;
+mod on_demand;
 mod patients;
 mod prepare;
 mod query;
@@ -35,6 +36,7 @@ use crate::transactions::identity::{Answer, Place};
 use crate::transactions::iti18::{QueryRequest, QueryResponse};
 
 pub use digest::digest;
+pub use on_demand::OnDemandEntry;
 pub use patients::{KnownBy, UnknownPatient};
 use prepare::{Holding, Prepared};
 use query::AskedBy;
@@ -231,6 +233,20 @@ impl Registry {
             relinking.carry_out(connection, tenant, &registry.settings, &now)
         };
         self.store.write(relink).await
+    }
+
+    /// The on-demand entry of a uniqueId in a repository, with what its document is made of.
+    pub async fn on_demand(
+        &self,
+        unique_id: String,
+        repository: String,
+    ) -> Result<Option<OnDemandEntry>, StoreError> {
+        let registry = self.clone();
+        let find = move |connection: &Connection| match registry.tenant(connection)? {
+            Some(tenant) => OnDemandEntry::find(connection, tenant, &unique_id, &repository),
+            None => Ok(None),
+        };
+        self.store.read(find).await
     }
 
     /// Whose registry it is.

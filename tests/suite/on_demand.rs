@@ -1,13 +1,18 @@
 //! ITI-61 over a socket: what is registered on demand, what is not, and who finds it.
 
+use std::time::Duration;
+
+use bytes::Bytes;
+use sekisho::cli::peer::{Peer, PeerError, Sink};
 use sekisho::metadata::views::{Membership, association, has_member};
 use sekisho::metadata::{Kind, Submission, codes};
 use sekisho::transactions::errors::{RegistryResponse, Status, code};
 use sekisho::transactions::iti18::ITI18;
 use sekisho::transactions::iti42::ITI42;
+use sekisho::transactions::iti43::{DocumentHead, DocumentRequest, ITI43, RetrieveRequest};
 use sekisho::transactions::iti61::ITI61;
 
-use crate::support::hosted::{APPROVED, Standalone};
+use crate::support::hosted::{APPROVED, REPOSITORY, Standalone};
 use crate::support::submissions::{Document, oid, on_demand, submission};
 
 const PATIENT: &str = "1^^^&1.2.3&ISO";
@@ -110,4 +115,105 @@ fn rename(submission: &mut Submission, id: &str) {
     entry.classifications.iter_mut().for_each(|one| one.classified_object = Some(id.to_owned()));
     entry.external_identifiers.iter_mut().for_each(|one| one.registry_object = Some(id.to_owned()));
     submission.objects[2] = has_member("set", id, Membership::Original);
+}
+
+/// The bytes of what is retrieved.
+#[derive(Default)]
+struct Taken(Vec<u8>);
+
+impl Sink for Taken {
+    async fn begin(&mut self, _: &DocumentHead) -> Result<(), PeerError> {
+        Ok(())
+    }
+    async fn chunk(&mut self, bytes: Bytes) -> Result<(), PeerError> {
+        self.0.extend_from_slice(&bytes);
+        Ok(())
+    }
+    async fn end(&mut self) -> Result<(), PeerError> {
+        Ok(())
+    }
+}
+
+/// Retrieves a document that must be there.
+async fn retrieved(standalone: &Standalone, unique_id: &str) -> (DocumentHead, Bytes) {
+    let request = DocumentRequest {
+        home: None,
+        repository: REPOSITORY.to_owned(),
+        document: unique_id.to_owned(),
+    };
+    let mut taken = Taken::default();
+    let peer = Peer::plain(Duration::from_secs(30)).unwrap();
+    let request = RetrieveRequest { documents: vec![request] };
+    let head = peer.retrieve(&ITI43, &standalone.url(&ITI43).unwrap(), &request, &mut taken).await.unwrap();
+    assert_eq!((head.status, head.errors.len(), head.documents.len()), (Status::Success, 0, 1));
+    (head.documents.into_iter().next().unwrap().0, taken.0.into())
+}
+
+fn offered(unique_id: &str) -> Submission {
+    let mut submission = on_demand(PATIENT, unique_id);
+    submission.objects[1].mime_type = Some("text/html".to_owned());
+    submission
+}
+
+async fn submit_one(standalone: &Standalone) -> String {
+    let document = Document::new(10);
+    let (unique_id, bytes) = (document.unique_id.clone(), document.bytes());
+    let documents = vec![("Document0".to_owned(), bytes)];
+    assert_eq!(standalone.submit(&submission(PATIENT, &[document]), documents).await.errors, []);
+    unique_id
+}
+
+/// 3.43.4.2.2: another uniqueId, the same one for the same content, and no repository that would keep it.
+#[tokio::test]
+async fn an_on_demand_document_is_made_of_what_there_is() {
+    let standalone = Standalone::start(&["standalone.on_demand=assemble"]).await;
+    let on_demand_id = oid();
+    let first = submit_one(&standalone).await;
+    assert_eq!(standalone.register(&ITI61, &offered(&on_demand_id)).await.errors, []);
+    let (head, bytes) = retrieved(&standalone, &on_demand_id).await;
+    assert_eq!((&*head.request.document, &*head.mime_type), (&*on_demand_id, "text/html"));
+    assert_eq!(head.new_repository, None);
+    assert_ne!(head.new_document.as_deref(), Some(&*on_demand_id));
+    assert!(String::from_utf8(bytes.to_vec()).unwrap().contains(&first));
+    assert_eq!(retrieved(&standalone, &on_demand_id).await, (head.clone(), bytes.clone()));
+    let second = submit_one(&standalone).await;
+    let (newer, more) = retrieved(&standalone, &on_demand_id).await;
+    assert_ne!(newer.new_document, head.new_document);
+    assert!(String::from_utf8(more.to_vec()).unwrap().contains(&second));
+    assert_eq!(standalone.entries_of(PATIENT).await.len(), 2, "nothing is kept");
+    standalone.stop().await;
+}
+
+/// 3.43.4.2.3: what was given out is kept as a snapshot, which replaces the one before.
+#[tokio::test]
+async fn a_snapshot_is_kept_and_retrieved_again() {
+    let standalone = Standalone::start(&["standalone.on_demand=persist"]).await;
+    let on_demand_id = oid();
+    submit_one(&standalone).await;
+    assert_eq!(standalone.register(&ITI61, &offered(&on_demand_id)).await.errors, []);
+    // Of those who ask at the same time, one is enough to keep it.
+    let ask = || retrieved(&standalone, &on_demand_id);
+    let (one, other, third) = tokio::join!(ask(), ask(), ask());
+    assert_eq!((&one, &one), (&other, &third));
+    let (head, bytes) = one;
+    assert_eq!(head.new_repository.as_deref(), Some(REPOSITORY));
+    let snapshot = head.new_document.unwrap();
+    assert_eq!(standalone.entries_of(PATIENT).await.len(), 2);
+    submit_one(&standalone).await;
+    let (newer, _) = retrieved(&standalone, &on_demand_id).await;
+    assert_ne!(newer.new_document.as_ref(), Some(&snapshot));
+    assert_eq!(standalone.entries_of(PATIENT).await.len(), 3, "the newer snapshot replaced the older");
+    // The older one is what it was.
+    let (head, again) = retrieved(&standalone, &snapshot).await;
+    assert_eq!((again, head.new_document), (bytes, None));
+    // It is of the on-demand entry.
+    const GET_RELATED: &str = "urn:uuid:d90e5407-b356-4d91-a89f-873917b4b0e6";
+    let parameters = [
+        ("$XDSDocumentEntryUniqueId", &*format!("'{snapshot}'")),
+        ("$AssociationTypes", &*format!("('{}')", codes::association::IS_SNAPSHOT_OF)),
+        ("$XDSDocumentEntryType", &*format!("('{}','{}')", codes::STABLE, codes::ON_DEMAND)),
+    ];
+    let related = standalone.ask(&ITI18, GET_RELATED, &parameters).await;
+    assert!(related.objects.iter().any(|object| object.unique_id.as_deref() == Some(&*on_demand_id)));
+    standalone.stop().await;
 }

@@ -5,8 +5,13 @@ use crate::support::certs::TempDir;
 use crate::support::program::Served;
 
 /// The region of the samples.
-const REGION: [&str; 3] =
-    ["community.home=urn:oid:2.999.1", "hosted.repository=2.999.1.2", "hosted.permit.multi_patient=[\"*\"]"];
+const REGION: [&str; 5] = [
+    "community.home=urn:oid:2.999.1",
+    "hosted.repository=2.999.1.2",
+    "hosted.permit.multi_patient=[\"*\"]",
+    "hosted.permit.update=[\"*\"]",
+    "hosted.permit.remove=[\"*\"]",
+];
 
 const SUCCESS: &str = "status=\"urn:oasis:names:tc:ebxml-regrep:ResponseStatusType:Success\"";
 

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use super::super::{Exit, Stop};
 use super::identity::Identity;
 use crate::actors::document_registry::DocumentRegistry;
-use crate::actors::document_repository::DocumentRepository;
+use crate::actors::document_repository::{DocumentList, DocumentRepository};
 use crate::actors::initiating_gateway::InitiatingGateway;
 use crate::actors::own_community::{Hosted, OwnCommunity};
 use crate::actors::responding_gateway::RespondingGateway;
@@ -372,7 +372,8 @@ fn host(settings: &Settings, mode: &config::Hosted) -> Result<(Store, Hosted), S
     let registry = Registry::new(store.clone(), Tenant(Arc::clone(&tenant)), demands);
     let repository = Repository::open(&settings.data, store.clone(), tenant, mode.repository.clone())?;
     let repository =
-        DocumentRepository::new(repository, registry.clone(), settings.limits.clone(), mode.permits.clone());
+        DocumentRepository::new(repository, registry.clone(), settings.limits.clone(), mode.permits.clone())
+            .with_on_demand(mode.on_demand, Arc::new(DocumentList));
     Ok((store, Hosted { registry: DocumentRegistry::new(registry, mode.permits.clone()), repository }))
 }
 
