@@ -136,11 +136,8 @@ impl Sink for Taken {
 
 /// Retrieves a document that must be there.
 async fn retrieved(standalone: &Standalone, unique_id: &str) -> (DocumentHead, Bytes) {
-    let request = DocumentRequest {
-        home: None,
-        repository: REPOSITORY.to_owned(),
-        document: unique_id.to_owned(),
-    };
+    let request =
+        DocumentRequest { home: None, repository: REPOSITORY.to_owned(), document: unique_id.to_owned() };
     let mut taken = Taken::default();
     let peer = Peer::plain(Duration::from_secs(30)).unwrap();
     let request = RetrieveRequest { documents: vec![request] };

@@ -27,7 +27,10 @@ impl OnDemandSource for DocumentList {
         // The newest first; the uniqueId decides between equals.
         rows.sort_by(|one, other| other.cmp(one));
         let patient = entry.patient()?;
-        Some(Assembled { mime_type: mime_type.to_owned(), bytes: write(entry, &patient, words, &rows).into() })
+        Some(Assembled {
+            mime_type: mime_type.to_owned(),
+            bytes: write(entry, &patient, words, &rows).into(),
+        })
     }
 }
 
