@@ -336,6 +336,16 @@ pub const MAX_BLOCKING_KEYS: usize = 32;
 pub const MAX_RANDOM_PAIRS: usize = 1_000_000;
 /// Rounds of learning: it settles within about 20.
 pub const MAX_LEARNING_ROUNDS: usize = 200;
+/// Events of the index that are looked through at once for one consumer of notifications.
+pub const NOTIFY_EVENTS_AT_ONCE: usize = 256;
+/// One attempt to tell a consumer, its acknowledgement included.
+pub const NOTIFY_DEADLINE: Duration = Duration::from_secs(30);
+/// Pause before the second attempt; it doubles with each further one.
+pub const NOTIFY_PAUSE: Duration = Duration::from_secs(1);
+/// Up to this: a consumer that comes back after a week is told within minutes.
+pub const MAX_NOTIFY_PAUSE: Duration = Duration::from_secs(5 * 60);
+/// Deferred questions that are open at once; further ones are told that they must be asked immediately.
+pub const MAX_DEFERRED_QUESTIONS: i64 = 10_000;
 
 /// How long an answer of another community about a patient is kept at most, whatever it says: people move and marry.
 pub const MAX_CORRELATION_LIFE: Duration = Duration::from_secs(90 * 24 * 60 * 60);

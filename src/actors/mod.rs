@@ -7,6 +7,7 @@ pub mod document_repository;
 mod identifiers;
 pub mod identity_feed;
 pub mod initiating_gateway;
+pub mod notifier;
 pub mod own_community;
 pub mod patient_correlation;
 pub mod patient_discovery;

@@ -1,0 +1,51 @@
+//! What is still to be told to others, and survives us: how far each consumer of notifications has been told, and questions
+//! that were accepted and are not answered yet. Called by the actors; knows no message and no socket.
+//!
+//! | file | what it keeps |
+//! |---|---|
+//! | [`outbox`] | each consumer's place in the index's events, and which links it was told (ITI-10, 46, 64) |
+//! | [`questions`] | deferred questions (ITI-55), until their answers have been taken |
+
+pub mod outbox;
+pub mod questions;
+
+use crate::store::Migration;
+
+/// Its tables.
+pub const MIGRATION: Migration = Migration { room: "delivery", steps: &[FIRST] };
+
+const FIRST: &str = "
+-- Tells the notices of one data directory from those of another with the same numbers.
+CREATE TABLE delivery_epoch (
+    tenant TEXT PRIMARY KEY,
+    epoch TEXT NOT NULL
+) STRICT;
+
+-- The last event that a consumer was told of, or that does not concern it.
+CREATE TABLE delivery_position (
+    tenant TEXT NOT NULL,
+    consumer TEXT NOT NULL,
+    event INTEGER NOT NULL,
+    PRIMARY KEY (tenant, consumer)
+) STRICT, WITHOUT ROWID;
+
+-- To which patient of the affinity domain a registry believes a local one to be linked.
+CREATE TABLE delivery_link (
+    tenant TEXT NOT NULL,
+    consumer TEXT NOT NULL,
+    local TEXT NOT NULL,
+    patient TEXT NOT NULL,
+    PRIMARY KEY (tenant, consumer, local)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE delivery_question (
+    question INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant TEXT NOT NULL,
+    since INTEGER NOT NULL,
+    address TEXT NOT NULL,                 -- where the answer goes, as asked
+    message_id TEXT NOT NULL,
+    certificate TEXT,                      -- who asked
+    envelope BLOB NOT NULL
+) STRICT;
+CREATE INDEX delivery_question_tenant ON delivery_question (tenant, question);
+";

@@ -1,0 +1,115 @@
+//! Deferred questions (ITI TF-2: 3.55.4.1.3): whoever was told that a question is accepted may rely on an answer, also when
+//! we were started anew in between.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::limits;
+use crate::store::rusqlite::params;
+use crate::store::{Store, StoreError};
+
+/// The open questions of one tenant. Cheap to clone.
+#[derive(Clone)]
+pub struct Questions {
+    store: Store,
+    tenant: Arc<str>,
+}
+
+/// An open question.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Question {
+    /// Ours, ascending.
+    pub number: i64,
+    /// When it was accepted, in seconds since 1970.
+    pub since: i64,
+    /// Where the answer goes, as the question says.
+    pub address: String,
+    /// wsa:MessageID of the question.
+    pub message_id: String,
+    /// Subject of the certificate of whoever asked.
+    pub certificate: Option<String>,
+    /// The whole question, as it came.
+    pub envelope: Bytes,
+}
+
+/// Nothing of the patient it asks for.
+impl std::fmt::Debug for Question {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Question({} of {})", self.number, self.since)
+    }
+}
+
+/// What became of a question that is to be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// It is on disk, under this number.
+    As(i64),
+    /// Too many are open.
+    Full,
+}
+
+impl Questions {
+    /// The questions in a store that has [`super::MIGRATION`].
+    pub fn new(store: Store, tenant: Arc<str>) -> Self {
+        Self { store, tenant }
+    }
+
+    /// Keeps a question (its number and time are given here); returns when it is on disk.
+    pub async fn keep(&self, question: Question) -> Result<Kept, StoreError> {
+        let tenant = Arc::clone(&self.tenant);
+        let keep = self.store.write(move |connection| {
+            let count = "SELECT COUNT(*) FROM delivery_question WHERE tenant = ?1";
+            let open: i64 = connection.prepare_cached(count)?.query_row([&*tenant], |row| row.get(0))?;
+            if open >= limits::MAX_DEFERRED_QUESTIONS {
+                return Ok(Kept::Full);
+            }
+            let insert = "INSERT INTO delivery_question (tenant, since, address, message_id, certificate, envelope) \
+                          VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+            let Question { since, address, message_id, certificate, envelope, .. } = question;
+            connection.prepare_cached(insert)?.execute(params![
+                &*tenant,
+                since,
+                address,
+                message_id,
+                certificate,
+                &envelope[..]
+            ])?;
+            Ok(Kept::As(connection.last_insert_rowid()))
+        });
+        keep.await
+    }
+
+    /// All that are open, oldest first.
+    pub async fn open(&self) -> Result<Vec<Question>, StoreError> {
+        let tenant = Arc::clone(&self.tenant);
+        let read = self.store.read(move |connection| {
+            let find = "SELECT question, since, address, message_id, certificate, envelope FROM delivery_question \
+                        WHERE tenant = ?1 ORDER BY question";
+            let mut find = connection.prepare_cached(find)?;
+            let rows = find.query_map([&*tenant], |row| {
+                Ok(Question {
+                    number: row.get(0)?,
+                    since: row.get(1)?,
+                    address: row.get(2)?,
+                    message_id: row.get(3)?,
+                    certificate: row.get(4)?,
+                    envelope: row.get::<_, Vec<u8>>(5)?.into(),
+                })
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        });
+        read.await
+    }
+
+    /// A question is answered, or given up.
+    pub async fn close(&self, number: i64) -> Result<(), StoreError> {
+        let tenant = Arc::clone(&self.tenant);
+        let delete = "DELETE FROM delivery_question WHERE tenant = ?1 AND question = ?2";
+        let write = self.store.write(move |connection| {
+            connection.prepare_cached(delete)?.execute(params![&*tenant, number])?;
+            Ok(())
+        });
+        write.await
+    }
+}
