@@ -327,6 +327,9 @@ pub const MAX_SEARCHED_RECORDS: usize = 5_000;
 /// Records written lately whose keys are remembered, so that what was compared before the writer's turn holds: two full
 /// groups of its jobs, and as many again.
 pub const MAX_RECENT_RECORDS: usize = 4 * MAX_GROUP_JOBS;
+/// Keys of the patient index that are held in memory before they become a file: of some 40,000 records. They are read anew
+/// at a start, which takes a quarter of a second.
+pub const MAX_KEYS_IN_MEMORY: usize = 750_000;
 /// Events of the patient index that are kept for those who read on from where they stopped.
 pub const MAX_KEPT_EVENTS: u64 = 1_000_000;
 /// Keys under which one record is found by another of the same person; a record in kanji and kana with one address and one

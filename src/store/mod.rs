@@ -110,6 +110,7 @@ type Hooks = Arc<RwLock<Vec<BeforeCommit>>>;
 pub struct Store(Arc<Shared>);
 
 struct Shared {
+    directory: PathBuf,
     hooks: Hooks,
     /// Gone once the store is closed.
     queues: Mutex<Option<Queues>>,
@@ -137,10 +138,16 @@ impl Store {
         let writer = writer::start(&file, connection, hooks.clone(), lock, &mut threads)?;
         let readers = reader::start(&file, &mut threads)?;
         Ok(Self(Arc::new(Shared {
+            directory: directory.to_owned(),
             hooks,
             queues: Mutex::new(Some(Queues { writer, readers })),
             threads: Mutex::new(threads),
         })))
+    }
+
+    /// The directory, where rooms above may keep files of their own.
+    pub fn directory(&self) -> &Path {
+        &self.0.directory
     }
 
     /// Adds a hook that runs before each group's commit.

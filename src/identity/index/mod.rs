@@ -38,7 +38,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::watch;
 
 use self::announce::{Announcement, News};
-use self::keys::Keys;
+use self::keys::{Keys, Marks};
 use self::schema::{Tables, Tenant};
 use self::search::Question;
 use crate::demographics::{Demographics, DemographicsChange, DomainKind, Domains, Visit};
@@ -102,9 +102,11 @@ impl Index {
         let name = tenant.to_owned();
         let tenant = store.write_blocking(move |connection| Tenant::find_or_make(connection, &name))?;
         let number = tenant.number;
+        let folder = store.directory().join("identity-keys").join(number.to_string());
         let (keys, told) = store.read_blocking(move |connection| {
             let tables = Tables { connection, tenant: number };
-            let keys = tables.read_keys()?;
+            let (keys, reached) = Keys::open(folder, tenant.generation, tables.marks()?)?;
+            tables.read_keys(&keys, reached)?;
             Ok((keys, tables.local(tables.last(schema::Numbered::Event)?)))
         })?;
         let (told, _) = watch::channel(told);
@@ -245,6 +247,14 @@ impl Index {
         store.read(move |connection: &Connection| job(&index, Tables { connection, tenant })).await
     }
 
+    /// Has keys written into a run when they have become many in memory; nobody waits for it.
+    fn keep_keys(&self) {
+        if self.0.keys.is_full() {
+            let index = Arc::clone(&self.0);
+            tokio::task::spawn_blocking(move || index.flush_keys());
+        }
+    }
+
     /// Runs a writing job, and wakes whoever waits for events.
     async fn write<T: Send + 'static>(
         &self,
@@ -258,6 +268,7 @@ impl Index {
             Ok((done, tables.local(tables.last(schema::Numbered::Event)?)))
         });
         let (done, told) = done.await?;
+        self.keep_keys();
         self.0.told.send_if_modified(|known| {
             let news = told > *known;
             *known = told.max(*known);
@@ -267,23 +278,53 @@ impl Index {
     }
 }
 
+impl Shared {
+    fn flush_keys(&self) {
+        let tenant = self.tenant;
+        let marks = self.store.read_blocking(move |connection| Tables { connection, tenant }.marks());
+        // A store that cannot be read is closing: what is in memory is read anew at the next start.
+        self.keys.flush(marks.ok());
+    }
+}
+
 impl Tables<'_> {
-    /// All records' keys, read anew.
-    fn read_keys(self) -> Result<Keys, StoreError> {
-        let keys = Keys::new(self.marks()?);
-        let (first, last) = self.range();
-        let find =
-            "SELECT record, prepared, demographics FROM identity_record WHERE record BETWEEN ?1 AND ?2";
+    /// Inserts the keys of what was written behind some marks: of new records, then of changed ones.
+    fn read_keys(self, keys: &Keys, reached: Marks) -> Result<(), StoreError> {
+        let (_, last) = self.range();
+        let new =
+            "SELECT record, prepared, demographics FROM identity_record WHERE record > ?1 AND record <= ?2";
+        self.insert_keys(keys, new, [self.global(reached.record), last], |record| {
+            if keys.is_full() {
+                keys.flush(Some(Marks { record, ..reached }));
+            }
+        })?;
+        let changed = "SELECT record, prepared, demographics FROM identity_record WHERE record IN
+                       (SELECT record FROM identity_former WHERE former > ?1 AND former <= ?2)";
+        self.insert_keys(keys, changed, [self.global(reached.former), last], |_| {})?;
+        if keys.is_full() {
+            keys.flush(Some(self.marks()?));
+        }
+        Ok(())
+    }
+    fn insert_keys(
+        self,
+        keys: &Keys,
+        find: &str,
+        between: [i64; 2],
+        inserted: impl Fn(u64),
+    ) -> Result<(), StoreError> {
         let mut find = self.connection.prepare(find)?;
-        let mut rows = find.query([first, last])?;
+        let mut rows = find.query(between)?;
         let mut of_record = Vec::new();
         while let Some(row) = rows.next()? {
+            let record = self.local(row.get(0)?);
             of_record.clear();
             scoring::blocking_keys(&row.get::<_, Vec<u8>>(1)?, &mut of_record);
             search_keys::of(&records::decode(&row.get::<_, Vec<u8>>(2)?)?, &mut of_record);
-            keys.insert(self.local(row.get(0)?), &of_record);
+            keys.insert(record, &of_record);
+            inserted(record);
         }
-        Ok(keys)
+        Ok(())
     }
 }
 

@@ -1,0 +1,258 @@
+//! Which records have a key: blocking keys of matching, and what questions are narrowed down by.
+//!
+//! A record has some twenty keys, at random places of their order: as rows of a B-tree every message would dirty as many
+//! pages. So they are kept beside the database: what is new in memory, the rest in ordered files ([`run::Run`]) that are
+//! written at once and joined as they become many. All of it is derived from the records. It needs no sync with them: the
+//! marks in a run tell up to which record and change it reaches, and what lies behind is read anew at the next start. It is
+//! never wrong for long either: a record that has lost a key is still found under it, and then does not fit.
+
+mod run;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use self::run::{Entry, Run};
+use crate::limits;
+
+/// How far records were written at some moment: their number and the number of changes to them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Marks {
+    pub(super) record: u64,
+    pub(super) former: u64,
+}
+
+impl Marks {
+    fn reaches(self, other: Self) -> bool {
+        self.record >= other.record && self.former >= other.former
+    }
+}
+
+/// A record that was just written.
+#[derive(Debug, Clone)]
+pub(super) struct Recent {
+    pub(super) record: u64,
+    /// Where the record was added or changed.
+    pub(super) marks: Marks,
+    /// Ascending.
+    pub(super) keys: Arc<[u64]>,
+}
+
+/// The keys of one tenant's records.
+pub(super) struct Keys {
+    folder: PathBuf,
+    generation: Vec<u8>,
+    held: RwLock<Held>,
+    recent: RwLock<RecentlyWritten>,
+    /// Somebody writes a run.
+    writing: AtomicBool,
+}
+
+/// Where keys are.
+#[derive(Default)]
+struct Held {
+    delta: BTreeSet<Entry>,
+    /// What is being written into a run.
+    frozen: Arc<BTreeSet<Entry>>,
+    /// Oldest first, each at least twice as large as the next.
+    runs: Vec<Arc<Run>>,
+}
+
+/// The latest writes, and up to where earlier ones are forgotten.
+#[derive(Default)]
+struct RecentlyWritten {
+    latest: VecDeque<Recent>,
+    forgotten: Marks,
+}
+
+impl Keys {
+    /// Opens what is in a folder of an index that is written up to some marks; gives the marks behind which records' keys
+    /// must be inserted again.
+    pub(super) fn open(
+        folder: PathBuf,
+        generation: Vec<u8>,
+        written: Marks,
+    ) -> std::io::Result<(Self, Marks)> {
+        std::fs::create_dir_all(&folder)?;
+        let (runs, reached) = open_runs(&folder, &generation, written)?;
+        let held = RwLock::new(Held { runs, ..Held::default() });
+        let recent = RwLock::new(RecentlyWritten { latest: VecDeque::new(), forgotten: written });
+        Ok((Self { folder, generation, held, recent, writing: AtomicBool::new(false) }, reached))
+    }
+
+    /// Adds a record's keys.
+    pub(super) fn insert(&self, record: u64, keys: &[u64]) {
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        held.delta.extend(keys.iter().map(|key| (*key, record as u32)));
+    }
+
+    /// Adds a record's keys as it is written; the writer's.
+    pub(super) fn write(&self, recent: Recent) {
+        self.insert(recent.record, &recent.keys);
+        let mut written = self.recent.write().unwrap_or_else(PoisonError::into_inner);
+        written.latest.push_back(recent);
+        if written.latest.len() > limits::MAX_RECENT_RECORDS
+            && let Some(oldest) = written.latest.pop_front()
+        {
+            written.forgotten = oldest.marks;
+        }
+    }
+
+    /// Records written behind some marks that have one of the keys, which ascend; None if those are no longer known.
+    pub(super) fn written_since(&self, marks: Marks, keys: &[u64]) -> Option<Vec<u64>> {
+        let written = self.recent.read().unwrap_or_else(PoisonError::into_inner);
+        if !marks.reaches(written.forgotten) {
+            return None;
+        }
+        let news = written.latest.iter().rev().take_while(|recent| !marks.reaches(recent.marks));
+        Some(news.filter(|recent| share(&recent.keys, keys)).map(|recent| recent.record).collect())
+    }
+
+    /// Appends up to about `most` records with a key.
+    pub(super) fn find(&self, key: u64, most: usize, into: &mut Vec<u32>) {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        let room = into.len() + most;
+        for set in [&held.delta, held.frozen.as_ref()] {
+            into.extend(set.range((key, 0)..=(key, u32::MAX)).take(most).map(|(_, record)| *record));
+        }
+        for run in &held.runs {
+            if let Err(error) = run.find(key, room.saturating_sub(into.len()), into) {
+                tracing::error!(%error, "a run of the index's keys cannot be read; it is made anew at the next start");
+            }
+        }
+    }
+
+    /// Whether what is in memory should become a run. Whoever is told so must call [`Self::flush`].
+    pub(super) fn is_full(&self) -> bool {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        held.delta.len() >= limits::MAX_KEYS_IN_MEMORY && !self.writing.swap(true, Ordering::Relaxed)
+    }
+
+    /// Writes what is in memory as a run that reaches to some marks, and joins runs of similar size. The marks must have been
+    /// committed before this is called; without them it is not done. Blocks.
+    pub(super) fn flush(&self, to: Option<Marks>) {
+        let done = to.map_or(Ok(()), |to| self.write_run(to).and_then(|()| self.join_runs()));
+        if let Err(error) = done {
+            tracing::warn!(%error, "a run of the index's keys could not be written; they stay in memory");
+        }
+        self.writing.store(false, Ordering::Relaxed);
+    }
+
+    fn write_run(&self, to: Marks) -> std::io::Result<()> {
+        let (frozen, from) = {
+            let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+            let delta = std::mem::take(&mut held.delta);
+            held.frozen = Arc::new(delta);
+            (held.frozen.clone(), held.runs.last().map_or(Marks::default(), |run| run.to))
+        };
+        let run = Run::write(self.name(), &self.generation, from, to, frozen.iter().copied());
+        drop(frozen);
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        let frozen = std::mem::take(&mut held.frozen);
+        match run {
+            Ok(run) => held.runs.push(Arc::new(run)),
+            Err(error) => {
+                held.delta.extend(frozen.iter());
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Joins the last two runs as long as the last is more than half as large as the one before it.
+    fn join_runs(&self) -> std::io::Result<()> {
+        loop {
+            let runs = self.held.read().unwrap_or_else(PoisonError::into_inner).runs.clone();
+            let [.., one, another] = runs.as_slice() else { return Ok(()) };
+            if another.count * 2 <= one.count {
+                return Ok(());
+            }
+            let mut failed = None;
+            let merged = merge(one, another, &mut failed);
+            let joined = Run::write(self.name(), &self.generation, one.from, another.to, merged)?;
+            if let Some(error) = failed {
+                let _ = std::fs::remove_file(joined.path());
+                return Err(error);
+            }
+            {
+                let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+                let kept = held.runs.len().saturating_sub(2);
+                held.runs.truncate(kept);
+                held.runs.push(Arc::new(joined));
+            }
+            // Whoever still reads them has them open. If they stay, the next start sees that they are contained.
+            for old in [one, another] {
+                let _ = std::fs::remove_file(old.path());
+            }
+        }
+    }
+
+    fn name(&self) -> PathBuf {
+        self.folder.join(format!("{}.run", uuid::Uuid::new_v4()))
+    }
+}
+
+/// The entries of two runs in order; a failure is told aside.
+fn merge<'r>(
+    one: &'r Run,
+    another: &'r Run,
+    failed: &'r mut Option<std::io::Error>,
+) -> impl Iterator<Item = Entry> + 'r {
+    let mut heads = (one.entries().peekable(), another.entries().peekable());
+    std::iter::from_fn(move || {
+        let next = match (heads.0.peek(), heads.1.peek()) {
+            (Some(Ok(a)), Some(Ok(b))) if a <= b => heads.0.next(),
+            (Some(Ok(_)), None) | (Some(Err(_)), _) => heads.0.next(),
+            _ => heads.1.next(),
+        };
+        match next? {
+            Ok(entry) => Some(entry),
+            Err(error) => {
+                *failed = Some(error);
+                None
+            }
+        }
+    })
+}
+
+/// The runs in a folder that follow on each other, and how far they reach. Whatever else is there goes.
+fn open_runs(folder: &Path, generation: &[u8], written: Marks) -> std::io::Result<(Vec<Arc<Run>>, Marks)> {
+    let mut found = Vec::new();
+    for file in std::fs::read_dir(folder)? {
+        let path = file?.path();
+        match Run::open(path.clone(), generation) {
+            // A database that was put back to an earlier state has other records behind that.
+            Ok(run) if written.reaches(run.to) => found.push(run),
+            _ => std::fs::remove_file(path)?,
+        }
+    }
+    let order = |marks: Marks| (marks.record, marks.former);
+    found.sort_by_key(|run| (order(run.from), std::cmp::Reverse(order(run.to))));
+    let (mut runs, mut reached) = (Vec::new(), Marks::default());
+    for run in found {
+        if run.from == reached && run.to != reached {
+            reached = run.to;
+            runs.push(Arc::new(run));
+        } else {
+            std::fs::remove_file(run.path())?;
+        }
+    }
+    Ok((runs, reached))
+}
+
+/// Whether two ascending lists have something in common.
+fn share(a: &[u64], b: &[u64]) -> bool {
+    let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
+    while let (Some(x), Some(y)) = (a.peek(), b.peek()) {
+        match x.cmp(y) {
+            std::cmp::Ordering::Less => drop(a.next()),
+            std::cmp::Ordering::Greater => drop(b.next()),
+            std::cmp::Ordering::Equal => return true,
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,156 @@
+//! A run: keys and records in one ordered file that is never changed. Small pieces are read where they are wanted; the page
+//! cache keeps what is warm.
+//!
+//! ```text
+//! head      magic, generation of the index, marks from and to, number of entries, checksum of the head
+//! entries   key (8 bytes), record (4), ascending
+//! fences    the first key of each block of entries
+//! ```
+
+use std::fs::File;
+use std::io::{BufWriter, Error, ErrorKind, Read, Result, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use super::Marks;
+
+const MAGIC: &[u8; 8] = b"SKSKEYS1";
+const HEAD: usize = 8 + 16 + 5 * 8 + 4;
+const ENTRY: usize = 12;
+/// Entries that are read at once: a page.
+const BLOCK: usize = 341;
+
+/// A key and a record that has it.
+pub(super) type Entry = (u64, u32);
+
+/// An open run.
+pub(super) struct Run {
+    file: File,
+    path: PathBuf,
+    pub(super) from: Marks,
+    pub(super) to: Marks,
+    pub(super) count: u64,
+    fences: Vec<u64>,
+}
+
+impl Run {
+    /// Writes entries, which ascend, and opens the run. It is complete once it has its name.
+    pub(super) fn write(
+        path: PathBuf,
+        generation: &[u8],
+        from: Marks,
+        to: Marks,
+        entries: impl Iterator<Item = Entry>,
+    ) -> Result<Self> {
+        let unfinished = path.with_extension("new");
+        let mut file = BufWriter::with_capacity(256 * 1024, File::create(&unfinished)?);
+        file.write_all(&[0; HEAD])?;
+        let (mut count, mut fences) = (0_u64, Vec::new());
+        let mut last = None;
+        for entry in entries.filter(|entry| last.replace(*entry) != Some(*entry)) {
+            if count.is_multiple_of(BLOCK as u64) {
+                fences.push(entry.0);
+            }
+            file.write_all(&entry.0.to_le_bytes())?;
+            file.write_all(&entry.1.to_le_bytes())?;
+            count += 1;
+        }
+        for fence in &fences {
+            file.write_all(&fence.to_le_bytes())?;
+        }
+        let file = file.into_inner().map_err(|error| error.into_error())?;
+        file.write_all_at(head(generation, from, to, count).as_slice(), 0)?;
+        file.sync_all()?;
+        std::fs::rename(&unfinished, &path)?;
+        Self::open(path, generation)
+    }
+
+    /// Opens a run of this index; InvalidData if it is another's or not whole.
+    pub(super) fn open(path: PathBuf, generation: &[u8]) -> Result<Self> {
+        let mut file = File::open(&path)?;
+        let mut bytes = [0; HEAD];
+        file.read_exact(&mut bytes)?;
+        let number = |at: usize| u64_at(&bytes, 24 + 8 * at);
+        let from = Marks { record: number(0), former: number(1) };
+        let to = Marks { record: number(2), former: number(3) };
+        let count = number(4);
+        let blocks = count.div_ceil(BLOCK as u64);
+        let length = count.saturating_mul(ENTRY as u64).saturating_add(blocks * 8 + HEAD as u64);
+        if bytes != *head(generation, from, to, count) || file.metadata()?.len() != length {
+            return Err(Error::new(ErrorKind::InvalidData, "not a run of this index"));
+        }
+        let mut fences = vec![0; blocks as usize * 8];
+        file.read_exact_at(&mut fences, length - blocks * 8)?;
+        let fences = fences.chunks_exact(8).map(|fence| u64_at(fence, 0)).collect();
+        Ok(Self { file, path, from, to, count, fences })
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends up to `most` records with a key.
+    pub(super) fn find(&self, key: u64, most: usize, into: &mut Vec<u32>) -> Result<()> {
+        let mut block = self.fences.partition_point(|fence| *fence < key).saturating_sub(1);
+        let mut bytes = [0; BLOCK * ENTRY];
+        let mut room = most;
+        while self.fences.get(block).is_some_and(|fence| *fence <= key) {
+            let entries = self.read(block, &mut bytes)?;
+            let first = entries.partition_point(|entry| u64_at(entry, 0) < key);
+            let equal = entries.iter().skip(first).take_while(|entry| u64_at(*entry, 0) == key);
+            let before = into.len();
+            into.extend(equal.take(room).map(|entry| u32_at(entry, 8)));
+            room -= into.len() - before;
+            if room == 0 {
+                break;
+            }
+            block += 1;
+        }
+        Ok(())
+    }
+
+    /// The entries of a block.
+    fn read<'b>(&self, block: usize, bytes: &'b mut [u8]) -> Result<&'b [[u8; ENTRY]]> {
+        let first = (block * BLOCK) as u64;
+        let count = (self.count - first).min(BLOCK as u64) as usize;
+        let bytes = &mut bytes[..count * ENTRY];
+        self.file.read_exact_at(bytes, HEAD as u64 + first * ENTRY as u64)?;
+        Ok(bytes.as_chunks().0)
+    }
+
+    /// All entries in order. A disk that fails ends them: what is written of them then has another length and is not used.
+    pub(super) fn entries(&self) -> impl Iterator<Item = Result<Entry>> + '_ {
+        let mut bytes = vec![0; BLOCK * ENTRY];
+        (0..self.fences.len()).flat_map(move |block| {
+            let entries: Vec<Result<Entry>> = match self.read(block, &mut bytes) {
+                Ok(entries) => entries.iter().map(|entry| Ok((u64_at(entry, 0), u32_at(entry, 8)))).collect(),
+                Err(error) => vec![Err(error)],
+            };
+            entries
+        })
+    }
+}
+
+fn head(generation: &[u8], from: Marks, to: Marks, count: u64) -> Box<[u8; HEAD]> {
+    let mut head = Box::new([0; HEAD]);
+    head[..8].copy_from_slice(MAGIC);
+    for (to, byte) in head[8..24].iter_mut().zip(generation) {
+        *to = *byte;
+    }
+    let numbers = [from.record, from.former, to.record, to.former, count];
+    for (to, number) in head[24..64].chunks_exact_mut(8).zip(numbers) {
+        to.copy_from_slice(&number.to_le_bytes());
+    }
+    let checksum = crc32fast::hash(&head[..64]);
+    head[64..].copy_from_slice(&checksum.to_le_bytes());
+    head
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    bytes.get(at..).and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| u64::from_le_bytes(*bytes))
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    bytes.get(at..).and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| u32::from_le_bytes(*bytes))
+}
