@@ -320,8 +320,6 @@ pub const MAX_RECORDS_PER_PERSON: usize = 256;
 pub const MAX_INSURED_ALIKE: usize = 64;
 /// Former versions of one record that serve linking.
 pub const MAX_FORMER_VERSIONS: usize = 32;
-/// Former names of one record that serve linking.
-pub const MAX_FORMER_NAMES: usize = 4;
 /// Records that one question looks through: what a wide one leaves out is found by a closer one.
 pub const MAX_SEARCHED_RECORDS: usize = 5_000;
 /// Records written lately whose keys are remembered, so that what was compared before the writer's turn holds: two full

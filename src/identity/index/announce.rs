@@ -8,10 +8,11 @@ use super::events::EventKind;
 use super::keys::{Keys, Marks, Recent};
 use super::links::{Cause, Link, Origin, Pair};
 use super::persons::{Regrouping, component, pairs};
-use super::records::{Content, Record, with_former_names};
+use super::records::{Content, Record, prepared};
 use super::schema::{Numbered, Tables};
-use super::{Announced, IndexError, scoring, search_keys};
+use super::{Announced, IndexError, search_keys};
 use crate::demographics::{Demographics, DemographicsChange, Visit};
+use crate::identity::matching::Prepared;
 use crate::ids::PatientId;
 use crate::store::StoreError;
 
@@ -32,7 +33,7 @@ pub(super) struct Proposed {
     pub(super) known: Option<(Record, Demographics, Option<Visit>)>,
     pub(super) demographics: Demographics,
     pub(super) visit: Option<Visit>,
-    pub(super) prepared: Vec<u8>,
+    pub(super) prepared: Prepared,
     pub(super) blocking: Vec<u64>,
     /// None if nothing changes that matching looks at.
     pub(super) scored: Option<Vec<Scored>>,
@@ -115,9 +116,9 @@ impl Tables<'_> {
         if let Some((_, was, _)) = known.as_ref().filter(|(_, was, _)| *was != demographics) {
             former.insert(0, (0, was.clone()));
         }
-        let prepared = scoring::prepare(&with_former_names(&demographics, &former));
+        let prepared = prepared(&demographics, &former);
         let mut blocking = Vec::new();
-        scoring::blocking_keys(&prepared, &mut blocking);
+        prepared.blocking_keys(&mut blocking);
         let as_before = match own {
             Some(own) => self.comparable(own)?.is_some_and(|was| was.prepared == prepared),
             None => false,

@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use super::keys::Keys;
 use super::records::Activity;
 use super::schema::Tables;
-use super::scoring;
-use crate::identity::matching::{Comparison, Verdict};
+use crate::identity::matching::{Comparison, Prepared, Verdict};
 use crate::limits;
 use crate::store::StoreError;
 
@@ -23,7 +22,7 @@ impl Tables<'_> {
     pub(super) fn score_all(
         self,
         keys: &Keys,
-        prepared: &[u8],
+        prepared: &Prepared,
         blocking: &[u64],
         own: Option<i64>,
     ) -> Result<Vec<Scored>, StoreError> {
@@ -37,13 +36,13 @@ impl Tables<'_> {
         Ok(scored)
     }
     /// Compares one record with a prepared one; None if it has ended or is clearly another.
-    pub(super) fn score(self, prepared: &[u8], candidate: i64) -> Result<Option<Scored>, StoreError> {
+    pub(super) fn score(self, prepared: &Prepared, candidate: i64) -> Result<Option<Scored>, StoreError> {
         let Some(other) = self.comparable(candidate)? else { return Ok(None) };
         if other.active == Activity::Subsumed {
             return Ok(None);
         }
-        let comparison = scoring::compare(prepared, &other.prepared);
-        let alike = scoring::verdict(&comparison) != Verdict::Different;
+        let comparison = self.matcher.model.compare(prepared, &other.prepared);
+        let alike = self.matcher.thresholds.verdict(&comparison) != Verdict::Different;
         Ok(alike.then_some(Scored { record: candidate, revision: other.revision, comparison }))
     }
 }

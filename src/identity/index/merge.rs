@@ -5,9 +5,9 @@ use super::events::EventKind;
 use super::keys::{Keys, Recent};
 use super::links::{Bar, Link, Pair};
 use super::persons::Regrouping;
-use super::records::{Content, Record, with_former_names};
+use super::records::{Content, Record, prepared};
 use super::schema::Tables;
-use super::{IndexError, scoring, search_keys};
+use super::{IndexError, search_keys};
 use crate::demographics::DemographicsChange;
 use crate::ids::PatientId;
 use crate::store::StoreError;
@@ -43,13 +43,13 @@ impl Tables<'_> {
         if was != demographics {
             self.keep_former(stays.number, &was, now)?;
         }
-        let prepared = scoring::prepare(&with_former_names(&demographics, &self.former(stays.number)?));
+        let prepared = prepared(&demographics, &self.former(stays.number)?);
         let content = Content { demographics: &demographics, prepared: &prepared, visit: visit.as_ref() };
         self.change(stays.number, &content)?;
         self.end(ends.number, stays.number)?;
 
         let mut blocking = Vec::new();
-        scoring::blocking_keys(&prepared, &mut blocking);
+        prepared.blocking_keys(&mut blocking);
         let mut written = blocking.clone();
         search_keys::of(&demographics, &mut written);
         written.sort_unstable();

@@ -26,7 +26,6 @@ mod persons;
 mod records;
 mod relink;
 mod schema;
-mod scoring;
 mod search;
 mod search_keys;
 mod shown;
@@ -39,9 +38,10 @@ use tokio::sync::watch;
 
 use self::announce::{Announcement, News};
 use self::keys::{Keys, Marks};
-use self::schema::{Tables, Tenant};
+use self::schema::{Matcher, Tables, Tenant};
 use self::search::Question;
 use crate::demographics::{Demographics, DemographicsChange, DomainKind, Domains, Visit};
+use crate::identity::matching::{Model, Prepared, Thresholds};
 use crate::ids::{Oid, PatientId};
 use crate::store::{Connection, Store, StoreError};
 use crate::transactions::identity::{DemographicsQuery, Match};
@@ -60,6 +60,7 @@ struct Shared {
     store: Store,
     tenant: i64,
     keys: Keys,
+    matcher: RwLock<Arc<Matcher>>,
     domains: RwLock<Arc<Domains>>,
     /// The last event's number, as far as it is known to be on disk.
     told: watch::Sender<u64>,
@@ -103,14 +104,18 @@ impl Index {
         let tenant = store.write_blocking(move |connection| Tenant::find_or_make(connection, &name))?;
         let number = tenant.number;
         let folder = store.directory().join("identity-keys").join(number.to_string());
-        let (keys, told) = store.read_blocking(move |connection| {
-            let tables = Tables { connection, tenant: number };
-            let (keys, reached) = Keys::open(folder, tenant.generation, tables.marks()?)?;
+        let (keys, told, matcher) = store.read_blocking(move |connection| {
+            let matcher = Matcher { model: Model::built_in(), thresholds: Thresholds::default() };
+            let tables = Tables { connection, tenant: number, matcher: &matcher };
+            let marks = tables.marks()?;
+            let (keys, reached) = Keys::open(folder, tenant.generation, marks)?;
             tables.read_keys(&keys, reached)?;
-            Ok((keys, tables.local(tables.last(schema::Numbered::Event)?)))
+            let told = tables.local(tables.last(schema::Numbered::Event)?);
+            let model = matcher.model.among(marks.record);
+            Ok((keys, told, RwLock::new(Arc::new(Matcher { model, ..matcher }))))
         })?;
         let (told, _) = watch::channel(told);
-        Ok(Self(Arc::new(Shared { store, tenant: number, keys, domains: RwLock::default(), told })))
+        Ok(Self(Arc::new(Shared { store, tenant: number, keys, matcher, domains: RwLock::default(), told })))
     }
 
     /// Takes up what the region's domains are: how messages name them, and whose identifiers are insured persons' numbers.
@@ -242,9 +247,7 @@ impl Index {
         job: impl FnOnce(&Shared, Tables<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let index = Arc::clone(&self.0);
-        let tenant = index.tenant;
-        let store = self.0.store.clone();
-        store.read(move |connection: &Connection| job(&index, Tables { connection, tenant })).await
+        self.0.store.read(move |connection| index.within(connection, |tables| job(&index, tables))).await
     }
 
     /// Has keys written into a run when they have become many in memory; nobody waits for it.
@@ -261,11 +264,11 @@ impl Index {
         job: impl FnOnce(&Shared, Tables<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let index = Arc::clone(&self.0);
-        let tenant = index.tenant;
-        let done = self.0.store.write(move |connection: &Connection| {
-            let tables = Tables { connection, tenant };
-            let done = job(&index, tables)?;
-            Ok((done, tables.local(tables.last(schema::Numbered::Event)?)))
+        let done = self.0.store.write(move |connection| {
+            index.within(connection, |tables| {
+                let done = job(&index, tables)?;
+                Ok((done, tables.local(tables.last(schema::Numbered::Event)?)))
+            })
         });
         let (done, told) = done.await?;
         self.keep_keys();
@@ -279,9 +282,26 @@ impl Index {
 }
 
 impl Shared {
-    fn flush_keys(&self) {
-        let tenant = self.tenant;
-        let marks = self.store.read_blocking(move |connection| Tables { connection, tenant }.marks());
+    /// Runs something on the tables, with the matcher as it is now.
+    fn within<T>(
+        &self,
+        connection: &Connection,
+        job: impl FnOnce(Tables<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let matcher = Arc::clone(&self.matcher.read().unwrap_or_else(PoisonError::into_inner));
+        job(Tables { connection, tenant: self.tenant, matcher: &matcher })
+    }
+
+    fn flush_keys(self: Arc<Self>) {
+        let index = Arc::clone(&self);
+        let marks =
+            self.store.read_blocking(move |connection| index.within(connection, |tables| tables.marks()));
+        if let Ok(marks) = marks {
+            // The more records there are, the more strangers look alike.
+            let mut matcher = self.matcher.write().unwrap_or_else(PoisonError::into_inner);
+            let model = matcher.model.clone().among(marks.record);
+            *matcher = Arc::new(Matcher { model, thresholds: matcher.thresholds });
+        }
         // A store that cannot be read is closing: what is in memory is read anew at the next start.
         self.keys.flush(marks.ok());
     }
@@ -319,7 +339,8 @@ impl Tables<'_> {
         while let Some(row) = rows.next()? {
             let record = self.local(row.get(0)?);
             of_record.clear();
-            scoring::blocking_keys(&row.get::<_, Vec<u8>>(1)?, &mut of_record);
+            let prepared = Prepared::from_bytes(row.get_ref(1)?.as_blob().unwrap_or_default());
+            prepared.unwrap_or_default().blocking_keys(&mut of_record);
             search_keys::of(&records::decode(&row.get::<_, Vec<u8>>(2)?)?, &mut of_record);
             keys.insert(record, &of_record);
             inserted(record);

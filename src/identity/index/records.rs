@@ -4,7 +4,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::schema::{Numbered, Tables};
-use crate::demographics::{Demographics, NameKind, Visit};
+use crate::demographics::{Demographics, Visit};
+use crate::identity::matching::Prepared;
 use crate::ids::PatientId;
 use crate::limits;
 use crate::store::rusqlite::{OptionalExtension, Row, params};
@@ -27,7 +28,7 @@ pub(super) struct Comparable {
     pub(super) person: i64,
     pub(super) active: Activity,
     pub(super) revision: i64,
-    pub(super) prepared: Vec<u8>,
+    pub(super) prepared: Prepared,
 }
 
 /// Whether a record still stands for somebody.
@@ -40,7 +41,7 @@ pub(super) enum Activity {
 /// What is stored for a record's current state.
 pub(super) struct Content<'a> {
     pub(super) demographics: &'a Demographics,
-    pub(super) prepared: &'a [u8],
+    pub(super) prepared: &'a Prepared,
     pub(super) visit: Option<&'a Visit>,
 }
 
@@ -80,15 +81,19 @@ impl Tables<'_> {
         let find =
             "SELECT person, survivor IS NULL, revision, prepared FROM identity_record WHERE record = ?1";
         let mut find = self.connection.prepare_cached(find)?;
-        let comparable = find.query_row([number], |row| {
-            Ok(Comparable {
-                person: row.get(0)?,
-                active: if row.get(1)? { Activity::Active } else { Activity::Subsumed },
-                revision: row.get(2)?,
-                prepared: row.get(3)?,
-            })
-        });
-        Ok(comparable.optional()?)
+        let mut rows = find.query([number])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let stored = row.get_ref(3)?.as_blob().ok().and_then(Prepared::from_bytes);
+        Ok(Some(Comparable {
+            person: row.get(0)?,
+            active: if row.get(1)? { Activity::Active } else { Activity::Subsumed },
+            revision: row.get(2)?,
+            prepared: stored.map_or_else(|| self.prepare(number), Ok)?,
+        }))
+    }
+    /// A record as it is compared, anew: it was stored by another version.
+    fn prepare(self, number: i64) -> Result<Prepared, StoreError> {
+        Ok(prepared(&self.content(number)?.0, &self.former(number)?))
     }
     /// A record's current demographics and visit.
     pub(super) fn content(self, number: i64) -> Result<(Demographics, Option<Visit>), StoreError> {
@@ -108,7 +113,7 @@ impl Tables<'_> {
             number,
             domain,
             patient.id(),
-            content.prepared,
+            content.prepared.as_bytes(),
             encode(content.demographics)?,
             content.visit.map(encode).transpose()?,
         ])?;
@@ -120,7 +125,7 @@ impl Tables<'_> {
                       SET revision = revision + 1, prepared = ?2, demographics = ?3, visit = ?4 WHERE record = ?1";
         self.connection.prepare_cached(update)?.execute(params![
             number,
-            content.prepared,
+            content.prepared.as_bytes(),
             encode(content.demographics)?,
             content.visit.map(encode).transpose()?,
         ])?;
@@ -159,19 +164,10 @@ impl Tables<'_> {
     }
 }
 
-/// A record as matching should see it: with the names that it had before, which only serve linking.
-pub(super) fn with_former_names(current: &Demographics, former: &[(i64, Demographics)]) -> Demographics {
-    let mut seen = current.clone();
-    let room = limits::MAX_FORMER_NAMES;
-    for name in former.iter().flat_map(|(_, was)| &was.names) {
-        let known = seen.names.iter().any(|have| have.family == name.family && have.given == name.given);
-        if !known && seen.names.len() < current.names.len() + room {
-            let mut name = name.clone();
-            name.kind = NameKind::Birth;
-            seen.names.push(name);
-        }
-    }
-    seen
+/// A record as it is compared, with what it was like before.
+pub(super) fn prepared(current: &Demographics, former: &[(i64, Demographics)]) -> Prepared {
+    let former: Vec<Demographics> = former.iter().map(|(_, was)| was.clone()).collect();
+    Prepared::with_history(current, &former)
 }
 
 /// The first byte of what is encoded: the form of the rest.

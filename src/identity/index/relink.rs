@@ -6,11 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::candidates::Scored;
+use super::insured;
 use super::links::{Cause, Link, Origin, Pair};
 use super::persons::{Regrouping, component, pairs};
 use super::schema::Tables;
-use super::{insured, scoring};
-use crate::identity::matching::{Comparison, Verdict};
+use crate::identity::matching::{Comparison, Prepared, Verdict};
 use crate::limits;
 use crate::store::StoreError;
 
@@ -34,7 +34,7 @@ impl Tables<'_> {
     pub(super) fn relink(
         self,
         record: i64,
-        prepared: &[u8],
+        prepared: &Prepared,
         scored: &[Scored],
         now: i64,
         regrouping: &mut Regrouping<'_>,
@@ -80,14 +80,14 @@ impl Tables<'_> {
     fn judge(
         self,
         record: i64,
-        prepared: &[u8],
+        prepared: &Prepared,
         scored: &[Scored],
     ) -> Result<(Vec<Candidate>, BTreeMap<Pair, (Cause, f64)>), StoreError> {
         let mut same = self.same_by_number(record, prepared)?;
         let mut doubts = BTreeMap::new();
         for Scored { record: other, comparison, .. } in scored {
             let probability = comparison.probability;
-            match scoring::verdict(comparison) {
+            match self.matcher.thresholds.verdict(comparison) {
                 Verdict::Same => {
                     same.push(Candidate { record: *other, origin: Origin::Matcher, probability })
                 }
@@ -103,12 +103,12 @@ impl Tables<'_> {
     }
 
     /// Who has the same insured person's number and agrees otherwise. Relatives may have the number in common.
-    fn same_by_number(self, record: i64, prepared: &[u8]) -> Result<Vec<Candidate>, StoreError> {
+    fn same_by_number(self, record: i64, prepared: &Prepared) -> Result<Vec<Candidate>, StoreError> {
         let mut same = Vec::new();
         for (domain, id) in self.insured_numbers(record)? {
             for other in self.insured_by(&self.identifier(domain, &id)?)? {
                 let Some(theirs) = self.comparable(other)?.filter(|_| other != record) else { continue };
-                let comparison = scoring::compare(prepared, &theirs.prepared);
+                let comparison = self.matcher.model.compare(prepared, &theirs.prepared);
                 let agree = insured::agree(&self.content(record)?.0, &self.content(other)?.0);
                 if agree && !comparison.barred {
                     same.push(Candidate { record: other, origin: Origin::Key, probability: 1.0 });
@@ -159,7 +159,7 @@ impl Tables<'_> {
     /// Compares two records as they are.
     pub(super) fn compare_pair(self, pair: Pair) -> Result<Comparison, StoreError> {
         Ok(match (self.comparable(pair.0)?, self.comparable(pair.1)?) {
-            (Some(one), Some(another)) => scoring::compare(&one.prepared, &another.prepared),
+            (Some(one), Some(another)) => self.matcher.model.compare(&one.prepared, &another.prepared),
             _ => Comparison { probability: 0.0, barred: true },
         })
     }

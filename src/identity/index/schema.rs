@@ -2,6 +2,7 @@
 //!
 //! The tenant leads every key: it is the upper part of every number.
 
+use crate::identity::matching::{Model, Thresholds};
 use crate::ids::{Oid, PatientId};
 use crate::store::rusqlite::{Connection, OptionalExtension, params};
 use crate::store::{Migration, StoreError, rusqlite};
@@ -116,6 +117,13 @@ const TENANT_SHIFT: u32 = 40;
 pub(super) struct Tables<'c> {
     pub(super) connection: &'c Connection,
     pub(super) tenant: i64,
+    pub(super) matcher: &'c Matcher,
+}
+
+/// Who decides how alike two records are, and what follows.
+pub(super) struct Matcher {
+    pub(super) model: Model,
+    pub(super) thresholds: Thresholds,
 }
 
 /// A tenant, as opened.

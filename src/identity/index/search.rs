@@ -8,8 +8,9 @@ use super::fits::fits;
 use super::keys::Keys;
 use super::records::Activity;
 use super::schema::Tables;
-use super::{scoring, search_keys};
+use super::search_keys;
 use crate::demographics::{BirthRange, Demographics};
+use crate::identity::matching::Prepared;
 use crate::ids::PatientId;
 use crate::limits;
 use crate::store::StoreError;
@@ -135,9 +136,9 @@ impl Tables<'_> {
         query: &DemographicsQuery,
         degree: u8,
     ) -> Result<Vec<Fitting>, StoreError> {
-        let asked = scoring::prepare(&described(query));
+        let asked = Prepared::of(&described(query));
         let mut blocking = Vec::new();
-        scoring::blocking_keys(&asked, &mut blocking);
+        asked.blocking_keys(&mut blocking);
         let mut fitting = Vec::new();
         for record in candidates(keys, &blocking) {
             let record = self.global(u64::from(record));
@@ -155,7 +156,7 @@ impl Tables<'_> {
         let described = described(query);
         match tolerant {
             Some(degree) if described != Demographics::default() => {
-                self.alike(record, &scoring::prepare(&described), degree)
+                self.alike(record, &Prepared::of(&described), degree)
             }
             _ => {
                 let active = self.comparable(record)?.is_some_and(|found| found.active == Activity::Active);
@@ -168,12 +169,12 @@ impl Tables<'_> {
         }
     }
 
-    fn alike(self, record: i64, asked: &[u8], degree: u8) -> Result<Option<Fitting>, StoreError> {
+    fn alike(self, record: i64, asked: &Prepared, degree: u8) -> Result<Option<Fitting>, StoreError> {
         let Some(found) = self.comparable(record)? else { return Ok(None) };
         if found.active == Activity::Subsumed {
             return Ok(None);
         }
-        let probability = scoring::compare(asked, &found.prepared).probability;
+        let probability = self.matcher.model.compare(asked, &found.prepared).probability;
         let reached = (probability * 100.0).floor().clamp(0.0, 100.0) as u8;
         Ok((reached >= degree).then_some(Fitting { record, degree: reached }))
     }

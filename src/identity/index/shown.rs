@@ -3,8 +3,8 @@
 use super::decisions::Decision;
 use super::links::{Cause, Doubt, Origin, Pair};
 use super::schema::Tables;
-use super::scoring;
 use crate::demographics::Demographics;
+use crate::identity::matching::Explained;
 use crate::ids::PatientId;
 use crate::store::StoreError;
 
@@ -49,8 +49,8 @@ pub struct ShownLink {
     pub probability: Option<f64>,
     /// Seconds since 1970.
     pub since: i64,
-    /// Field by field: name, and how the two agree in it.
-    pub fields: Vec<(String, String)>,
+    /// Field by field: how the two agree in it, and what that counts for.
+    pub fields: Vec<Explained>,
 }
 
 /// A pair that people must decide.
@@ -68,8 +68,8 @@ pub struct Review {
     pub probability: f64,
     /// Seconds since 1970.
     pub since: i64,
-    /// Field by field: name, and how the two agree in it.
-    pub fields: Vec<(String, String)>,
+    /// Field by field: how the two agree in it, and what that counts for.
+    pub fields: Vec<Explained>,
 }
 
 impl Tables<'_> {
@@ -160,9 +160,9 @@ impl Tables<'_> {
         Ok((self.identifier_of(pair.0)?, self.identifier_of(pair.1)?))
     }
 
-    fn explain(self, pair: Pair) -> Result<Vec<(String, String)>, StoreError> {
+    fn explain(self, pair: Pair) -> Result<Vec<Explained>, StoreError> {
         Ok(match (self.comparable(pair.0)?, self.comparable(pair.1)?) {
-            (Some(one), Some(another)) => scoring::explain(&one.prepared, &another.prepared),
+            (Some(one), Some(another)) => self.matcher.model.explain(&one.prepared, &another.prepared),
             _ => Vec::new(),
         })
     }
