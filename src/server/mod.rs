@@ -14,6 +14,7 @@ mod asynchronous;
 mod elsewhere;
 mod faults;
 mod front;
+mod hl7v2;
 mod identity;
 mod listeners;
 mod observe;
@@ -23,6 +24,7 @@ mod wsdl;
 
 pub use elsewhere::Exchange;
 pub use front::Front;
+pub use hl7v2::Hl7Services;
 pub use listeners::{Exposure, ListenError, ListenerSettings, Listeners, Listening, TlsFiles};
 pub use service::{Service, Written};
 pub use services::{Place, Services};

@@ -42,11 +42,10 @@ fn a_whole_pid_is_read_and_written_again() {
     assert_eq!(name(2), ("Kanja", "Taro", Some(Representation::Alphabetic), NameKind::Legal));
     assert!(read.sex == Some(Sex::Male) && read.birth.as_ref().unwrap().as_str() == "19600229");
     assert!(read.multiple_birth == Some(2) && read.deceased == Some(false));
-    assert_eq!(read.telecoms.iter().map(|one| (one.kind.as_str(), one.mail)).collect::<Vec<_>>(), [
-        ("PRN", false),
-        ("NET", true),
-        ("WPN", false)
-    ]);
+    assert_eq!(
+        read.telecoms.iter().map(|one| (one.kind.as_str(), one.mail)).collect::<Vec<_>>(),
+        [("PRN", false), ("NET", true), ("WPN", false)]
+    );
     assert_eq!(read.addresses[0].city, "千代田区");
     assert_eq!(read.account.as_ref().unwrap().authority.universal_id, "1.2.9");
     let again = written(|pid| set_person(&read, pid), "PID");

@@ -1,10 +1,12 @@
 use super::*;
 use crate::demographics::{
-    Authority, BirthRange, BirthTime, Change, Demographics, DemographicsChange, Domain, Domains, Identifier, Name, Sex,
+    Authority, BirthRange, BirthTime, Change, Demographics, DemographicsChange, Domain, Domains, Identifier,
+    Name, Sex,
 };
 use crate::ids::{Oid, PatientId};
 use crate::transactions::identity::{
-    Corresponding, CorrespondingQuery, DemographicsQuery, Feed, FeedEvent, IdentifiersChanged, Match, Page, Retry,
+    Corresponding, CorrespondingQuery, DemographicsQuery, Feed, FeedEvent, IdentifiersChanged, Match, Page,
+    Retry,
 };
 use crate::transactions::iti8::Occasion;
 use crate::transactions::iti10::NoName;
@@ -42,7 +44,11 @@ fn name() -> Name {
 }
 
 fn change() -> DemographicsChange {
-    DemographicsChange { names: Change::Set(vec![name()]), sex: Change::Remove, ..DemographicsChange::default() }
+    DemographicsChange {
+        names: Change::Set(vec![name()]),
+        sex: Change::Remove,
+        ..DemographicsChange::default()
+    }
 }
 
 /// Reads what was written, which has what its structure demands.
@@ -74,7 +80,9 @@ fn feeds_are_read_as_they_are_written() {
         change: Box::new(change()),
     };
     for event in [announce, merge] {
-        for occasion in [Occasion::Admission, Occasion::Registration, Occasion::PreAdmission, Occasion::Update] {
+        for occasion in
+            [Occasion::Admission, Occasion::Registration, Occasion::PreAdmission, Occasion::Update]
+        {
             let feed = Feed { event: event.clone(), source: source.clone() };
             let message = sent(&iti8::request(&feed, occasion, &parties(), "C1"));
             assert_eq!(message.field("MSH", 10).value(), "C1");
@@ -86,9 +94,12 @@ fn feeds_are_read_as_they_are_written() {
 
 #[test]
 fn the_surviving_identifier_is_of_the_subsumed_ones_domain() {
-    let text = "MSH|^~\\&|A|B|C|D|1||ADT^A40|1|P|2.3.1\rPID|||1^^^&1.2.4&ISO~2^^^&1.2.3&ISO\rMRG|9^^^&1.2.3&ISO\r";
+    let text =
+        "MSH|^~\\&|A|B|C|D|1||ADT^A40|1|P|2.3.1\rPID|||1^^^&1.2.4&ISO~2^^^&1.2.3&ISO\rMRG|9^^^&1.2.3&ISO\r";
     let message = Message::read(text.as_bytes(), Charset::Utf8).unwrap();
-    let Feed { event: FeedEvent::Merge { surviving, .. }, .. } = iti8::read(&message).unwrap() else { panic!() };
+    let Feed { event: FeedEvent::Merge { surviving, .. }, .. } = iti8::read(&message).unwrap() else {
+        panic!()
+    };
     assert_eq!(surviving, identifier("2", "1.2.3"));
 }
 
@@ -96,7 +107,10 @@ fn the_surviving_identifier_is_of_the_subsumed_ones_domain() {
 fn pix_queries_and_answers() {
     let query = CorrespondingQuery {
         patient: identifier("1", "1.2.3"),
-        wanted: vec![Authority::of_oid("1.2.4"), Authority { namespace: "X".to_owned(), ..Authority::default() }],
+        wanted: vec![
+            Authority::of_oid("1.2.4"),
+            Authority { namespace: "X".to_owned(), ..Authority::default() },
+        ],
     };
     let question = sent(&iti9::request(&query, "T1", &parties(), "C1"));
     assert_eq!(iti9::read(&question), Ok(query));
@@ -111,7 +125,9 @@ fn pix_queries_and_answers() {
     assert!(text.contains("\rPID|||7^^^REGION&1.2.4&ISO~8^^^REGION&1.2.4&ISO||~^^^^^^S\r"), "{text}");
     assert!(!text.contains("患者"));
     assert_eq!(answer.field("MSH", 3).value(), "their app");
-    let ids = |answer: &Message| iti9::read_answer(answer, "C1").map(|ids| ids.into_iter().map(|one| one.id).collect());
+    let ids = |answer: &Message| {
+        iti9::read_answer(answer, "C1").map(|ids| ids.into_iter().map(|one| one.id).collect())
+    };
     assert_eq!(ids(&answer), Ok(vec!["7".to_owned(), "8".to_owned()]));
     assert_eq!(iti9::read_answer(&answer, "C2"), Err(Refusal::NotAnAnswer));
 
@@ -122,7 +138,8 @@ fn pix_queries_and_answers() {
         (Place::Wanted(2), "QPD^1^4^2"),
     ] {
         let reply = iti9::answer(&question, unknown(place), &domains());
-        let reported = Reported { location: location.to_owned(), code: "204".to_owned(), text: "why".to_owned() };
+        let reported =
+            Reported { location: location.to_owned(), code: "204".to_owned(), text: "why".to_owned() };
         assert_eq!(ids(&sent(&reply.message)), Err(Refusal::Refused(AckCode::Error, vec![reported])));
     }
     let both = vec![
@@ -181,7 +198,10 @@ fn parameters_that_cannot_be_compared_are_refused_where_they_stand() {
 fn a_visit_can_be_asked_about() {
     let question = iti22::read(&asked("@PV1.2^I~@PV1.3.1^W1~@PV1.7.2.1^山田")).unwrap();
     let visit = question.query.visit.unwrap();
-    assert_eq!((visit.class.as_str(), visit.location.as_str(), visit.attending.as_str()), ("I", "W1", "^山田"));
+    assert_eq!(
+        (visit.class.as_str(), visit.location.as_str(), visit.attending.as_str()),
+        ("I", "W1", "^山田")
+    );
 }
 
 #[test]
