@@ -218,7 +218,7 @@ fn demographics_answers() {
         total: 3,
         remaining: 1,
         pointer: Some("P".to_owned()),
-        without: Vec::new(),
+        wanted: Vec::new(),
     };
     type Write = fn(&Message, Answer<Page>, &Domains) -> Reply;
     type Read = fn(&Message, &str, &Domains) -> Result<Page, Refusal>;
