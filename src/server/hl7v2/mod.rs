@@ -110,5 +110,6 @@ fn caller_of(message: &Message, peer: &Peer, trace: &Arc<str>) -> Caller {
         trace: Arc::clone(trace),
         message_id: Some(message.field("MSH", 10).value().into()),
         system: Some(format!("{facility}|{application}").into()),
+        ..Caller::default()
     }
 }
