@@ -9,7 +9,7 @@ use serde_json::json;
 use super::assemble::{directory_settings, load};
 use super::output::Output;
 use super::{Exit, Outcome, Stop};
-use crate::config::{Mode, Position, Problem, Problems, Settings, Weight};
+use crate::config::{MllpListener, MllpsListener, Mode, Position, Problem, Problems, Settings, Weight};
 use crate::federation::directory::{self, Directory};
 
 /// Check a configuration.
@@ -124,8 +124,23 @@ fn summarise(output: Output, settings: &Settings) {
     if let Some(http) = &listen.http {
         rows.push(["SOAP".to_owned(), format!("http://{}", http.address)]);
     }
+    if let Some(MllpsListener { listener, charset }) = &listen.mllps {
+        let clients =
+            if listener.client_ca.is_some() { "mutual TLS" } else { "TLS, clients without certificate" };
+        rows.push(["HL7 v2".to_owned(), format!("mllps://{} ({clients}, {charset})", listener.address)]);
+    }
+    if let Some(MllpListener { listener, charset }) = &listen.mllp {
+        rows.push(["HL7 v2".to_owned(), format!("mllp://{} ({charset})", listener.address)]);
+    }
     if let Some(operator) = listen.operator {
         rows.push(["operator".to_owned(), format!("http://{operator}")]);
+    }
+    if let Some(identity) = settings.identity.as_ref().filter(|identity| !identity.domains.is_empty()) {
+        let names: Vec<_> = identity.domains.iter().map(|domain| domain.name.as_str()).collect();
+        rows.push(["patient index".to_owned(), names.join(", ")]);
+        let told = identity.consumers.iter().map(|consumer| &consumer.peer);
+        let told = told.chain(identity.registries.iter().map(|registry| &registry.peer));
+        rows.extend(told.map(|peer| ["notified".to_owned(), format!("{} at {}", peer.name, peer.url)]));
     }
     rows.push(["data".to_owned(), settings.data.display().to_string()]);
     if let Some(federation) = &settings.federation {

@@ -31,6 +31,12 @@ pub struct DemoRegion {
     pub patient: String,
     /// URLs by transaction.
     pub endpoints: BTreeMap<String, String>,
+    /// HL7 v2 over TLS, host:port.
+    #[serde(default)]
+    pub mllps: Option<String>,
+    /// HL7 v2, host:port.
+    #[serde(default)]
+    pub mllp: Option<String>,
     /// The operator's pages.
     pub operator: String,
     /// A certificate that this region's listener accepts, PEM.
@@ -76,6 +82,12 @@ impl DemoFile {
 }
 
 impl DemoRegion {
+    /// Where HL7 v2 is spoken over TLS, as a URL.
+    pub fn mllps(&self) -> Result<String, Stop> {
+        let place = self.mllps.as_ref();
+        let place = place.ok_or_else(|| Stop::new(Exit::Usage, "the demo's region has no MLLP listener"))?;
+        Ok(format!("mllps://{place}"))
+    }
     /// An endpoint by its name in `demo.json`.
     pub fn endpoint(&self, name: &str) -> Result<Uri, Stop> {
         let url = self.endpoints.get(name).and_then(|url| url.parse().ok());

@@ -7,6 +7,7 @@ mod check;
 mod demo;
 mod demo_file;
 mod doctor;
+mod feed;
 mod output;
 pub mod peer;
 mod query;
@@ -40,6 +41,8 @@ enum Command {
     Retrieve(retrieve::Retrieve),
     /// Submit files as documents (ITI-41)
     Submit(Box<submit::Submit>),
+    /// Tell of patients (ITI-8)
+    Feed(Box<feed::Feed>),
     /// Find out which side is wrong: DNS, TCP, TLS, certificates, SOAP, clock
     Doctor(doctor::Doctor),
     /// Measure what this machine does, beside its own limits
@@ -103,6 +106,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Query(command) => block_on(command.run()),
         Command::Retrieve(command) => block_on(command.run()),
         Command::Submit(command) => block_on(command.run()),
+        Command::Feed(command) => block_on(command.run()),
         Command::Doctor(command) => block_on(command.run()),
         Command::Bench(command) => block_on(command.run()),
     }

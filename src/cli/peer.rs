@@ -8,8 +8,9 @@ use bytes::Bytes;
 use clap::Args;
 use hyper::Uri;
 
-use super::demo_file::DemoFile;
+use super::demo_file::{DemoFile, DemoRegion};
 use super::{Exit, Stop};
+use crate::config::Destination;
 use crate::limits::{self, Limits};
 use crate::metadata::Submission;
 use crate::transactions::errors::RegistryResponse;
@@ -17,11 +18,12 @@ use crate::transactions::iti18::{self, QueryRequest, QueryResponse};
 use crate::transactions::iti41::{self, ITI41};
 use crate::transactions::iti43::{self, DocumentHead, DocumentSource, RetrieveRequest, RetrieveResponseHead};
 use crate::transactions::{Malformed, Transaction};
+use crate::wire::hl7v2::mllp::{MllpClient, MllpError, MllpPeer};
 use crate::wire::http::{Client, ClientSettings, HttpError, TlsClient, TlsError};
 use crate::wire::soap::{Attachment, CallError, Endpoint, Form, Message, Outgoing, call};
 use crate::wire::stream::{Content, StreamError};
 
-/// Where the peer is and who we are: options of `query`, `retrieve` and `submit`.
+/// Where the peer is and who we are: options of `query`, `retrieve`, `submit` and `feed`.
 #[derive(Debug, Clone, Args)]
 pub struct PeerOptions {
     /// The endpoint's URL
@@ -83,6 +85,38 @@ impl PeerOptions {
     }
 }
 
+impl PeerOptions {
+    /// A client for HL7 v2 over MLLP, and how long to wait for an answer.
+    pub fn mllp(&self) -> Result<(MllpClient, Duration), Stop> {
+        let url = match (&self.demo, &self.url) {
+            (Some(directory), _) => DemoFile::read(directory)?.region(self.region)?.mllps()?,
+            (None, Some(url)) => url.to_string(),
+            (None, None) => return Err(Stop::new(Exit::Usage, "give --url or --demo")),
+        };
+        let destination = Destination::parse(&url).map_err(|problem| Stop::new(Exit::Usage, problem))?;
+        let Destination::Mllp { host, port, tls } = destination else {
+            return Err(Stop::new(
+                Exit::Usage,
+                format!("{url}: write mllp://host:port or mllps://host:port"),
+            ));
+        };
+        let peer = MllpPeer { host, port, tls: if tls { Some(self.trust(&url)?) } else { None } };
+        Ok((MllpClient::new(&peer)?, Duration::from_secs(self.timeout)))
+    }
+
+    /// Whom to trust and who we are.
+    fn trust(&self, url: &str) -> Result<TlsClient, Stop> {
+        if let Some(directory) = &self.demo {
+            let DemoRegion { ca, client_certificate, client_key, .. } =
+                DemoFile::read(directory)?.region(self.region)?;
+            return Ok(TlsClient::new(&ca, Some((&client_certificate, &client_key)))?);
+        }
+        let problem = || Stop::new(Exit::Usage, format!("{url} is TLS: name whom to trust with --ca FILE"));
+        let ca = self.ca.as_ref().ok_or_else(problem)?;
+        Ok(TlsClient::new(ca, self.cert.as_deref().zip(self.key.as_deref()))?)
+    }
+}
+
 /// Why a peer gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum PeerError {
@@ -117,6 +151,12 @@ impl From<PeerError> for Stop {
 impl From<TlsError> for Stop {
     fn from(error: TlsError) -> Self {
         Self::new(Exit::Usage, error.to_string())
+    }
+}
+
+impl From<MllpError> for Stop {
+    fn from(error: MllpError) -> Self {
+        Self::new(Exit::Unavailable, error.to_string())
     }
 }
 

@@ -37,7 +37,9 @@ pub enum Value {
     List(Vec<Node>),
     /// A table.
     Table(Vec<Entry>),
-    /// A float or a time, which no setting is.
+    /// A float.
+    Number(f64),
+    /// A time, which no setting is.
     Other,
 }
 
@@ -50,7 +52,8 @@ impl Value {
             Self::Flag(_) => "true or false",
             Self::List(_) => "an array",
             Self::Table(_) => "a table",
-            Self::Other => "a float or a time",
+            Self::Number(_) => "a number",
+            Self::Other => "a time",
         }
     }
 }
@@ -197,7 +200,8 @@ fn node_of(source: usize, spanned: &Spanned<DeValue<'_>>) -> Node {
         DeValue::Boolean(flag) => Value::Flag(*flag),
         DeValue::Array(items) => Value::List(items.iter().map(|item| node_of(source, item)).collect()),
         DeValue::Table(table) => table_of(source, table),
-        DeValue::Float(_) | DeValue::Datetime(_) => Value::Other,
+        DeValue::Float(float) => float.as_str().parse().map_or(Value::Other, Value::Number),
+        DeValue::Datetime(_) => Value::Other,
     };
     Node { value, place: place_of(source, spanned) }
 }

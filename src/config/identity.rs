@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::document::{Node, Value};
+use super::notified::{self, LinkChangeTarget, NotifiedConsumer};
 use super::section::Section;
 use crate::actors::patient_discovery::{Answering, Several};
 use crate::actors::permits::Callers;
 use crate::demographics::{Domain, DomainKind};
+use crate::identity::matching::Thresholds;
 use crate::ids::{HomeCommunityId, Oid};
 use crate::limits;
 
@@ -15,12 +16,35 @@ use crate::limits;
 pub struct Identity {
     /// The region's identifier domains; without any, there is no patient index inside.
     pub domains: Vec<Domain>,
+    /// From which probabilities on the index links records, or shows them to people.
+    pub thresholds: Thresholds,
+    /// MSH-3 and MSH-4 of what the PIX Manager sends of itself: application, facility.
+    pub sender: Sender,
+    /// Who is told of corresponding identifiers (ITI-10, ITI-46).
+    pub consumers: Vec<NotifiedConsumer>,
+    /// Which registries are told of link changes (ITI-64).
+    pub registries: Vec<LinkChangeTarget>,
     /// `[identity.cache]`
     pub cache: Cache,
     /// `[identity.discovery]`
     pub discovery: Discovery,
     /// `emergency.callers`: who may search by four items.
     pub emergency: Callers,
+}
+
+/// What we are called in the messages that we begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sender {
+    /// MSH-3.
+    pub application: String,
+    /// MSH-4.
+    pub facility: String,
+}
+
+impl Default for Sender {
+    fn default() -> Self {
+        Self { application: "SEKISHO".to_owned(), facility: "SEKISHO".to_owned() }
+    }
 }
 
 /// `[identity.cache]`: the cross-reference cache.
@@ -71,8 +95,19 @@ impl Default for Discovery {
 /// Reads the section; None if it is not there: the gateway then knows of patients what its table says.
 pub fn read(top: &Section<'_>) -> Option<Identity> {
     let section = top.section("identity")?;
+    let domains: Vec<Domain> = section.tables("domains").into_iter().filter_map(domain).collect();
+    unique(&section, &domains);
+    let known = |oid: &Oid| domains.iter().any(|domain| domain.oid == *oid);
+    let consumers = section.tables("consumers").into_iter();
+    let consumers = consumers.filter_map(|table| notified::consumer(table, &known)).collect();
+    let registries = section.tables("registries").into_iter();
+    let registries = registries.filter_map(|table| notified::registry(table, &known)).collect();
     let identity = Identity {
-        domains: domains(&section),
+        domains,
+        consumers,
+        registries,
+        thresholds: thresholds(&section),
+        sender: sender(&section),
         cache: section.section("cache").map(cache).unwrap_or_default(),
         discovery: section.section("discovery").map(discovery).unwrap_or_default(),
         emergency: section.section("emergency").map(emergency).unwrap_or_default(),
@@ -81,67 +116,68 @@ pub fn read(top: &Section<'_>) -> Option<Identity> {
     Some(identity)
 }
 
-const KINDS: [(&str, DomainKind); 3] =
-    [("patients", DomainKind::Patients), ("insured", DomainKind::Insured), ("portal", DomainKind::Portal)];
-
-/// Each domain a row; `sources` says who alone may feed one.
-fn domains(section: &Section<'_>) -> Vec<Domain> {
-    let mut domains: Vec<Domain> = Vec::new();
-    let shape = "[\"OID\", \"namespace\", \"name\", \"patients\"], or insured or portal at the end";
-    for [oid, namespace, name, kind] in section.rows("domains", shape) {
-        let place = oid.place;
-        let kind = kind_of(section, &kind);
-        let (Some(oid), Some(namespace), Some(name), Some(kind)) = (
-            section.value::<Oid>(&oid, "domains"),
-            section.value::<String>(&namespace, "domains"),
-            section.value(&name, "domains"),
-            kind,
-        ) else {
-            continue;
-        };
-        let twice =
-            |known: &Domain| known.oid == oid || (!namespace.is_empty() && known.namespace == namespace);
-        if domains.iter().any(twice) {
-            section.error_at(
-                place,
-                "a domain with this OID or namespace is there already",
-                "remove one of them",
-            );
-        } else {
-            domains.push(Domain { oid, namespace, name, kind, source: None });
-        }
+fn sender(section: &Section<'_>) -> Sender {
+    let Sender { application, facility } = Sender::default();
+    Sender {
+        application: section.optional("application").unwrap_or(application),
+        facility: section.optional("facility").unwrap_or(facility),
     }
-    let shape = "[\"OID\", \"application\", \"facility\"] of MSH-3 and MSH-4";
-    for [oid, application, facility] in section.rows("sources", shape) {
-        let place = oid.place;
-        let (Some(oid), Some(application), Some(facility)) = (
-            section.value::<Oid>(&oid, "sources"),
-            section.value(&application, "sources"),
-            section.value(&facility, "sources"),
-        ) else {
-            continue;
-        };
-        match domains.iter_mut().find(|domain| domain.oid == oid) {
-            Some(domain) => domain.source = Some((application, facility)),
-            None => section.error_at(place, "no domain has this OID", "list it in `identity.domains`"),
-        }
-    }
-    domains
 }
 
-fn kind_of(section: &Section<'_>, node: &Node) -> Option<DomainKind> {
-    let known = match &node.value {
-        Value::Text(text) => KINDS.iter().find(|(word, _)| word == text).map(|(_, kind)| *kind),
-        _ => None,
-    };
-    if known.is_none() {
-        section.error_at(
-            node.place,
-            "this is no kind of domain",
-            "write \"patients\", \"insured\" or \"portal\"",
-        );
+fn domain(section: Section<'_>) -> Option<Domain> {
+    let kinds = [
+        ("patients", DomainKind::Patients),
+        ("insured", DomainKind::Insured),
+        ("portal", DomainKind::Portal),
+    ];
+    let oid = section.required("oid");
+    let namespace: Option<String> = section.required("namespace");
+    let name = section.optional("name");
+    let kind = section.word("kind", &kinds).unwrap_or_default();
+    let source = section.section("source").and_then(|source| {
+        let (application, facility) = (source.required("application"), source.required("facility"));
+        source.close();
+        Some((application?, facility?))
+    });
+    if namespace.as_ref().is_some_and(|text| text.is_empty() || text.contains(['^', '&', '|', '~', '\\'])) {
+        let help = "a short name of letters and digits: it stands in every identifier that is sent";
+        section.error("namespace", "this is no namespace (HL7 2.5, 2.A.33)", help);
     }
-    known
+    section.close();
+    let namespace = namespace?;
+    Some(Domain { oid: oid?, name: name.unwrap_or_else(|| namespace.clone()), namespace, kind, source })
+}
+
+/// An OID or namespace names one domain.
+fn unique(section: &Section<'_>, domains: &[Domain]) {
+    for (index, domain) in domains.iter().enumerate() {
+        let clash = |other: &&Domain| other.oid == domain.oid || other.namespace == domain.namespace;
+        if let Some(other) = domains.iter().take(index).find(clash) {
+            let message = format!(
+                "domains {} ({}) and {} ({}) have the same OID or namespace",
+                other.name, other.oid, domain.name, domain.oid
+            );
+            section.error("domains", message, "give each domain an OID and a namespace of its own");
+        }
+    }
+}
+
+fn thresholds(section: &Section<'_>) -> Thresholds {
+    let built_in = Thresholds::default();
+    let probability = |key| -> Option<f64> {
+        let value: f64 = section.optional(key)?;
+        if !(0.0..=1.0).contains(&value) {
+            section.error(key, format!("{value} is no probability"), "write a number from 0 to 1");
+        }
+        Some(value)
+    };
+    let link = probability("link").unwrap_or(built_in.link);
+    let review = probability("review").unwrap_or(built_in.review);
+    if review > link {
+        let message = format!("`review` ({review}) is above `link` ({link})");
+        section.error("review", message, "people are asked below what is linked without them");
+    }
+    Thresholds { link, review }
 }
 
 fn cache(section: Section<'_>) -> Cache {

@@ -6,6 +6,8 @@
 mod asynchronous;
 mod document;
 mod identity;
+mod listen;
+mod notified;
 pub mod probe;
 mod problem;
 mod section;
@@ -15,11 +17,12 @@ use std::path::Path;
 
 pub use asynchronous::Asynchronous;
 pub use document::quoted;
-pub use identity::{Cache, Discovery, Identity};
+pub use identity::{Cache, Discovery, Identity, Sender};
+pub use listen::{Listen, MllpListener, MllpsListener, PlainListener, TlsListener};
+pub use notified::{Destination, LinkChangeTarget, NotifiedConsumer, NotifiedPeer};
 pub use problem::{Position, Problem, Problems, Weight};
 pub use settings::{
-    Bridge, ClientTls, Community, Correlation, Federation, Hosted, HttpListener, Listen, Log, LogFormat,
-    Mode, Patients, Settings, SoapListener,
+    Bridge, ClientTls, Community, Correlation, Federation, Hosted, Log, LogFormat, Mode, Patients, Settings,
 };
 
 /// Reads a configuration, with `path.to.key=value` overrides laid over it. Touches the disk: not for the runtime's threads.

@@ -108,6 +108,17 @@ impl Setting for u64 {
     }
 }
 
+impl Setting for f64 {
+    const WANTED: &'static str = "a number";
+    fn read(node: &Node, _: &Path) -> Result<Self, Option<String>> {
+        match node.value {
+            Value::Number(number) => Ok(number),
+            Value::Integer(integer) => Ok(integer as f64),
+            _ => Err(None),
+        }
+    }
+}
+
 impl Setting for usize {
     const WANTED: &'static str = u64::WANTED;
     fn read(node: &Node, directory: &Path) -> Result<Self, Option<String>> {
@@ -239,6 +250,26 @@ impl<'r> Section<'r> {
                 None
             }
         }
+    }
+
+    /// The tables of an array, `[[…]]`; none if it is not there.
+    pub fn tables(&self, key: &'static str) -> Vec<Section<'r>> {
+        let table = |item: &'r Node| match &item.value {
+            Value::Table(entries) => Some(Section {
+                report: self.report,
+                path: self.name(key),
+                entries,
+                place: item.place,
+                known: RefCell::default(),
+            }),
+            other => {
+                let message = format!("`{}` has {} in it", self.name(key), other.kind());
+                let help = Some(format!("write a table for each: [[{}]]", self.name(key)));
+                self.report.at(Weight::Error, item.place, message, help);
+                None
+            }
+        };
+        self.items(key).iter().filter_map(table).collect()
     }
 
     /// A table that must be there.

@@ -1,7 +1,6 @@
 //! The typed configuration, and how each section is read and checked. A section's own checks stand beside its reading, so
 //! that every problem has its place in the file.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use hyper::Uri;
 
 use super::asynchronous::{self, Asynchronous};
 use super::identity::{self, Identity};
+use super::listen::{self, Listen};
 use super::probe::{self, Validity};
 use super::section::{Report, Section};
 use crate::actors::document_repository::OnDemand;
@@ -52,39 +52,6 @@ pub struct Community {
     pub name: String,
     /// The assigning authorities of its patients.
     pub authorities: Vec<Oid>,
-}
-
-/// `[listen]`
-#[derive(Debug, Clone)]
-pub struct Listen {
-    /// SOAP over HTTPS.
-    pub soap: Option<SoapListener>,
-    /// SOAP over HTTP.
-    pub http: Option<HttpListener>,
-    /// Health, metrics, pages.
-    pub operator: Option<SocketAddr>,
-}
-
-/// `[listen.soap]`
-#[derive(Debug, Clone)]
-pub struct SoapListener {
-    /// Where.
-    pub address: SocketAddr,
-    /// Our certificate, PEM.
-    pub certificate: PathBuf,
-    /// Its key, PEM.
-    pub key: PathBuf,
-    /// Whose client certificates are taken, PEM; None (only with `insecure`) asks for none.
-    pub client_ca: Option<PathBuf>,
-}
-
-/// `[listen.http]`
-#[derive(Debug, Clone)]
-pub struct HttpListener {
-    /// Where.
-    pub address: SocketAddr,
-    /// Whether it may listen beyond loopback.
-    pub insecure: bool,
 }
 
 /// What stands behind the gateway.
@@ -197,7 +164,8 @@ pub fn read(report: &Report<'_>) -> Option<Settings> {
     let top = report.top();
     let community =
         top.required_section("community", "a table with home, name and authorities").map(community);
-    let listen = top.required_section("listen", "a table with soap, http and operator").map(listen);
+    let listen =
+        top.required_section("listen", "a table with soap, http, mllps, mllp and operator").map(listen::read);
     let data = data(&top);
     let mode = mode(&top);
     let federation = federation(&top, mode.as_ref());
@@ -210,6 +178,10 @@ pub fn read(report: &Report<'_>) -> Option<Settings> {
         (&community, &mode)
     {
         own_patients_have_an_authority(&top, community, hosted);
+    }
+    let has_index = identity.as_ref().is_some_and(|identity| !identity.domains.is_empty());
+    if let (Some(listen), Some(Mode::Bridge(_)), false) = (&listen, &mode, has_index) {
+        listen.mllp_has_an_actor(&top);
     }
     top.close();
     let (community, listen, mode) = (community??, listen?, mode?);
@@ -253,96 +225,8 @@ fn data(top: &Section<'_>) -> PathBuf {
     directory
 }
 
-fn listen(section: Section<'_>) -> Listen {
-    let soap = section.section("soap").and_then(soap_listener);
-    let http = section.section("http").and_then(http_listener);
-    let operator = section.section("operator").and_then(|section| {
-        let address = section.required("address");
-        section.close();
-        address
-    });
-    if !section.has("soap") && !section.has("http") {
-        let help = "add [listen.soap] (HTTPS) or, on loopback, [listen.http]";
-        section.error(
-            "soap",
-            "nothing would be served: neither `listen.soap` nor `listen.http` is there",
-            help,
-        );
-    }
-    let addresses = [
-        ("soap", soap.as_ref().map(|listener| listener.address)),
-        ("http", http.as_ref().map(|listener| listener.address)),
-        ("operator", operator),
-    ];
-    ports_differ(&section, &addresses);
-    section.close();
-    Listen { soap, http, operator }
-}
-
-fn ports_differ(section: &Section<'_>, addresses: &[(&'static str, Option<SocketAddr>)]) {
-    let given: Vec<_> = addresses.iter().filter_map(|(name, address)| address.map(|a| (*name, a))).collect();
-    for (index, (name, address)) in given.iter().enumerate() {
-        let clash = given.iter().take(index).find(|(_, other)| {
-            let overlap =
-                other.ip() == address.ip() || other.ip().is_unspecified() || address.ip().is_unspecified();
-            address.port() != 0 && other.port() == address.port() && overlap
-        });
-        if let Some((other, _)) = clash {
-            let message = format!("`listen.{name}` and `listen.{other}` both want port {}", address.port());
-            section.error(name, message, "give each listener a port of its own, or 0 for a free one");
-        }
-    }
-}
-
-fn soap_listener(section: Section<'_>) -> Option<SoapListener> {
-    let address = section.required("address");
-    let insecure = section.optional("insecure").unwrap_or(false);
-    let tls = section.required_section("tls", "a table with certificate, key and client_ca");
-    let files = tls.and_then(|tls| {
-        let certificate: Option<PathBuf> = tls.required("certificate");
-        let key: Option<PathBuf> = tls.required("key");
-        let client_ca: Option<PathBuf> = tls.optional("client_ca");
-        if client_ca.is_none() && !insecure && !tls.has("client_ca") {
-            tls.error(
-                "client_ca",
-                "anybody could ask: without `client_ca` no client has to show a certificate",
-                "name the CA of your peers' certificates, or say insecure = true in [listen.soap]",
-            );
-        }
-        check_identity(&tls, certificate.as_ref(), key.as_ref());
-        check_authorities(&tls, "client_ca", client_ca.as_ref());
-        tls.close();
-        Some((certificate?, key?, client_ca))
-    });
-    section.close();
-    let (certificate, key, client_ca) = files?;
-    Some(SoapListener { address: address?, certificate, key, client_ca })
-}
-
-fn http_listener(section: Section<'_>) -> Option<HttpListener> {
-    let address: Option<SocketAddr> = section.required("address");
-    let insecure = section.optional("insecure").unwrap_or(false);
-    match address {
-        Some(address) if !address.ip().is_loopback() && !insecure => section.error(
-            "address",
-            format!("{address} is not loopback: patients' data would travel unencrypted"),
-            "use [listen.soap] with TLS, or 127.0.0.1; insecure = true permits it knowingly",
-        ),
-        Some(address) if !address.ip().is_loopback() => {
-            section.warning(
-                "address",
-                "unencrypted, and not on loopback",
-                "the status page shows this in red",
-            );
-        }
-        _ => {}
-    }
-    section.close();
-    Some(HttpListener { address: address?, insecure })
-}
-
 /// Certificate and key exist, belong together, and hold today.
-fn check_identity(section: &Section<'_>, certificate: Option<&PathBuf>, key: Option<&PathBuf>) {
+pub(super) fn check_identity(section: &Section<'_>, certificate: Option<&PathBuf>, key: Option<&PathBuf>) {
     let certificate = certificate.and_then(|file| {
         probe::certificate(file)
             .map_err(|problem| {
@@ -373,7 +257,7 @@ fn check_identity(section: &Section<'_>, certificate: Option<&PathBuf>, key: Opt
     }
 }
 
-fn check_authorities(section: &Section<'_>, key: &'static str, file: Option<&PathBuf>) {
+pub(super) fn check_authorities(section: &Section<'_>, key: &'static str, file: Option<&PathBuf>) {
     let Some(file) = file else { return };
     match probe::authorities(file) {
         Err(problem) => section.error(key, problem, "give a PEM file that this user may read"),
@@ -524,7 +408,7 @@ fn check_url(section: &Section<'_>, key: &'static str, url: Option<&Uri>, insecu
     }
 }
 
-fn is_loopback(host: &str) -> bool {
+pub(super) fn is_loopback(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }

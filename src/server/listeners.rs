@@ -10,6 +10,7 @@ use serde::Serialize;
 use tracing::{error, info, warn};
 
 use crate::limits::Limits;
+use crate::wire::hl7v2::mllp::{self, FrameHandler, MllpListener};
 use crate::wire::http::{self, Handler, Listener, ServerHandle, TlsError, TlsServer};
 
 /// PEM files of a server.
@@ -56,11 +57,36 @@ pub struct ListenerSettings {
     pub limits: Limits,
 }
 
+impl ListenerSettings {
+    /// What it speaks TLS with; an error where it must and does not.
+    async fn tls(&self, name: &'static str) -> Result<Option<(TlsFiles, TlsServer)>, ListenError> {
+        match self.tls.clone() {
+            Some(files) => {
+                let server = files.load().await?;
+                Ok(Some((files, server)))
+            }
+            None => self.plain(name).map(|()| None),
+        }
+    }
+
+    fn plain(&self, name: &'static str) -> Result<(), ListenError> {
+        let address = self.address;
+        if address.ip().is_loopback() {
+            return Ok(());
+        }
+        if self.exposure == Exposure::Loopback {
+            return Err(ListenError::NotLoopback(address));
+        }
+        warn!(%address, name, "no TLS beyond loopback: everything can be read on the way");
+        Ok(())
+    }
+}
+
 /// Why a listener cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
-    /// Plain HTTP beyond loopback.
-    #[error("{0}: plain HTTP is for loopback only; give it TLS, or say insecure = true")]
+    /// Without TLS beyond loopback.
+    #[error("{0}: without TLS, only loopback is listened on; give it TLS, or say insecure = true")]
     NotLoopback(SocketAddr),
     /// A certificate, key, or trust list.
     #[error(transparent)]
@@ -73,7 +99,7 @@ pub enum ListenError {
 /// A listener as others see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Listening {
-    /// `soap`, `http`, `operator`.
+    /// `soap`, `http`, `mllps`, `mllp`, `operator`.
     pub name: &'static str,
     /// Where.
     pub address: SocketAddr,
@@ -126,31 +152,42 @@ impl Listeners {
         settings: ListenerSettings,
         handler: Arc<dyn Handler>,
     ) -> Result<SocketAddr, ListenError> {
-        let ListenerSettings { address, tls, exposure, limits } = settings;
-        let tls = match tls {
-            Some(files) => {
-                let server = files.load().await?;
-                Some((files, server))
-            }
-            None if address.ip().is_loopback() => None,
-            None if exposure == Exposure::Insecure => {
-                warn!(%address, name, "plain HTTP beyond loopback: everything can be read on the way");
-                None
-            }
-            None => return Err(ListenError::NotLoopback(address)),
-        };
+        let tls = settings.tls(name).await?;
         let server = tls.as_ref().map(|(_, server)| server.clone());
-        let handle = http::serve(Listener { address, tls: server, limits, handler })
-            .await
-            .map_err(|error| ListenError::Address(address, error))?;
-        let mutual = tls.as_ref().is_some_and(|(files, _)| files.client_ca.is_some());
-        let bound = handle.address;
+        let ListenerSettings { address, limits, .. } = settings;
+        let handle = http::serve(Listener { address, tls: server, limits, handler }).await;
+        let handle = handle.map_err(|error| ListenError::Address(address, error))?;
+        Ok(self.opened(name, tls, handle))
+    }
+    /// Opens one more for HL7 v2; returns where it is.
+    pub async fn open_mllp(
+        &mut self,
+        name: &'static str,
+        settings: ListenerSettings,
+        handler: Arc<dyn FrameHandler>,
+    ) -> Result<SocketAddr, ListenError> {
+        let tls = settings.tls(name).await?;
+        let server = tls.as_ref().map(|(_, server)| server.clone());
+        let ListenerSettings { address, limits, .. } = settings;
+        let handle = mllp::serve(MllpListener { address, tls: server, limits, handler }).await;
+        let handle = handle.map_err(|error| ListenError::Address(address, error))?;
+        Ok(self.opened(name, tls, handle))
+    }
+
+    fn opened(
+        &mut self,
+        name: &'static str,
+        tls: Option<(TlsFiles, TlsServer)>,
+        handle: ServerHandle,
+    ) -> SocketAddr {
         if let Some((_, server)) = &tls {
             show_expiry(name, server);
         }
-        info!(address = %bound, name, tls = tls.is_some(), mutual, "listening");
-        self.open.push(Open { name, tls, handle });
-        Ok(bound)
+        let open = Open { name, tls, handle };
+        let Listening { address, tls, mutual, .. } = open.listening();
+        info!(%address, name, tls, mutual, "listening");
+        self.open.push(open);
+        address
     }
     /// Where everything listens, by name: what `ready` prints.
     pub fn addresses(&self) -> BTreeMap<&'static str, SocketAddr> {

@@ -3,6 +3,7 @@
 
 mod identity;
 mod load;
+mod patients;
 mod region;
 mod status;
 mod watch;
@@ -22,7 +23,7 @@ use self::status::{Alarms, Seen, sentences};
 use self::watch::Files;
 use super::{Exit, Stop};
 use crate::admin::{Operator, install_metrics};
-use crate::config::{HttpListener, Problems, Settings, SoapListener};
+use crate::config::{MllpListener, MllpsListener, PlainListener, Problems, Settings, TlsListener};
 use crate::federation::directory::Directory;
 use crate::identity::index::Index;
 use crate::server::{Exposure, Front, ListenError, ListenerSettings, Listeners, Services, TlsFiles};
@@ -39,6 +40,12 @@ pub struct Bound {
     /// SOAP over HTTP.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub http: Option<String>,
+    /// HL7 v2 over TLS, host:port.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mllps: Option<String>,
+    /// HL7 v2, host:port.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mllp: Option<String>,
     /// Health, metrics, status.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operator: Option<String>,
@@ -220,13 +227,23 @@ async fn open_listeners(
     let limits = &settings.limits;
     let listener =
         |address, tls, exposure| ListenerSettings { address, tls, exposure, limits: limits.clone() };
-    if let Some(SoapListener { address, certificate, key, client_ca }) = settings.listen.soap.clone() {
-        let tls = Some(TlsFiles { certificate, key, client_ca });
-        listeners.open("soap", listener(address, tls, Exposure::Loopback), Arc::clone(front) as _).await?;
+    let with_tls = |TlsListener { address, certificate, key, client_ca }: TlsListener| {
+        listener(address, Some(TlsFiles { certificate, key, client_ca }), Exposure::Loopback)
+    };
+    let plain = |PlainListener { address, insecure }: PlainListener| {
+        listener(address, None, if insecure { Exposure::Insecure } else { Exposure::Loopback })
+    };
+    if let Some(soap) = settings.listen.soap.clone() {
+        listeners.open("soap", with_tls(soap), Arc::clone(front) as _).await?;
     }
-    if let Some(HttpListener { address, insecure }) = settings.listen.http {
-        let exposure = if insecure { Exposure::Insecure } else { Exposure::Loopback };
-        listeners.open("http", listener(address, None, exposure), Arc::clone(front) as _).await?;
+    if let Some(http) = settings.listen.http.clone() {
+        listeners.open("http", plain(http), Arc::clone(front) as _).await?;
+    }
+    if let Some(MllpsListener { listener, charset }) = settings.listen.mllps.clone() {
+        listeners.open_mllp("mllps", with_tls(listener), Arc::new(region.hl7v2(charset))).await?;
+    }
+    if let Some(MllpListener { listener, charset }) = settings.listen.mllp.clone() {
+        listeners.open_mllp("mllp", plain(listener), Arc::new(region.hl7v2(charset))).await?;
     }
     if let Some(address) = settings.listen.operator {
         let seen =
@@ -252,8 +269,11 @@ impl From<ListenError> for Stop {
 }
 
 fn bound(listeners: &Listeners, paths: Vec<(String, String)>) -> Bound {
+    let listening = listeners.listening();
+    let listening = |name: &str| listening.iter().find(|listening| listening.name == name);
+    let place = |name: &str| Some(reachable(listening(name)?.address).to_string());
     let base = |name: &str| {
-        let listening = listeners.listening().into_iter().find(|listening| listening.name == name)?;
+        let listening = listening(name)?;
         let scheme = if listening.tls { "https" } else { "http" };
         Some(format!("{scheme}://{}", reachable(listening.address)))
     };
@@ -262,7 +282,7 @@ fn bound(listeners: &Listeners, paths: Vec<(String, String)>) -> Bound {
         Some(base) => paths.into_iter().map(|(name, path)| (name, format!("{base}{path}"))).collect(),
         None => BTreeMap::new(),
     };
-    Bound { soap, http, operator, endpoints }
+    Bound { soap, http, mllps: place("mllps"), mllp: place("mllp"), operator, endpoints }
 }
 
 /// An address that can be connected to from here, where a listener takes all of them.

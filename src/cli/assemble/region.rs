@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 
 use super::super::{Exit, Stop};
 use super::identity::Identity;
+use super::patients::PatientActors;
 use crate::actors::document_registry::DocumentRegistry;
 use crate::actors::document_repository::{DocumentList, DocumentRepository};
 use crate::actors::initiating_gateway::InitiatingGateway;
@@ -25,7 +26,7 @@ use crate::federation::{Correlate, Source};
 use crate::identity;
 use crate::registry::{self, KnownBy, Registry, RegistrySettings, Tenant};
 use crate::repository::{self, Repository};
-use crate::server::{Exchange, Place, Service, Services};
+use crate::server::{Exchange, Hl7Services, Place, Service, Services};
 use crate::store::{Store, StoreError};
 use crate::transactions::iti18::ITI18;
 use crate::transactions::iti38::ITI38;
@@ -36,6 +37,7 @@ use crate::transactions::iti51::ITI51;
 use crate::transactions::iti57::ITI57;
 use crate::transactions::iti61::ITI61;
 use crate::transactions::iti92::ITI92;
+use crate::wire::hl7v2::Charset;
 use crate::wire::http::{Client, ClientSettings, TlsClient};
 use crate::wire::soap::{AllowedReplies, Endpoint, Replies};
 
@@ -46,6 +48,7 @@ pub struct Region {
     relay: Option<Relay>,
     federated: Option<Federated>,
     identity: Option<Identity>,
+    patients: PatientActors,
 }
 
 /// Where submissions are passed on to, behind a bridge.
@@ -75,7 +78,14 @@ impl Region {
     fn open_blocking(settings: &Settings) -> Result<Self, Stop> {
         let community = &settings.community;
         let member = Arc::new(Member::new(Role::Own, &community.name, community.home.clone(), Vec::new()));
-        let mut region = Self { store: None, hosted: None, relay: None, federated: None, identity: None };
+        let mut region = Self {
+            store: None,
+            hosted: None,
+            relay: None,
+            federated: None,
+            identity: None,
+            patients: PatientActors::default(),
+        };
         let source: Arc<dyn Source> = match &settings.mode {
             Mode::Standalone(mode) | Mode::Hosted(mode) => {
                 let (store, hosted) = host(settings, mode).map_err(|error| unusable(settings, &error))?;
@@ -98,8 +108,13 @@ impl Region {
             }
         };
         if let Some(identity) = &settings.identity {
-            region.identity = Some(Identity::open(settings, identity, region.store.as_ref())?);
+            let room = Identity::open(settings, identity, region.store.as_ref())?;
+            if let Some(hosted) = &mut region.hosted {
+                hosted.registry = hosted.registry.clone().with_domains(Arc::clone(&room.domains));
+            }
+            region.identity = Some(room);
         }
+        region.patients = PatientActors::new(region.identity.as_ref(), region.hosted.as_ref());
         if let Some(federation) = &settings.federation {
             let table = Arc::new(CorrelationTable::new(rows(federation)));
             let correlate: Arc<dyn Correlate> = match (&region.identity, &settings.identity) {
@@ -151,6 +166,7 @@ impl Region {
         if let (Some(room), Some(identity)) = (&self.identity, &settings.identity) {
             room.offer(&mut services, settings, identity, self.directory());
         }
+        self.patients.offer(&mut services, &settings.community.home);
         if let Some(hosted) = &self.hosted {
             offer_hosted(&mut services, Place::Services, hosted);
         }
@@ -164,6 +180,11 @@ impl Region {
             federated.offer(&mut services);
         }
         services
+    }
+
+    /// What answers over MLLP.
+    pub fn hl7v2(&self, charset: Charset) -> Hl7Services {
+        self.patients.hl7v2(charset)
     }
 
     /// Takes up what can change while it runs.

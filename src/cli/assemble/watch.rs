@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::config::{ClientTls, Mode, Settings};
+use crate::config::{ClientTls, Mode, Settings, TlsListener};
 
 /// Files, and when and how large they were.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -29,9 +29,11 @@ impl Files {
 /// The configuration and the files that it names.
 pub fn files(file: &Path, settings: &Settings) -> Vec<PathBuf> {
     let mut files = vec![file.to_owned()];
-    if let Some(soap) = &settings.listen.soap {
-        files.extend([soap.certificate.clone(), soap.key.clone()]);
-        files.extend(soap.client_ca.clone());
+    let listen = &settings.listen;
+    let mllps = listen.mllps.as_ref().map(|mllps| &mllps.listener);
+    for TlsListener { certificate, key, client_ca, .. } in listen.soap.iter().chain(mllps) {
+        files.extend([certificate.clone(), key.clone()]);
+        files.extend(client_ca.clone());
     }
     if let Mode::Bridge(bridge) = &settings.mode
         && let Some(ClientTls { ca, identity }) = &bridge.tls

@@ -11,8 +11,18 @@ use crate::config::quoted;
 pub struct Ports {
     /// SOAP over mutual TLS.
     pub soap: u16,
+    /// HL7 v2 over mutual TLS.
+    pub mllps: u16,
+    /// HL7 v2 without.
+    pub mllp: u16,
     /// The operator's pages.
     pub operator: u16,
+}
+
+impl From<[u16; 4]> for Ports {
+    fn from([soap, operator, mllps, mllp]: [u16; 4]) -> Self {
+        Self { soap, mllps, mllp, operator }
+    }
 }
 
 /// The folder of a region.
@@ -22,21 +32,20 @@ pub fn folder(directory: &Path, region: usize) -> PathBuf {
 
 /// Free ports, the ones of the last run if they still are.
 pub fn ports(directory: &Path) -> std::io::Result<Vec<Ports>> {
-    let last: Vec<Ports> = std::fs::read(directory.join("ports.json"))
+    let last: Vec<[u16; 4]> = std::fs::read(directory.join("ports.json"))
         .ok()
-        .and_then(|text| serde_json::from_slice::<Vec<(u16, u16)>>(&text).ok())
-        .map(|ports| ports.into_iter().map(|(soap, operator)| Ports { soap, operator }).collect())
+        .and_then(|text| serde_json::from_slice(&text).ok())
         .unwrap_or_default();
-    let wanted = last.iter().flat_map(|ports| [ports.soap, ports.operator]);
     let mut held = Vec::new();
-    for port in wanted.chain(std::iter::repeat(0)).take(REGIONS.len() * 2) {
+    for port in last.into_iter().flatten().chain(std::iter::repeat(0)).take(REGIONS.len() * 4) {
         let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
         held.push(bind(port).or_else(|_| bind(0))?);
     }
     let numbers: Result<Vec<u16>, _> = held.iter().map(|h| h.local_addr().map(|a| a.port())).collect();
-    let pairs: Vec<(u16, u16)> = numbers?.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
-    std::fs::write(directory.join("ports.json"), serde_json::to_vec(&pairs)?)?;
-    Ok(pairs.into_iter().map(|(soap, operator)| Ports { soap, operator }).collect())
+    let numbers = numbers?;
+    let regions: Vec<[u16; 4]> = numbers.chunks_exact(4).filter_map(|four| four.try_into().ok()).collect();
+    std::fs::write(directory.join("ports.json"), serde_json::to_vec(&regions)?)?;
+    Ok(regions.into_iter().map(Ports::from).collect())
 }
 
 /// Writes the configuration of every region.
@@ -71,6 +80,13 @@ authorities = ["{}"]
 address = "127.0.0.1:{}"
 tls = {{ certificate = "certificates/server.pem", key = "certificates/server.key", client_ca = "../ca.pem" }}
 
+[listen.mllps]
+address = "127.0.0.1:{}"
+tls = {{ certificate = "certificates/server.pem", key = "certificates/server.key", client_ca = "../ca.pem" }}
+
+[listen.mllp]
+address = "127.0.0.1:{}"
+
 [listen.operator]
 address = "127.0.0.1:{}"
 
@@ -87,8 +103,10 @@ permit = {{ update = ["*"], remove = ["*"] }}
 communities = "communities"
 
 # Who is who: the hospital's patient numbers, fed when the demo starts. Who somebody is elsewhere is asked there.
-[identity]
-domains = [["{}", {}, {}, "patients"]]
+[[identity.domains]]
+oid = "{}"
+namespace = {}
+name = {}
 
 [log]
 level = "warn"
@@ -98,6 +116,8 @@ level = "warn"
         quoted(region.name),
         region.authority(),
         ports.soap,
+        ports.mllps,
+        ports.mllp,
         ports.operator,
         region.repository(),
         region.authority(),

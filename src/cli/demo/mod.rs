@@ -218,6 +218,8 @@ fn description(directory: &Path, regions: &[Option<Running>]) -> DemoFile {
             repository: region.repository(),
             patient: PEOPLE[0].ids[number].map(|id| region.patient(id)).unwrap_or_default(),
             endpoints: bound.map(|bound| bound.endpoints.clone()).unwrap_or_default(),
+            mllps: bound.and_then(|bound| bound.mllps.clone()),
+            mllp: bound.and_then(|bound| bound.mllp.clone()),
             operator: bound.and_then(|bound| bound.operator.clone()).unwrap_or_default(),
             client_certificate: folder.join("certificates/client.pem"),
             client_key: folder.join("certificates/client.key"),

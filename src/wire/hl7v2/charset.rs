@@ -245,6 +245,12 @@ impl Charset {
     }
 }
 
+impl std::fmt::Display for Charset {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.msh_18().last().map_or("", |name| name))
+    }
+}
+
 /// The character by which the tables know it.
 pub(super) fn twin(character: char) -> char {
     TWINS.iter().find(|(given, _)| *given == character).map_or(character, |(_, known)| *known)

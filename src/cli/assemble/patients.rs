@@ -1,0 +1,82 @@
+//! The actors of patient identity and where they answer: HL7 V3 on the SOAP listeners, HL7 v2 over MLLP. One feed reaches
+//! the patient index and the hosted registry alike.
+
+use std::sync::Arc;
+
+use super::identity::Identity;
+use crate::actors::document_registry::DocumentRegistry;
+use crate::actors::identity_feed::FeedReceivers;
+use crate::actors::own_community::Hosted;
+use crate::actors::pdq_supplier::PdqSupplier;
+use crate::actors::pix_manager::PixManager;
+use crate::ids::HomeCommunityId;
+use crate::server::{Hl7Services, Place, Service, Services};
+use crate::transactions::hl7v3::registration::{Custodian, HealthDataLocator};
+use crate::wire::hl7v2::Charset;
+
+/// Who knows of patients here; none of them in a bridge without an index.
+#[derive(Clone, Default)]
+pub struct PatientActors {
+    manager: Option<PixManager>,
+    supplier: Option<PdqSupplier>,
+    registry: Option<DocumentRegistry>,
+}
+
+impl PatientActors {
+    /// Those of a region.
+    pub fn new(identity: Option<&Identity>, hosted: Option<&Hosted>) -> Self {
+        let index = identity.and_then(|room| Some((room.index.clone()?, Arc::clone(&room.domains))));
+        Self {
+            manager: index.clone().map(|(index, domains)| PixManager::new(index, domains)),
+            supplier: index.map(|(index, domains)| PdqSupplier::new(index, domains)),
+            registry: hosted.map(|hosted| hosted.registry.clone()),
+        }
+    }
+
+    /// ITI-44, 45 and 47.
+    pub fn offer(&self, services: &mut Services, home: &HomeCommunityId) {
+        let custodian = Custodian { root: home.oid().to_string(), locator: HealthDataLocator::NotSupported };
+        let mut offered = Vec::new();
+        if let Some(receivers) = self.receivers() {
+            offered.extend(Service::patient_identity_feed(move |feed, caller| {
+                let receivers = receivers.clone();
+                async move { receivers.patient_identity_feed(feed, &caller).await }
+            }));
+        }
+        if let Some(manager) = self.manager.clone() {
+            offered.push(Service::pix_query(custodian.clone(), move |query, caller| {
+                let manager = manager.clone();
+                async move { manager.pix_query(query, &caller).await }
+            }));
+        }
+        if let Some(supplier) = &self.supplier {
+            offered.extend(Service::patient_demographics_query(&custodian, supplier));
+        }
+        for service in offered {
+            services.offer(Place::Services, service);
+        }
+    }
+
+    /// ITI-8, 9, 21, 22 and 64; `charset` is what messages are in that do not say it.
+    pub fn hl7v2(&self, charset: Charset) -> Hl7Services {
+        let mut services = Hl7Services::new(charset);
+        if let Some(receivers) = self.receivers() {
+            services = services.with_feed(receivers);
+        }
+        if let Some(manager) = self.manager.clone() {
+            services = services.with_pix_manager(manager);
+        }
+        if let Some(supplier) = self.supplier.clone() {
+            services = services.with_pdq_supplier(supplier);
+        }
+        match self.registry.clone() {
+            Some(registry) => services.with_link_changes(registry),
+            None => services,
+        }
+    }
+
+    fn receivers(&self) -> Option<FeedReceivers> {
+        let (manager, registry) = (self.manager.clone(), self.registry.clone());
+        (manager.is_some() || registry.is_some()).then_some(FeedReceivers { manager, registry })
+    }
+}
