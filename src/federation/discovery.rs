@@ -220,3 +220,83 @@ impl Peer {
         .await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demographics::{BirthTime, Sex};
+    use crate::federation::member::{Member, Role};
+    use crate::federation::peer::Lines;
+    use crate::ids::HomeCommunityId;
+    use crate::transactions::hl7v3::registration::HealthDataLocator;
+
+    fn peer() -> Peer {
+        let home = |text| HomeCommunityId::parse(text).unwrap();
+        let member = Member::new(Role::Peer, "Peer", home("1.5"), vec![home("1.6")]);
+        Peer::new(Arc::new(member), Lines::default(), None)
+    }
+
+    fn found(home: Option<&str>, id: &str, birth: &str) -> Found {
+        Found {
+            home: home.map(|home| HomeCommunityId::parse(home).unwrap()),
+            patient: PatientId::parse(&format!("{id}^^^&1.5.3&ISO")).unwrap(),
+            others: Vec::new(),
+            person: Box::new(Demographics { birth: BirthTime::parse(birth), ..Demographics::default() }),
+            degree: 100,
+            locator: HealthDataLocator::NotSupported,
+        }
+    }
+
+    #[test]
+    fn attack_58_a_community_speaks_for_nobody_else() {
+        let peer = peer();
+        let answer = vec![
+            found(Some("1.5"), "A", "1970"),
+            found(Some("1.6"), "B", "1970"),
+            found(Some("1.7"), "C", "1970"),
+            found(None, "D", "1970"),
+        ];
+        let kept = judge(&peer, answer).unwrap();
+        let ids: Vec<_> = kept.iter().map(|found| found.patient.id()).collect();
+        assert_eq!(ids, ["A", "B", "D"]);
+        let oddities = peer.member.observed.counts().oddities;
+        assert_eq!(oddities, [("missing-home", 1), ("foreign-patient", 1)]);
+        assert_eq!(judge(&peer, vec![found(Some("1.7"), "C", "1970")]), Err(Uncorrelated::Foreign));
+        assert_eq!(judge(&peer, Vec::new()), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn several_are_one_only_where_nothing_differs() {
+        let one = found(Some("1.5"), "A", "19700101");
+        assert!(one_person_each(&[one.clone(), found(Some("1.5"), "B", "19700101")]));
+        assert!(one_person_each(&[one.clone(), found(Some("1.6"), "B", "19700102")]));
+        assert!(!one_person_each(&[one.clone(), found(Some("1.5"), "B", "19700102")]));
+        let ours = Demographics {
+            birth: BirthTime::parse("19700101"),
+            sex: Some(Sex::Female),
+            ..Demographics::default()
+        };
+        assert!(!contradicts(&ours, &one));
+        assert!(contradicts(&ours, &found(None, "B", "19700102")));
+        assert!(!contradicts(&ours, &found(None, "B", "1970")));
+        let man = Demographics { sex: Some(Sex::Male), ..Demographics::default() };
+        assert!(contradicts(&ours, &Found { person: Box::new(man), ..one }));
+    }
+
+    #[test]
+    fn only_what_is_wanted_is_told() {
+        let person = Demographics {
+            birth: BirthTime::parse("19700101"),
+            sex: Some(Sex::Female),
+            birth_place: Some("関所".into()),
+            telecoms: vec![crate::demographics::Telecom { value: "03".into(), ..Default::default() }],
+            ..Demographics::default()
+        };
+        let first = described(&person);
+        assert!(first.telecoms.is_empty() && first.birth_place.is_none() && first.sex.is_some());
+        let second = with(&first, &person, &[Attribute::BirthPlaceName, Attribute::MothersMaidenName]);
+        assert_eq!(second.birth_place.as_deref(), Some("関所"));
+        assert!(second.telecoms.is_empty());
+        assert_eq!(with(&first, &person, &[Attribute::MothersMaidenName]), first);
+    }
+}
