@@ -7,6 +7,7 @@ mod asynchronous;
 mod asynchronous_regions;
 mod canaries;
 mod command_line;
+mod discovery;
 mod doctor;
 mod durability;
 mod federation_faults;
