@@ -56,7 +56,8 @@ impl Region {
     /// Takes another region into the directory.
     fn meets(&self, other: &Region) {
         let Region { root, .. } = other;
-        let endpoints = ["iti38", "iti39", "iti55", "iti56"].map(|name| format!("{name} = \"{}\"\n", other.url(name)));
+        let endpoints =
+            ["iti38", "iti39", "iti55", "iti56"].map(|name| format!("{name} = \"{}\"\n", other.url(name)));
         let text = format!(
             "name = \"Region {root}\"\nhome = [\"urn:oid:{root}\"]\n[limits]\nattempts = 1\n[endpoints]\n{}",
             endpoints.concat()
@@ -75,8 +76,11 @@ impl Region {
     async fn has_document_of(&self, patient: &PatientId) {
         let document = Document::new(100);
         let submission = submissions::submission(&patient.to_cx(), std::slice::from_ref(&document));
-        let part =
-            ("Document0".to_owned(), "application/octet-stream".to_owned(), Content::from_bytes(document.bytes()));
+        let part = (
+            "Document0".to_owned(),
+            "application/octet-stream".to_owned(),
+            Content::from_bytes(document.bytes()),
+        );
         let peer = Peer::plain(PATIENCE).unwrap();
         let answer = peer.submit(&self.url("hosted-iti41"), &submission, vec![part]).await.unwrap();
         assert_eq!(answer.status, Status::Success, "{:?}", answer.errors);
@@ -84,8 +88,7 @@ impl Region {
 
     /// The main job: what there is of a patient, wherever.
     async fn documents_of(&self, patient: &PatientId) -> QueryResponse {
-        let parameter =
-            |name: &str, value: String| Parameter { name: name.to_owned(), values: vec![value] };
+        let parameter = |name: &str, value: String| Parameter { name: name.to_owned(), values: vec![value] };
         let approved = "('urn:oasis:names:tc:ebxml-regrep:StatusType:Approved')".to_owned();
         let request = QueryRequest {
             query: "urn:uuid:14d4debf-8f97-4251-9a74-a90016b0af0d".to_owned(),
@@ -165,7 +168,9 @@ fn person(sex: Sex, postcode: &str) -> Demographics {
         ],
         birth: BirthTime::parse("19700101"),
         sex: Some(sex),
-        addresses: vec![Address { postcode: postcode.into(), city: "関所町".into(), ..Address::default() }],
+        addresses: vec![Address {
+            postcode: postcode.into(), city: "関所町".into(), ..Address::default()
+        }],
         ..Demographics::default()
     }
 }
@@ -194,7 +199,8 @@ async fn the_five_answers_to_a_discovery() {
     let found = region.discover("found", question()).await;
     let Outcome::Found(found) = found else { panic!("{found:?}") };
     assert_eq!(found[0].patient.to_cx(), "A^^^&1.2.50.3&ISO");
-    let nobody = DemographicsQuery { names: vec![name("誰", "某", Representation::Ideographic)], ..question() };
+    let nobody =
+        DemographicsQuery { names: vec![name("誰", "某", Representation::Ideographic)], ..question() };
     assert_eq!(region.discover("nobody", nobody).await, Outcome::Found(Vec::new()));
     let nameless = DemographicsQuery { names: Vec::new(), ..question() };
     assert_eq!(region.discover("refused", nameless).await, Outcome::Cannot(Reason::AnswerNotAvailable));
@@ -237,22 +243,30 @@ async fn the_main_job_begins_with_the_local_identifier_alone() {
     assert_eq!(answer.status, Status::PartialSuccess);
     let [error] = &answer.errors[..] else { panic!("{:?}", answer.errors) };
     assert_eq!(error.code, code::UNAVAILABLE_COMMUNITY);
-    assert!(error.context.contains("Region 1.2.52") && error.context.contains("several people"), "{}", error.context);
+    assert!(
+        error.context.contains("Region 1.2.52") && error.context.contains("several people"),
+        "{}",
+        error.context
+    );
     here.knows("UNSEXED", &person(Sex::Male, "060-0001")).await;
-    until("the community is asked again", async || {
-        here.documents_of(&unsexed).await.objects.len() == 1
-    })
-    .await;
+    until("the community is asked again", async || here.documents_of(&unsexed).await.objects.len() == 1)
+        .await;
 
     // A stranger to the region over there is no failure of it.
-    let alone = Demographics { names: vec![name("峠", "渉", Representation::Ideographic)], ..person(Sex::Male, "1") };
+    let alone = Demographics {
+        names: vec![name("峠", "渉", Representation::Ideographic)],
+        ..person(Sex::Male, "1")
+    };
     let alone = here.knows("ALONE", &alone).await;
     assert_eq!(here.documents_of(&alone).await.status, Status::Success);
 
     // It is away: who is known keeps its identifier, who is not known yet is named.
     let Region { running, .. } = there;
     running.shutdown().await;
-    let fresh = Demographics { names: vec![name("浜", "渚", Representation::Ideographic)], ..person(Sex::Female, "2") };
+    let fresh = Demographics {
+        names: vec![name("浜", "渚", Representation::Ideographic)],
+        ..person(Sex::Female, "2")
+    };
     let fresh = here.knows("FRESH", &fresh).await;
     let answer = here.documents_of(&fresh).await;
     assert_eq!(answer.status, Status::PartialSuccess);

@@ -49,12 +49,8 @@ impl Drop for Folder {
 #[tokio::test]
 async fn what_is_known_nearer_is_taken_first() {
     let folder = Folder(std::env::temp_dir().join(format!("sekisho-correlation-{}", uuid::Uuid::new_v4())));
-    let cache = CrossrefSettings {
-        directory: folder.0.clone(),
-        tenant: "region".into(),
-        most: 10,
-        memory: 1 << 20,
-    };
+    let cache =
+        CrossrefSettings { directory: folder.0.clone(), tenant: "region".into(), most: 10, memory: 1 << 20 };
     let cache = Crossref::open(&cache).unwrap();
     let manager = Arc::new(Counting(AtomicU32::new(0)));
     let listed = (id("listed^^^&1.2&ISO"), home("1.5"), id("T^^^&1.5.3&ISO"));

@@ -2,8 +2,8 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::demographics::{
-    Address, Authority, BirthRange, BirthTime, Demographics, DemographicsChange, Domain, DomainKind, Identifier, Name,
-    Representation, Sex,
+    Address, Authority, BirthRange, BirthTime, Demographics, DemographicsChange, Domain, DomainKind,
+    Identifier, Name, Representation, Sex,
 };
 use crate::federation::directory::DirectorySettings;
 use crate::identity::crossref::{CrossrefSettings, Lookup};
@@ -64,7 +64,8 @@ impl Region {
         );
         std::fs::write(communities.join("peer.toml"), peer).unwrap();
         let directory =
-            Directory::load(DirectorySettings { folder: communities, ..DirectorySettings::default() }).unwrap();
+            Directory::load(DirectorySettings { folder: communities, ..DirectorySettings::default() })
+                .unwrap();
         let store = Store::open(&folder.join("data"), &[MIGRATION]).unwrap();
         let index = Index::open(store, "region").unwrap();
         let domain = |oid_text: &str| Domain {
@@ -123,7 +124,9 @@ fn person(sex: Sex, postcode: &str) -> Demographics {
         names: vec![name("関所", "守")],
         birth: BirthTime::parse("19700101"),
         sex: Some(sex),
-        addresses: vec![Address { postcode: postcode.into(), city: "関所町".into(), ..Address::default() }],
+        addresses: vec![Address {
+            postcode: postcode.into(), city: "関所町".into(), ..Address::default()
+        }],
         ..Demographics::default()
     }
 }
@@ -202,7 +205,8 @@ async fn of_two_namesakes_none_is_chosen_and_what_tells_them_apart_is_asked_for(
 #[tokio::test]
 async fn two_whom_nothing_tells_apart_are_not_to_be_had() {
     let region = Region::new(policy());
-    let twin = |given: &str| Demographics { names: vec![name("関所", given)], ..person(Sex::Male, "060-0001") };
+    let twin =
+        |given: &str| Demographics { names: vec![name("関所", given)], ..person(Sex::Male, "060-0001") };
     region.knows(&["A^^^&1.2.3.1&ISO"], &twin("守")).await;
     region.knows(&["B^^^&1.2.3.1&ISO"], &twin("護")).await;
     let both = DemographicsQuery { names: vec![name("関所", "守"), name("関所", "護")], ..question() };
@@ -213,7 +217,8 @@ async fn two_whom_nothing_tells_apart_are_not_to_be_had() {
 async fn attack_59_who_describes_many_is_refused() {
     let region = Region::new(policy());
     region.knows(&["A^^^&1.2.3.1&ISO"], &person(Sex::Male, "060-0001")).await;
-    let between = |low: &str, high: &str| Some(BirthRange::Between(BirthTime::parse(low), BirthTime::parse(high)));
+    let between =
+        |low: &str, high: &str| Some(BirthRange::Between(BirthTime::parse(low), BirthTime::parse(high)));
     for who in [
         DemographicsQuery { names: Vec::new(), ..question() },
         DemographicsQuery { birth: None, ..question() },
