@@ -15,7 +15,8 @@ use crate::actors::document_repository::OnDemand;
 use crate::actors::permits::{Callers, Permits};
 use crate::ids::{HomeCommunityId, Oid, PatientId};
 use crate::limits::{self, Limits};
-use crate::metadata::{Code, validate};
+use crate::metadata::Code;
+use crate::metadata::validate::{self, CodeLists};
 use crate::registry::UnknownPatient;
 
 /// A whole configuration.
@@ -74,6 +75,8 @@ pub struct Hosted {
     pub patients: Patients,
     /// What a query about a patient whom nobody knows is answered with.
     pub unknown_patient: UnknownPatient,
+    /// The affinity domain's code lists.
+    pub codes: Option<CodeLists>,
     /// What becomes of a request for an on-demand document.
     pub on_demand: OnDemand,
     /// contentTypeCode of what ITI-64 does.
@@ -171,7 +174,13 @@ pub fn read(report: &Report<'_>) -> Option<Settings> {
     let federation = federation(&top, mode.as_ref());
     let identity = identity::read(&top);
     let asynchronous = asynchronous::read(&top);
-    let rules = rules(&top, mode.as_ref());
+    let mut rules = rules(&top, mode.as_ref());
+    if let Some(Mode::Hosted(hosted) | Mode::Standalone(hosted)) = &mode
+        && let Some(codes) = hosted.codes.clone()
+    {
+        let settings = rules.take().unwrap_or_else(|| validate::Settings::built_in().clone());
+        rules = Some(settings.with_codes(codes));
+    }
     let limits = top.section("limits").map(limits).unwrap_or_default();
     let log = log(top.section("log"));
     if let (Some(Some(community)), Some(Mode::Hosted(hosted) | Mode::Standalone(hosted))) =
@@ -304,10 +313,37 @@ fn hosted(section: Section<'_>) -> Option<Hosted> {
     let on_demand =
         [("off", OnDemand::Off), ("assemble", OnDemand::Assemble), ("persist", OnDemand::Persist)];
     let on_demand = section.word("on_demand", &on_demand).unwrap_or_default();
+    let codes = code_lists(&section);
     let link_change_code = section.section("link_change_code").and_then(coded_value);
     let permits = section.section("permit").map(permits).unwrap_or_default();
     section.close();
-    Some(Hosted { repository: repository?, patients, unknown_patient, on_demand, link_change_code, permits })
+    Some(Hosted {
+        repository: repository?,
+        patients,
+        unknown_patient,
+        codes,
+        on_demand,
+        link_change_code,
+        permits,
+    })
+}
+
+/// The file of code lists; all that is wrong with it stops the start.
+fn code_lists(section: &Section<'_>) -> Option<CodeLists> {
+    let file: PathBuf = section.optional("codes")?;
+    let help = "docs/validation.md says what stands in it";
+    let text = match std::fs::read_to_string(&file) {
+        Ok(text) => text,
+        Err(error) => {
+            section.error("codes", format!("{} cannot be read: {error}", file.display()), help);
+            return None;
+        }
+    };
+    let lists = CodeLists::parse(&text);
+    for problem in lists.as_ref().err().into_iter().flatten() {
+        section.error("codes", format!("{}: {problem}", file.display()), help);
+    }
+    lists.ok()
 }
 
 fn coded_value(section: Section<'_>) -> Option<Code> {

@@ -166,3 +166,18 @@ fn a_file_that_is_not_there_is_named() {
     let problems = load(Path::new("/nowhere/sekisho.toml"), &[]).unwrap_err().to_string();
     assert!(problems.starts_with("/nowhere/sekisho.toml: error: cannot be read"), "{problems}");
 }
+
+#[test]
+fn code_lists_come_from_their_own_file() {
+    let standalone = STANDALONE.replace("patients = \"any\"", "patients = \"any\"\ncodes = \"codes.toml\"");
+    let folder = Folder::with(&standalone);
+    let problems = folder.load(&[]).unwrap_err().to_string();
+    assert!(problems.contains("codes.toml cannot be read"), "{problems}");
+    std::fs::write(folder.0.join("codes.toml"), "[clasCode]\n\"1.2\" = [\"a\"]").unwrap();
+    let problems = folder.load(&[]).unwrap_err().to_string();
+    assert!(problems.contains("did you mean \"classCode\"?"), "{problems}");
+    std::fs::write(folder.0.join("codes.toml"), "[classCode]\n\"1.2\" = [\"a\"]").unwrap();
+    let (settings, _) = folder.load(&[]).unwrap();
+    let Mode::Standalone(hosted) = &settings.mode else { panic!("it is stand-alone") };
+    assert!(hosted.codes.is_some() && settings.rules.is_some());
+}

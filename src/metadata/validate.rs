@@ -7,6 +7,7 @@
 //! The limited metadata of other profiles has no place in XDS.
 
 mod associations;
+mod code_lists;
 mod ebrim;
 mod engine;
 mod findings;
@@ -16,6 +17,7 @@ mod settings;
 pub mod table;
 pub mod values;
 
+pub use code_lists::{CodeLists, CodeListsError};
 pub use engine::{check, check_content, check_documents};
 pub use settings::{RuleSetting, RuleSettings, Settings, SettingsError};
 

@@ -8,7 +8,7 @@ use sekisho::metadata::codes::{self, association, identifier, scheme, slot};
 use sekisho::metadata::rim::{ExternalIdentifier, Localized, Object, Submission};
 use sekisho::metadata::validate::table::{self, Attribute, Place, Rule};
 use sekisho::metadata::validate::{
-    Class, Context, Report, Settings, Violation, check, check_content, check_documents, validate,
+    Class, CodeLists, Context, Report, Settings, Violation, check, check_content, check_documents, validate,
 };
 use sekisho::metadata::views::{Membership, association, has_member};
 use sekisho::metadata::{Classification, DocumentEntry, Kind, Slot};
@@ -537,6 +537,7 @@ fn every_rule_is_broken_by_its_example_and_by_no_other() {
         broken_rules.extend(*wanted);
     }
     broken_rules.extend(broken_by_documents());
+    broken_rules.extend(broken_by_code_lists());
     let all: BTreeSet<&'static str> = table::rules().map(|(rule, _)| rule.id).collect();
     let untried: Vec<_> = all.difference(&broken_rules).collect();
     assert!(untried.is_empty(), "rules without a bad example: {untried:?}");
@@ -566,6 +567,25 @@ fn broken_by_documents() -> Vec<&'static str> {
         "document.size.content",
         "document.hash.content",
     ]
+}
+
+/// The rules of code lists, each with its bad example.
+fn broken_by_code_lists() -> Vec<&'static str> {
+    let mut submission = example::stable();
+    let (code, scheme) = {
+        let class = first_code(&mut submission);
+        (class.node_representation.clone().unwrap(), class.slots[0].values[0].clone())
+    };
+    let with = |lists: &str| {
+        let settings = Settings::strict().with_codes(CodeLists::parse(lists).unwrap());
+        check(&submission, Context::Register, &settings).enforced
+    };
+    assert_eq!(with(&format!("[classCode]\n{scheme:?} = [{code:?}]")), []);
+    let found = with("[classCode]\n\"1.2.3\" = [\"another\"]");
+    assert!(found[0].message.contains("classCode") && found[0].message.contains(&scheme), "{found:?}");
+    assert_eq!((rules_of(&found), &found[0].value), (vec!["cl.code.listed"], &code));
+    assert_eq!(rules_of(&with("mimeType = [\"image/x\"]")), ["de.mime-type.listed"]);
+    vec!["cl.code.listed", "de.mime-type.listed"]
 }
 
 #[test]
@@ -628,6 +648,17 @@ fn the_documentation_lists_every_rule() {
          `level = \"enforce\"`, a rule is reported until that day and enforced from it on. \
          `[rules]` changes them, in `sekisho.toml` for submissions and in a community's file for its answers: see \
          [configuration.md](configuration.md).\n\n\
+         **Code lists.** `codes = \"codes.toml\"` in `[hosted]` or `[standalone]` names a file with the codes that the affinity \
+         domain allows. `cl.code.listed` and `de.mime-type.listed` compare with it; attributes that the file does not name \
+         take any code, and display names are never compared. The attributes are called as in the table below; a list of \
+         codes stands under its coding scheme:\n\n\
+         ```toml\n\
+         mimeType = [\"text/xml\", \"application/pdf\"]\n\n\
+         [classCode]\n\
+         \"2.16.840.1.113883.6.1\" = [\"34133-9\", \"18842-5\"]\n\n\
+         [confidentialityCode]\n\
+         \"2.16.840.1.113883.5.25\" = [\"N\", \"R\"]\n\
+         ```\n\n\
          This table is made from the rules' own: `UPDATE_GOLDEN=1 cargo test --test suite validation` writes it anew.\n\n\
          | rule | section | what it asks for | level |\n|---|---|---|---|\n",
     );

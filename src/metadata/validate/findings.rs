@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::table::Rule;
-use super::{Level, Report, Settings, Violation};
+use super::{CodeLists, Level, Report, Settings, Violation};
 use crate::limits;
 
 /// Violations as they are found, sorted by how strictly their rules are taken.
@@ -18,6 +18,11 @@ pub(super) struct Findings<'s> {
 impl<'s> Findings<'s> {
     pub(super) fn new(settings: &'s Settings) -> Self {
         Self { settings, today: Timestamp::now().to_zoned(TimeZone::UTC).date(), report: Report::default() }
+    }
+
+    /// The affinity domain's code lists.
+    pub(super) fn codes(&self) -> &'s CodeLists {
+        self.settings.codes()
     }
 
     /// Takes a violation in. Whatever of it a peer wrote is cut: what it sent too long would come back many times.

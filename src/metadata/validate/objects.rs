@@ -71,6 +71,10 @@ fn check_entry(entry: DocumentEntry<'_>, context: Context, found: &mut Findings<
             found.add(&table::PID_REPEATED, id, second, message);
         }
     }
+    if let Some(mime_type) = entry.mime_type().filter(|mime_type| !found.codes().has_mime_type(mime_type)) {
+        let message = format!("mimeType {mime_type:?} is not in the affinity domain's list");
+        found.add(&table::MIME_TYPE_LISTED, id, mime_type, message);
+    }
     for charset in entry.0.name.iter().filter_map(|name| name.charset.as_deref()) {
         if !["UTF-8", "UTF8"].iter().any(|utf8| charset.eq_ignore_ascii_case(utf8)) {
             found.add(&table::TITLE_CHARSET, id, charset, "the title's charset is not UTF-8");
@@ -217,6 +221,14 @@ fn check_code(of: &Classification, label: &str, object: &str, found: &mut Findin
     if !matches!(schemes.as_slice(), [scheme] if !scheme.is_empty()) {
         let message = format!("{label} must have one codingScheme, not empty");
         found.add(&table::CODING_SCHEME, object, code, message);
+    }
+    let scheme = schemes.first().copied().unwrap_or_default();
+    // A code or scheme that is not there is another rule's.
+    if !code.is_empty() && !scheme.is_empty() && !found.codes().has(label, code, scheme) {
+        let message = format!(
+            "{label} has the code {code:?} of scheme {scheme:?}, which is not in the affinity domain's list"
+        );
+        found.add(&table::CODE_LISTED, object, code, message);
     }
     if of.name.first().is_none_or(|name| name.value.is_empty()) {
         found.add(&table::DISPLAY_NAME, object, code, format!("{label} has no display name"));

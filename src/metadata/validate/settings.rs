@@ -3,15 +3,15 @@
 //! from it on, so that senders are not cut off overnight.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use jiff::civil::Date;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::Level;
 use super::table;
+use super::{CodeLists, Level};
 
 /// What a configuration says of one rule: `"report"`, or a table with the fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,7 @@ pub type RuleSettings = BTreeMap<String, RuleSetting>;
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     rules: HashMap<&'static str, (Level, Option<Date>)>,
+    codes: Arc<CodeLists>,
 }
 
 /// Why settings cannot be used.
@@ -75,7 +76,8 @@ impl Settings {
 
     /// No rule checked: of a peer's answers, only what somebody asks for is.
     pub fn nothing() -> Settings {
-        Settings { rules: table::rules().map(|(rule, _)| (rule.id, (Level::Off, None))).collect() }
+        let rules = table::rules().map(|(rule, _)| (rule.id, (Level::Off, None))).collect();
+        Settings { rules, codes: Arc::default() }
     }
 
     /// Reads a file like `profiles/validation.toml`; all that is wrong with it is told.
@@ -100,6 +102,17 @@ impl Settings {
         let (rule, taken) = setting.read(id)?;
         self.rules.insert(rule, taken);
         Ok(())
+    }
+
+    /// The same with an affinity domain's code lists.
+    pub fn with_codes(mut self, codes: CodeLists) -> Settings {
+        self.codes = Arc::new(codes);
+        self
+    }
+
+    /// The affinity domain's code lists.
+    pub(super) fn codes(&self) -> &CodeLists {
+        &self.codes
     }
 
     /// How strictly a rule is taken on a day.

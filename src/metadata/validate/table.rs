@@ -318,6 +318,10 @@ rules! {
         "a classification has exactly one codingScheme, which is not empty";
     DISPLAY_NAME "cl.display-name.cardinality" "TF-3: 4.2.3.1.2" Metadata
         "a code has a display name: the classification's Name, not empty";
+    CODE_LISTED "cl.code.listed" "TF-2: 3.42.4.1.3.3" Metadata
+        "where the affinity domain lists an attribute's codes, code and scheme are among them";
+    MIME_TYPE_LISTED "de.mime-type.listed" "TF-2: 3.42.4.1.3.3" Metadata
+        "where the affinity domain lists media types, mimeType is among them";
     CLASSIFIED_OBJECT "cl.classified-object.reference" "TF-3: 4.2.3.1.2" Metadata
         "a classification's classifiedObject is the id of the object that holds it";
     CLASSIFICATION_ID "cl.id.cardinality" "TF-3: 4.2.3.1.2" Metadata
