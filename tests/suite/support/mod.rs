@@ -11,5 +11,6 @@ pub mod hosted;
 pub mod http;
 pub mod messages;
 pub mod program;
+pub mod region;
 pub mod sink;
 pub mod submissions;

@@ -1,0 +1,97 @@
+//! A PIX Manager and PDQ Supplier over a store of their own, behind MLLP, and messages to them over a socket.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sekisho::actors::identity_feed::FeedReceivers;
+use sekisho::actors::pdq_supplier::PdqSupplier;
+use sekisho::actors::pix_manager::PixManager;
+use sekisho::demographics::{Domain, DomainKind, Domains};
+use sekisho::identity::index::{Index, MIGRATION};
+use sekisho::ids::Oid;
+use sekisho::limits::Limits;
+use sekisho::server::Hl7Services;
+use sekisho::store::Store;
+use sekisho::wire::hl7v2::Charset;
+use sekisho::wire::hl7v2::mllp::{MllpListener, frame, serve};
+use sekisho::wire::http::ServerHandle;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::certs::TempDir;
+use super::http::PATIENCE;
+
+/// Four domains: `HOSPITAL` 1.2.1, `CLINIC` 1.2.2, `REGION` 1.2.3, and `FED` 1.2.4, which only HIS|FEDERAL feeds.
+pub struct Region {
+    server: ServerHandle,
+    store: Store,
+    _folder: TempDir,
+}
+
+impl Region {
+    pub async fn start() -> Self {
+        let folder = TempDir::new();
+        let store = Store::open(folder.path(), &[MIGRATION]).unwrap();
+        let index = Index::open(store.clone(), "region").unwrap();
+        let domains = Arc::new(domains());
+        index.set_domains(Arc::clone(&domains));
+        let manager = PixManager::new(index.clone(), Arc::clone(&domains));
+        let receivers = FeedReceivers { manager: Some(manager.clone()), registry: None };
+        let services = Hl7Services::new(Charset::Utf8)
+            .with_feed(receivers)
+            .with_pix_manager(manager)
+            .with_pdq_supplier(PdqSupplier::new(index, domains));
+        let address = "127.0.0.1:0".parse().unwrap();
+        let listener =
+            MllpListener { address, tls: None, limits: Limits::default(), handler: Arc::new(services) };
+        Self { server: serve(listener).await.unwrap(), store, _folder: folder }
+    }
+
+    /// A connection.
+    pub async fn connect(&self) -> Line {
+        Line(TcpStream::connect(self.server.address).await.unwrap())
+    }
+
+    pub async fn stop(self) {
+        self.server.shutdown(Duration::ZERO).await;
+        self.store.close();
+    }
+}
+
+fn domains() -> Domains {
+    let domain = |oid: &str, namespace: &str, source: Option<(&str, &str)>| Domain {
+        oid: Oid::parse(oid).unwrap(),
+        namespace: namespace.to_owned(),
+        name: namespace.to_owned(),
+        kind: DomainKind::Patients,
+        source: source.map(|(application, facility)| (application.to_owned(), facility.to_owned())),
+    };
+    Domains::new(vec![
+        domain("1.2.1", "HOSPITAL", None),
+        domain("1.2.2", "CLINIC", None),
+        domain("1.2.3", "REGION", None),
+        domain("1.2.4", "FED", Some(("HIS", "FEDERAL"))),
+    ])
+}
+
+/// An MLLP connection.
+pub struct Line(TcpStream);
+
+impl Line {
+    pub async fn send(&mut self, message: &[u8]) {
+        self.0.write_all(&frame(message)).await.unwrap();
+    }
+    /// The next frame's content.
+    pub async fn receive(&mut self) -> Vec<u8> {
+        let mut received = Vec::new();
+        while !received.ends_with(b"\x1c\r") {
+            let read = tokio::time::timeout(PATIENCE, self.0.read_u8()).await.expect("no answer");
+            received.push(read.expect("the connection was closed"));
+        }
+        received[1..received.len() - 2].to_vec()
+    }
+    pub async fn exchange(&mut self, message: &[u8]) -> Vec<u8> {
+        self.send(message).await;
+        self.receive().await
+    }
+}
