@@ -63,7 +63,7 @@ fn page(message: &Message) -> Answer<Option<usize>> {
         ("", _) => Ok(None),
         (count, "RD" | "") if count.parse().is_ok_and(|count: usize| count > 0) => Ok(count.parse().ok()),
         _ => {
-            let text = "RCP-2 must be a number of records, such as 10^RD";
+            let text = "RCP-2 must be a number of records (RD)";
             Err(vec![IdentityError::new(ErrorCode::DataType, Place::Field("RCP", 2, 0), text)])
         }
     }
