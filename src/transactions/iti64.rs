@@ -37,14 +37,11 @@ pub struct LinkChange {
     pub source: String,
 }
 
-/// Reads a link change. `is_affinity` tells identifiers of the affinity domain: they are to come first, but some senders
-/// begin with the local ones and repeat those in MRG-1.
-pub fn read(message: &Message, is_affinity: impl Fn(&Identifier) -> bool) -> Answer<LinkChange> {
+/// Reads a link change.
+pub fn read(message: &Message) -> Answer<LinkChange> {
     let pair = |field| {
-        let mut identifiers = v2::identifiers(field);
-        identifiers.retain(|identifier| !identifier.id.is_empty());
-        identifiers.sort_by_key(|identifier| !is_affinity(identifier));
-        let mut identifiers = identifiers.into_iter();
+        let mut identifiers =
+            v2::identifiers(field).into_iter().filter(|identifier| !identifier.id.is_empty());
         (identifiers.next(), identifiers.next())
     };
     let (new, local) = pair(required(message, "PID")?.field(3));
@@ -52,22 +49,24 @@ pub fn read(message: &Message, is_affinity: impl Fn(&Identifier) -> bool) -> Ans
     let due = |identifier: Option<Identifier>, place, text| {
         identifier.ok_or_else(|| vec![IdentityError::new(ErrorCode::RequiredFieldMissing, place, text)])
     };
-    let local =
-        due(local, Place::Identifier(2), "PID-3 must have the affinity domain's and the local identifier")?;
     Ok(LinkChange {
         new: due(new, Place::Identifier(1), "PID-3 must have the affinity domain's new identifier")?,
+        local: due(
+            local,
+            Place::Identifier(2),
+            "PID-3 must have the affinity domain's and the local identifier",
+        )?,
         previous: due(
             previous,
             Place::Subsumed,
             "MRG-1 must have the affinity domain's previous identifier",
         )?,
-        subsumed_local: subsumed_local.filter(|subsumed| *subsumed != local),
-        local,
+        subsumed_local,
         source: source(message),
     })
 }
 
-/// The OID in MSH-3: its universal id, or where a sender puts it in the first component, that.
+/// MSH-3: its universal id, or where a sender puts the OID in the first component, that.
 fn source(message: &Message) -> String {
     let application = message.field("MSH", 3);
     match application.component(2).value().trim() {

@@ -62,22 +62,17 @@ impl DocumentRegistry {
             swap(&mut previous, subsumed);
         }
         let subsumed_local = subsumed_local.filter(|subsumed| *subsumed != local);
+        let new = self.resolve(&new).ok_or_else(|| vec![foreign(Place::IdentifierAuthority(1))])?;
         let relinking = Relinking {
-            new: self.resolve(&new).ok_or_else(|| vec![foreign(Place::IdentifierAuthority(1))])?,
             local: self.named(&local).ok_or_else(|| vec![foreign(Place::IdentifierAuthority(2))])?,
             previous: self.resolve(&previous).ok_or_else(|| vec![foreign(Place::SubsumedAuthority)])?,
             subsumed_local: match &subsumed_local {
                 Some(id) => Some(self.named(id).ok_or_else(|| vec![foreign(Place::Field("MRG", 1, 4))])?),
                 None => None,
             },
-            source: Oid::parse(&source).map_err(|_| {
-                vec![IdentityError {
-                    code: ErrorCode::DataType,
-                    place: Place::Field("MSH", 3, 1),
-                    text: "the sending application is no OID (ITI TF-2: 3.64.4.1.2.1)".to_owned(),
-                    retry: Retry::Pointless,
-                }]
-            })?,
+            // MSH-3 is to be an OID; for a manager that calls itself otherwise, the domain that it manages stands.
+            source: Oid::parse(&source).unwrap_or_else(|_| new.authority().clone()),
+            new,
         };
         match self.registry.relink(relinking).await {
             Ok(Ok(left)) => {

@@ -105,7 +105,7 @@ impl Hl7Services {
         self.with(&iti64::TRANSACTION, move |received| {
             let registry = registry.clone();
             async move {
-                let told = match received.read(|message| iti64::read(message, |id| registry.serves(id))) {
+                let told = match received.read(iti64::read) {
                     Ok(change) => registry.link_change(change, &received.caller).await,
                     Err(errors) => Err(errors),
                 };
