@@ -345,6 +345,10 @@ pub const NOTIFY_DEADLINE: Duration = Duration::from_secs(30);
 pub const NOTIFY_PAUSE: Duration = Duration::from_secs(1);
 /// Up to this: a consumer that comes back after a week is told within minutes.
 pub const MAX_NOTIFY_PAUSE: Duration = Duration::from_secs(5 * 60);
+/// Deferred questions that are answered at once.
+pub const MAX_DEFERRED_AT_ONCE: usize = 16;
+/// How long it is tried to answer a deferred question: a peer that was away over a long weekend gets its answers.
+pub const DEFERRED_LIFETIME: Duration = Duration::from_secs(5 * 24 * 60 * 60);
 /// Deferred questions that are open at once; further ones are told that they must be asked immediately.
 pub const MAX_DEFERRED_QUESTIONS: i64 = 10_000;
 

@@ -20,6 +20,7 @@ use crate::limits;
 use crate::transactions::{Caller, Transaction};
 use crate::wire::http::{Client, HttpError};
 use crate::wire::soap::{self, AllowedReplies, Outgoing, Replies};
+use crate::wire::stream::{self, Content};
 
 /// How a front exchanges messages asynchronously.
 #[derive(Clone)]
@@ -190,10 +191,12 @@ async fn send(client: &Client, url: &Uri, content: Written) -> Result<(), Lost> 
         headers.insert(CONTENT_TYPE, content_type);
     }
     let answer = client.post(url, headers, length, body, Instant::now() + patience).await?;
-    match answer.status() {
-        status if status.is_success() => Ok(()),
-        status => Err(Lost::Refused(status)),
-    }
+    let status = answer.status();
+    // Nothing in it is wanted, but a peer whose words are cut off takes it for a failure.
+    let rest = Content::from_stream(None, stream::chunks(answer.into_body()));
+    let _ =
+        tokio::time::timeout(limits::HTTP_LINGER, rest.collect(limits::MAX_MIME_PREAMBLE_BYTES as u64)).await;
+    if status.is_success() { Ok(()) } else { Err(Lost::Refused(status)) }
 }
 
 fn ended(

@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::hl7v3::registration::{Custodian, read_events, write_status, write_subject};
 use super::hl7v3::{
-    AckCode, AckDetail, Acknowledgement, Header, Party, RECORD_REVISED, Transmission, errors_of,
+    AckCode, AckDetail, Acknowledgement, Header, Ii, Party, RECORD_REVISED, Transmission, errors_of,
     open_control_act, read_acknowledgement,
 };
 use super::identity::{Answer, ErrorCode, IdentifiersChanged, IdentityError, Place};
@@ -20,15 +20,16 @@ use crate::wire::xml::{Element, Writer};
 pub const ITI46: Transaction =
     Transaction { id: "ITI-46", name: "PIXV3 Update Notification", ..ITI44_REVISE };
 
-/// Writes a notification: all identifiers that are one person's, as Patient.id.
+/// Writes a notification under that message id: all identifiers that are one person's, as Patient.id.
 pub fn write_request(
+    message: Ii,
     changed: &IdentifiersChanged,
     sender: &Party,
     receiver: &Party,
     custodian: &Custodian,
 ) -> Bytes {
     let mut out = Writer::with_capacity(4096);
-    Header::new(sender, receiver).open(&mut out, &RECORD_REVISED);
+    Header { message, ..Header::new(sender, receiver) }.open(&mut out, &RECORD_REVISED);
     open_control_act(&mut out, &RECORD_REVISED);
     let patient = |out: &mut Writer| {
         for id in &changed.identifiers {

@@ -6,6 +6,7 @@
 //! pain 84). A notification that was sent and not acknowledged is sent again, under the same id.
 
 mod notice;
+pub mod send;
 mod status;
 #[cfg(test)]
 mod tests;

@@ -89,15 +89,15 @@ impl Identity {
         })
     }
 
-    /// ITI-55 and ITI-56 over the index.
+    /// ITI-55 and ITI-56 over the index; gives what answers them.
     pub fn offer(
         &self,
         services: &mut Services,
         settings: &Settings,
         identity: &config::Identity,
         directory: Option<&Arc<Directory>>,
-    ) {
-        let Some(index) = &self.index else { return };
+    ) -> Option<PatientDiscovery> {
+        let index = self.index.as_ref()?;
         let config::Discovery { communities, several, minimum_degree, time_to_live, per_minute, .. } =
             identity.discovery.clone();
         let own = &settings.community;
@@ -115,6 +115,7 @@ impl Identity {
         let learning = directory.map(|directory| Learning { cache, directory: Arc::clone(directory) });
         let discovery = PatientDiscovery::new(index.clone(), Arc::clone(&self.domains), policy, learning);
         offer_discovery(services, &discovery, own.home.clone());
+        Some(discovery)
     }
 
     /// Writes what is only in memory.

@@ -1,6 +1,7 @@
 //! From settings to a running region: actors, services, listeners. `serve`, the demo and tests start regions through this and
 //! nothing else.
 
+mod delivery;
 mod identity;
 mod load;
 mod patients;
@@ -105,12 +106,13 @@ impl Configured {
         install_metrics().map_err(|error| Stop::new(Exit::Unavailable, error.to_string()))?;
         let seen = Mutex::new(Files::look(watch::files(&file, &settings)).await);
         let region = Region::open(&settings).await?;
-        let services = region.services(&settings);
+        let exchange = region.exchange(&settings)?;
+        let services = region.services(&settings, &exchange);
         let paths = paths(&services);
         let alarms = Arc::new(Alarms::default());
         alarms.set(sentences(&warnings));
         let mut listeners = Listeners::new();
-        let front = Arc::new(Front::exchanging(services, &settings.limits, region.exchange(&settings)?));
+        let front = Arc::new(Front::exchanging(services, &settings.limits, exchange));
         open_listeners(&mut listeners, &settings, &front, &region, &alarms).await?;
         let bound = bound(&listeners, paths);
         let watch = region.directory().map(|directory| tokio::spawn(Arc::clone(directory).watch()));

@@ -7,6 +7,7 @@ use hyper::Uri;
 use tokio::task::JoinHandle;
 
 use super::super::{Exit, Stop};
+use super::delivery;
 use super::identity::Identity;
 use super::patients::PatientActors;
 use crate::actors::document_registry::DocumentRegistry;
@@ -96,7 +97,10 @@ impl Region {
             Mode::Bridge(bridge) => {
                 let client = client(bridge)?;
                 if settings.identity.as_ref().is_some_and(|identity| !identity.domains.is_empty()) {
-                    let store = Store::open(&settings.data, &[identity::index::MIGRATION]);
+                    let store = Store::open(
+                        &settings.data,
+                        &[identity::index::MIGRATION, crate::delivery::MIGRATION],
+                    );
                     region.store = Some(store.map_err(|error| unusable(settings, &error))?);
                 }
                 region.relay = Some(Relay {
@@ -161,10 +165,12 @@ impl Region {
 
     /// What answers where (design: listeners). With federation, `/services` asks everybody and `/hosted` only what is hosted
     /// here; submissions are the same on both.
-    pub fn services(&self, settings: &Settings) -> Services {
+    pub fn services(&self, settings: &Settings, exchange: &Exchange) -> Services {
         let mut services = Services::new();
         if let (Some(room), Some(identity)) = (&self.identity, &settings.identity) {
-            room.offer(&mut services, settings, identity, self.directory());
+            if let Some(discovery) = room.offer(&mut services, settings, identity, self.directory()) {
+                delivery::offer_deferred(&mut services, settings, discovery, self.store.as_ref(), exchange);
+            }
         }
         self.patients.offer(&mut services, &settings.community.home);
         if let Some(hosted) = &self.hosted {
@@ -372,7 +378,7 @@ fn offer_hosted(services: &mut Services, place: Place, hosted: &Hosted) {
 fn host(settings: &Settings, mode: &config::Hosted) -> Result<(Store, Hosted), StoreError> {
     let store = Store::open(
         &settings.data,
-        &[registry::MIGRATION, repository::MIGRATION, identity::index::MIGRATION],
+        &[registry::MIGRATION, repository::MIGRATION, identity::index::MIGRATION, crate::delivery::MIGRATION],
     )?;
     let tenant: Arc<str> = settings.community.home.to_urn().into();
     let authorities = match mode.patients {

@@ -1,0 +1,210 @@
+//! The Deferred Response Option of the Responding Gateway (ITI TF-1: 27.2.2; ITI TF-2: 3.55.4.1.3): a question is accepted at
+//! once, kept, and answered later by a request of ours to the address that it names. The server and the command line call it.
+//!
+//! Accepted means answered: the question is on disk before it is acknowledged, and is asked of the index as often as it takes
+//! until the other side has taken the answer, or until [`limits::DEFERRED_LIFETIME`] has passed.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+
+use crate::actors::patient_discovery::PatientDiscovery;
+use crate::delivery::questions::{Kept, Question, Questions};
+use crate::ids::HomeCommunityId;
+use crate::limits::{self, Limits};
+use crate::transactions::Caller;
+use crate::transactions::hl7v3::{AckCode, AckDetail, read_acknowledgement};
+use crate::transactions::iti44::write_acknowledgement;
+use crate::transactions::iti55::{self, ITI55_DEFERRED_ANSWER, Received, lifetime};
+use crate::wire::http::Client;
+use crate::wire::soap::{self, AllowedReplies, CallError, Endpoint, Envelope, Outgoing};
+use crate::wire::xml::{Ns, Tree, Writer};
+
+/// What deferred questions need; cheap to clone.
+#[derive(Clone)]
+pub struct DeferredDiscovery(Arc<Shared>);
+
+struct Shared {
+    discovery: PatientDiscovery,
+    own: HomeCommunityId,
+    questions: Questions,
+    allowed: AllowedReplies,
+    client: Client,
+    limits: Limits,
+    /// Questions that are being answered.
+    working: Semaphore,
+}
+
+/// The acknowledgement that says that the option is not there.
+const UNSUPPORTED: (&str, &str, &str) = ("NS250", "2.16.840.1.113883.5.1100", "Unsupported processing mode");
+
+impl DeferredDiscovery {
+    /// Answers what `discovery` knows, to the addresses that are allowed.
+    pub fn new(
+        discovery: PatientDiscovery,
+        own: HomeCommunityId,
+        questions: Questions,
+        allowed: AllowedReplies,
+        client: Client,
+        limits: Limits,
+    ) -> Self {
+        let working = Semaphore::new(limits::MAX_DEFERRED_AT_ONCE);
+        Self(Arc::new(Shared { discovery, own, questions, allowed, client, limits, working }))
+    }
+
+    /// Takes up what was accepted before we were started.
+    pub fn resume(&self) -> JoinHandle<()> {
+        let this = self.clone();
+        tokio::spawn(async move {
+            match this.0.questions.open().await {
+                Ok(open) => open.into_iter().for_each(|question| this.begin(question)),
+                Err(problem) => tracing::error!(%problem, "the deferred questions cannot be read"),
+            }
+        })
+    }
+
+    /// A deferred question: its acknowledgement. It is positive only when the question is on disk.
+    pub async fn accept(&self, envelope: Bytes, received: Received, caller: &Caller) -> (AckCode, Bytes) {
+        let details = match self.keep(envelope, &received, caller).await {
+            Ok(question) => {
+                self.begin(question);
+                counted("accepted");
+                let body = write_acknowledgement(&received.transmission, AckCode::Accepted, Vec::new());
+                return (AckCode::Accepted, body);
+            }
+            Err(why) => {
+                counted("refused");
+                tracing::warn!(trace = &*caller.trace, why, "a deferred question is not accepted");
+                let (code, system, name) = UNSUPPORTED;
+                vec![AckDetail {
+                    code: code.to_owned(),
+                    code_system: Some(system),
+                    display: Some(name),
+                    text: why.to_owned(),
+                    ..AckDetail::default()
+                }]
+            }
+        };
+        (AckCode::Error, write_acknowledgement(&received.transmission, AckCode::Error, details))
+    }
+
+    async fn keep(
+        &self,
+        envelope: Bytes,
+        received: &Received,
+        caller: &Caller,
+    ) -> Result<Question, &'static str> {
+        let address = received.transmission.respond_to.as_deref();
+        let address = address.ok_or("respondTo/telecom does not say where the answer goes")?;
+        self.0
+            .allowed
+            .find(address)
+            .ok_or("respondTo/telecom is no address that we are configured to answer to")?;
+        let message_id =
+            caller.message_id.as_deref().ok_or("there is no wsa:MessageID to relate the answer to")?;
+        let question = Question {
+            number: 0,
+            since: jiff::Timestamp::now().as_second(),
+            address: address.to_owned(),
+            message_id: message_id.to_owned(),
+            certificate: caller.certificate.as_deref().map(str::to_owned),
+            envelope,
+        };
+        match self.0.questions.keep(question.clone()).await {
+            Ok(Kept::As(number)) => Ok(Question { number, ..question }),
+            Ok(Kept::Full) => Err("too many deferred questions are open; ask for an immediate answer"),
+            Err(problem) => {
+                tracing::error!(trace = &*caller.trace, %problem, "a deferred question cannot be kept");
+                Err("the question cannot be kept at the moment; ask for an immediate answer")
+            }
+        }
+    }
+
+    fn begin(&self, question: Question) {
+        let this = self.clone();
+        tokio::spawn(async move { this.answer(question).await });
+    }
+
+    /// Answers, however often it takes.
+    async fn answer(&self, question: Question) {
+        let end = question.since.saturating_add(limits::DEFERRED_LIFETIME.as_secs() as i64);
+        let mut pause = limits::NOTIFY_PAUSE;
+        loop {
+            let (outcome, problem) = match self.try_to_answer(&question).await {
+                Ok(()) => ("answered", String::new()),
+                Err(problem) if jiff::Timestamp::now().as_second() > end => ("given-up", problem),
+                Err(problem) => {
+                    tracing::warn!(
+                        question = question.number,
+                        problem,
+                        "a deferred answer was not taken; it is sent again"
+                    );
+                    tokio::time::sleep(pause).await;
+                    pause = (2 * pause).min(limits::MAX_NOTIFY_PAUSE);
+                    continue;
+                }
+            };
+            counted(outcome);
+            tracing::info!(question = question.number, outcome, problem, "deferred question");
+            if let Err(problem) = self.0.questions.close(question.number).await {
+                tracing::error!(question = question.number, %problem, "a deferred question will be answered once more");
+            }
+            return;
+        }
+    }
+
+    async fn try_to_answer(&self, question: &Question) -> Result<(), String> {
+        let Shared { discovery, own, allowed, client, limits, working, .. } = &*self.0;
+        let _place = working.acquire().await.map_err(|closed| closed.to_string())?;
+        // The list may have been shortened since.
+        let url = allowed.find(&question.address).ok_or("its address is no longer allowed")?;
+        let tree = Tree::parse(question.envelope.clone()).map_err(|problem| problem.to_string())?;
+        let envelope = Envelope::read(tree).map_err(|problem| problem.to_string())?;
+        let received = iti55::read_request(&envelope).map_err(|problem| problem.to_string())?;
+        let caller = Caller {
+            certificate: question.certificate.as_deref().map(Arc::from),
+            trace: uuid::Uuid::new_v4().to_string().into(),
+            message_id: Some(question.message_id.as_str().into()),
+            ..Caller::default()
+        };
+        let response = discovery.discover(&received, &caller).await;
+        let mut headers: Vec<Bytes> = response.time_to_live.map(lifetime::write).into_iter().collect();
+        headers.push(relates_to(&question.message_id));
+        let request = Outgoing {
+            action: ITI55_DEFERRED_ANSWER.action.to_owned(),
+            to: Some(question.address.clone()),
+            headers,
+            body: vec![iti55::write_response(&response, &received, own)],
+            ..Outgoing::default()
+        };
+        let endpoint = Endpoint { url, relates_to_optional: true };
+        let deadline = Instant::now() + limits::NOTIFY_DEADLINE;
+        let taken = soap::call(client, &endpoint, request, limits, deadline).await;
+        match taken {
+            // Some acknowledge with HTTP alone.
+            Err(CallError::Empty(200..=299)) => Ok(()),
+            // A fault's reason is the peer's own text.
+            Err(CallError::Fault(fault)) => Err(format!("SOAP fault, {:?}", fault.code)),
+            Err(problem) => Err(problem.to_string()),
+            Ok(message) => match message.envelope.body().and_then(read_acknowledgement) {
+                Some(acknowledgement) if acknowledgement.code.is_positive() => Ok(()),
+                Some(acknowledgement) => Err(format!("it is acknowledged with {:?}", acknowledgement.code)),
+                None => Err("the acknowledgement cannot be read".to_owned()),
+            },
+        }
+    }
+}
+
+/// Beside wsa:ReplyTo: the answer is a request too.
+fn relates_to(message_id: &str) -> Bytes {
+    let mut w = Writer::with_capacity(128);
+    w.leaf(Ns::WSA, "RelatesTo", message_id);
+    w.finish().into()
+}
+
+fn counted(outcome: &'static str) {
+    metrics::counter!("sekisho_deferred_questions_total", "outcome" => outcome).increment(1);
+}
