@@ -1,5 +1,7 @@
 //! The status page: one HTML document without scripts or anything to fetch, in English or Japanese.
 
+use crate::actors::notifier::ConsumerStatus;
+
 use super::status::{Community, Gateway, Listener, Status};
 
 /// A language of the page.
@@ -60,6 +62,8 @@ struct Words {
     gateway_row: [&'static str; 4],
     listener_row: [&'static str; 3],
     community_row: [&'static str; 8],
+    consumers: &'static str,
+    consumer_row: [&'static str; 7],
     insecure: &'static str,
     tls: &'static str,
     plain: &'static str,
@@ -90,6 +94,16 @@ const ENGLISH: Words = Words {
         "hash differences",
         "last failure",
     ],
+    consumers: "Told of changed identifiers",
+    consumer_row: [
+        "consumer",
+        "transaction",
+        "waiting",
+        "told",
+        "refused or lost",
+        "last told",
+        "last problem",
+    ],
     insecure: "NOT PROTECTED",
     tls: "TLS",
     plain: "loopback only",
@@ -119,6 +133,8 @@ const JAPANESE: Words = Words {
         "ハッシュ不一致",
         "直近の失敗",
     ],
+    consumers: "識別子変更の通知先",
+    consumer_row: ["通知先", "トランザクション", "待ち", "通知済み", "拒否・欠落", "最終通知", "直近の問題"],
     insecure: "保護なし",
     tls: "TLS",
     plain: "ループバックのみ",
@@ -151,6 +167,7 @@ pub(super) fn render(status: &Status, language: Language) -> String {
     problems(&mut out, words, &status.problems);
     listeners(&mut out, words, &status.listeners);
     communities(&mut out, words, &status.communities);
+    consumers(&mut out, words, &status.consumers);
     out.raw("</body></html>\n");
     out.0
 }
@@ -216,6 +233,26 @@ fn communities(out: &mut Html, words: &Words, communities: &[Community]) {
         out.cell("td", "n", &community.failures.to_string());
         out.cell("td", mismatches, &community.hash_mismatches.to_string());
         out.cell("td", "", community.last_failure.as_deref().unwrap_or_default()).raw("</tr>");
+    }
+    out.raw("</table>");
+}
+
+fn consumers(out: &mut Html, words: &Words, consumers: &[ConsumerStatus]) {
+    if consumers.is_empty() {
+        return;
+    }
+    out.table(words.consumers, &words.consumer_row);
+    for consumer in consumers {
+        let waiting = if consumer.failing { "n bad" } else { "n" };
+        let refused = if consumer.refused + consumer.lost > 0 { "n bad" } else { "n" };
+        let problem = consumer.last_problem.as_ref();
+        let problem = problem.map(|(problem, when)| format!("{problem} ({when})")).unwrap_or_default();
+        out.raw("<tr>").cell("td", "", &consumer.name).cell("td", "", consumer.transaction);
+        out.cell("td", waiting, &consumer.waiting.to_string());
+        out.cell("td", "n", &consumer.told.to_string());
+        out.cell("td", refused, &(consumer.refused + consumer.lost).to_string());
+        out.cell("td", "", consumer.last_told.as_deref().unwrap_or(words.never)).cell("td", "", &problem);
+        out.raw("</tr>");
     }
     out.raw("</table>");
 }

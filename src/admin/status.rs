@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 
 use serde::Serialize;
 
+use crate::actors::notifier::ConsumerStatus;
+
 /// Knows how the gateway is. Answers at once, from memory.
 pub trait StatusSource: Send + Sync + 'static {
     /// Whether requests can be answered now; else why not, in a few words.
@@ -21,6 +23,8 @@ pub struct Status {
     pub listeners: Vec<Listener>,
     /// The other communities.
     pub communities: Vec<Community>,
+    /// Whoever is told of changed identifiers.
+    pub consumers: Vec<ConsumerStatus>,
     /// What an operator should look at, one sentence each: a configuration file that was not taken over, a certificate that
     /// expires soon.
     pub problems: Vec<String>,

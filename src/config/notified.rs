@@ -4,6 +4,7 @@ use super::document::{Node, Value};
 use super::section::{Section, Setting};
 use super::settings::{ClientTls, client_tls, is_loopback};
 use crate::ids::Oid;
+use crate::transactions::iti10::NoName;
 use crate::wire::hl7v2::Charset;
 
 /// One of `[[identity.consumers]]`.
@@ -13,6 +14,8 @@ pub struct NotifiedConsumer {
     pub peer: NotifiedPeer,
     /// Domains of its interest.
     pub domains: Vec<Oid>,
+    /// How PID-5 says that no name is told (HL7 v2).
+    pub no_name: NoName,
 }
 
 /// One of `[[identity.registries]]`.
@@ -117,11 +120,13 @@ pub fn consumer(section: Section<'_>, known: &dyn Fn(&Oid) -> bool) -> Option<No
         let help = "list the OIDs of the domains whose identifiers it wants";
         section.error("domains", "it would be told nothing: no domain is of its interest", help);
     }
+    let no_names = [("space", NoName::Space), ("type-s", NoName::TypeS)];
+    let no_name = section.word("no_name", &no_names).unwrap_or_default();
     for stranger in domains.iter().filter(|oid| !known(oid)) {
         section.error("domains", format!("{stranger} is no domain"), "describe it in [[identity.domains]]");
     }
     section.close();
-    Some(NotifiedConsumer { peer: peer?, domains })
+    Some(NotifiedConsumer { peer: peer?, domains, no_name })
 }
 
 /// Reads one of the registries.

@@ -23,6 +23,7 @@ use self::region::Region;
 use self::status::{Alarms, Seen, sentences};
 use self::watch::Files;
 use super::{Exit, Stop};
+use crate::actors::notifier::Notifier;
 use crate::admin::{Operator, install_metrics};
 use crate::config::{MllpListener, MllpsListener, PlainListener, Problems, Settings, TlsListener};
 use crate::federation::directory::Directory;
@@ -71,6 +72,8 @@ pub struct Running {
     watch: Option<JoinHandle<()>>,
     /// Lets the cross-reference cache follow the patient index.
     follow: Option<JoinHandle<()>>,
+    /// Tells consumers and registries what happens to identifiers.
+    notifier: Option<Arc<Notifier>>,
 }
 
 /// A configuration that was read and is good.
@@ -113,7 +116,8 @@ impl Configured {
         alarms.set(sentences(&warnings));
         let mut listeners = Listeners::new();
         let front = Arc::new(Front::exchanging(services, &settings.limits, exchange));
-        open_listeners(&mut listeners, &settings, &front, &region, &alarms).await?;
+        let notifier = region.notifier(&settings)?.map(Arc::new);
+        open_listeners(&mut listeners, &settings, &front, &region, &alarms, notifier.clone()).await?;
         let bound = bound(&listeners, paths);
         let watch = region.directory().map(|directory| tokio::spawn(Arc::clone(directory).watch()));
         let follow = region.follow();
@@ -129,6 +133,7 @@ impl Configured {
             seen,
             watch,
             follow,
+            notifier,
         })
     }
 }
@@ -200,6 +205,7 @@ impl Running {
 
     /// Finishes what is in flight and closes the store.
     pub async fn shutdown(self) {
+        drop(self.notifier);
         for beside in [self.watch, self.follow].into_iter().flatten() {
             beside.abort();
         }
@@ -225,6 +231,7 @@ async fn open_listeners(
     front: &Arc<Front>,
     region: &Region,
     alarms: &Arc<Alarms>,
+    notifier: Option<Arc<Notifier>>,
 ) -> Result<(), Stop> {
     let limits = &settings.limits;
     let listener =
@@ -248,8 +255,8 @@ async fn open_listeners(
         listeners.open_mllp("mllp", plain(listener), Arc::new(region.hl7v2(charset))).await?;
     }
     if let Some(address) = settings.listen.operator {
-        let seen =
-            Seen::new(settings, listeners.listening(), region.directory().cloned(), Arc::clone(alarms));
+        let directory = region.directory().cloned();
+        let seen = Seen::new(settings, listeners.listening(), directory, Arc::clone(alarms), notifier);
         let metrics = install_metrics().map_err(|error| Stop::new(Exit::Unavailable, error.to_string()))?;
         let pages = Arc::new(Operator::new(Arc::new(seen), metrics));
         // It shows no patient data, and changes nothing: beyond loopback is the operator's decision.

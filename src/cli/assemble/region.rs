@@ -13,10 +13,12 @@ use super::patients::PatientActors;
 use crate::actors::document_registry::DocumentRegistry;
 use crate::actors::document_repository::{DocumentList, DocumentRepository};
 use crate::actors::initiating_gateway::InitiatingGateway;
+use crate::actors::notifier::Notifier;
 use crate::actors::own_community::{Hosted, OwnCommunity};
 use crate::actors::responding_gateway::RespondingGateway;
 use crate::actors::submission_relay::SubmissionRelay;
 use crate::config::{self, Asynchronous, ClientTls, Federation, Mode, Patients, Settings};
+use crate::delivery::outbox::Outbox;
 use crate::federation::breaker::RetryBudget;
 use crate::federation::bridge::Bridge;
 use crate::federation::correlate::{CorrelationRow, CorrelationTable};
@@ -50,6 +52,7 @@ pub struct Region {
     federated: Option<Federated>,
     identity: Option<Identity>,
     patients: PatientActors,
+    outbox: Option<Outbox>,
 }
 
 /// Where submissions are passed on to, behind a bridge.
@@ -86,6 +89,7 @@ impl Region {
             federated: None,
             identity: None,
             patients: PatientActors::default(),
+            outbox: None,
         };
         let source: Arc<dyn Source> = match &settings.mode {
             Mode::Standalone(mode) | Mode::Hosted(mode) => {
@@ -116,6 +120,8 @@ impl Region {
             if let Some(hosted) = &mut region.hosted {
                 hosted.registry = hosted.registry.clone().with_domains(Arc::clone(&room.domains));
             }
+            let outbox = region.store.as_ref().map(|store| delivery::outbox(settings, store));
+            region.outbox = outbox.transpose()?;
             region.identity = Some(room);
         }
         region.patients = PatientActors::new(region.identity.as_ref(), region.hosted.as_ref());
@@ -191,6 +197,16 @@ impl Region {
     /// What answers over MLLP.
     pub fn hl7v2(&self, charset: Charset) -> Hl7Services {
         self.patients.hl7v2(charset)
+    }
+
+    /// Begins to tell others what happens to identifiers.
+    pub fn notifier(&self, settings: &Settings) -> Result<Option<Notifier>, Stop> {
+        match (&self.identity, &settings.identity, &self.outbox) {
+            (Some(room), Some(identity), Some(outbox)) => {
+                delivery::notifier(settings, identity, room, outbox)
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Takes up what can change while it runs.

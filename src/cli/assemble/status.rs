@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use crate::actors::notifier::Notifier;
 use crate::admin::{Community, Gateway, Listener, Status, StatusSource};
 use crate::config::{Mode, Problems, Settings};
 use crate::federation::breaker::BreakerState;
@@ -16,6 +17,7 @@ pub struct Seen {
     listeners: Vec<Listener>,
     directory: Option<Arc<Directory>>,
     problems: Arc<Alarms>,
+    notifier: Option<Arc<Notifier>>,
     since: Instant,
 }
 
@@ -49,6 +51,7 @@ impl Seen {
         listening: Vec<Listening>,
         directory: Option<Arc<Directory>>,
         problems: Arc<Alarms>,
+        notifier: Option<Arc<Notifier>>,
     ) -> Self {
         let mode = match settings.mode {
             Mode::Standalone(_) => "standalone",
@@ -72,6 +75,7 @@ impl Seen {
             listeners: listening.into_iter().map(listener).collect(),
             directory,
             problems,
+            notifier,
             since: Instant::now(),
         }
     }
@@ -96,6 +100,7 @@ impl StatusSource for Seen {
             gateway: Gateway { uptime_seconds, ..self.gateway.clone() },
             listeners: self.listeners.clone(),
             communities,
+            consumers: self.notifier.as_ref().map(|notifier| notifier.statuses()).unwrap_or_default(),
             problems,
         }
     }
