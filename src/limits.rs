@@ -328,6 +328,10 @@ pub const MAX_RECENT_RECORDS: usize = 4 * MAX_GROUP_JOBS;
 /// Keys of the patient index that are held in memory before they become a file: of some 40,000 records. They are read anew
 /// at a start, which takes a quarter of a second.
 pub const MAX_KEYS_IN_MEMORY: usize = 750_000;
+/// Rows of a bulk load that are under way at once: they share commits.
+pub const IMPORT_ROWS_AT_ONCE: usize = MAX_GROUP_JOBS;
+/// Bytes of one HL7 v2 message of a bulk load.
+pub const MAX_IMPORTED_MESSAGE_BYTES: usize = 1024 * 1024;
 /// Events of the patient index that are kept for those who read on from where they stopped.
 pub const MAX_KEPT_EVENTS: u64 = 1_000_000;
 /// Keys under which one record is found by another of the same person; a record in kanji and kana with one address and one

@@ -9,6 +9,7 @@ mod demo_file;
 mod doctor;
 mod feed;
 mod output;
+mod patient;
 pub mod peer;
 mod query;
 mod retrieve;
@@ -43,6 +44,8 @@ enum Command {
     Submit(Box<submit::Submit>),
     /// Tell of patients (ITI-8)
     Feed(Box<feed::Feed>),
+    /// Look into the patient index, decide reviews, link and unlink, load patients in bulk
+    Patient(patient::Patient),
     /// Find out which side is wrong: DNS, TCP, TLS, certificates, SOAP, clock
     Doctor(doctor::Doctor),
     /// Measure what this machine does, beside its own limits
@@ -107,6 +110,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Retrieve(command) => block_on(command.run()),
         Command::Submit(command) => block_on(command.run()),
         Command::Feed(command) => block_on(command.run()),
+        Command::Patient(command) => block_on(command.run()),
         Command::Doctor(command) => block_on(command.run()),
         Command::Bench(command) => block_on(command.run()),
     }

@@ -1,0 +1,269 @@
+//! `sekisho patient import`: patients in bulk. Rows are announced like messages, many at once, so that they share commits;
+//! good rows are kept, bad ones told with file, line and rule. A run that was broken off is simply started again: what is
+//! there already changes nothing.
+
+mod batch;
+mod table;
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use indicatif::ProgressBar;
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use crate::cli::output::Output;
+use crate::cli::{Exit, Outcome, Stop};
+use crate::demographics::{Authority, DemographicsChange, Domains, Visit, is_my_number};
+use crate::identity::index::{Announced, Index, IndexError};
+use crate::ids::{Oid, PatientId};
+use crate::limits;
+
+/// Load patients.
+#[derive(Debug, Args)]
+pub struct Import {
+    /// CSV with a header, or HL7 v2 messages one after the other (with or without FHS and BHS)
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// Domain of a CSV's ids: its OID or namespace
+    #[arg(long, value_name = "DOMAIN")]
+    domain: Option<String>,
+    /// Domain of a CSV's column `insured`
+    #[arg(long, value_name = "DOMAIN")]
+    insured_domain: Option<String>,
+}
+
+/// What a row or message says.
+pub enum Entry {
+    /// Somebody is there.
+    Announce { identifiers: Vec<PatientId>, change: Box<DemographicsChange>, visit: Option<Box<Visit>> },
+    /// Two identifiers were merged.
+    Merge { surviving: PatientId, subsumed: PatientId, change: Box<DemographicsChange> },
+}
+
+/// An entry, or why it is none, and where it stands.
+pub struct Item {
+    line: u64,
+    entry: Result<Entry, String>,
+}
+
+/// Where entries of a file go.
+pub type Items = mpsc::Sender<Item>;
+
+/// How many came to what.
+#[derive(Debug, Default, Clone, Copy)]
+struct Counts {
+    added: u64,
+    changed: u64,
+    unchanged: u64,
+    merged: u64,
+    bad: u64,
+}
+
+/// Domains by which a file's identifiers are read.
+pub struct Naming {
+    domains: std::sync::Arc<Domains>,
+    patients: Option<Oid>,
+    insured: Option<Oid>,
+}
+
+impl Import {
+    /// Loads.
+    pub async fn run(&self, index: &Index, domains: &std::sync::Arc<Domains>, output: Output) -> Outcome {
+        let domain = |name: &Option<String>| name.as_deref().map(|name| named(domains, name)).transpose();
+        let (patients, insured) = (domain(&self.domain)?, domain(&self.insured_domain)?);
+        let mut total = Counts::default();
+        for file in &self.files {
+            let naming =
+                Naming { domains: domains.clone(), patients: patients.clone(), insured: insured.clone() };
+            let counts = load(index, file, naming, output).await?;
+            total.add(counts);
+        }
+        output.line(&format!(
+            "{} added, {} changed, {} unchanged, {} merged, {} bad",
+            total.added, total.changed, total.unchanged, total.merged, total.bad
+        ));
+        output.json(&json!({
+            "added": total.added,
+            "changed": total.changed,
+            "unchanged": total.unchanged,
+            "merged": total.merged,
+            "bad": total.bad,
+        }));
+        Ok(if total.bad == 0 { Exit::Done } else { Exit::No })
+    }
+}
+
+impl Counts {
+    fn add(&mut self, other: Self) {
+        self.added += other.added;
+        self.changed += other.changed;
+        self.unchanged += other.unchanged;
+        self.merged += other.merged;
+        self.bad += other.bad;
+    }
+}
+
+/// The OID of a domain that the configuration has.
+fn named(domains: &Domains, name: &str) -> Result<Oid, Stop> {
+    let by_namespace = Authority { namespace: name.into(), ..Authority::default() };
+    let found = domains.by_oid(name).or_else(|| domains.find(&by_namespace));
+    let known = || domains.iter().map(|domain| format!("{} ({})", domain.namespace, domain.oid));
+    found.map(|domain| domain.oid.clone()).ok_or_else(|| {
+        let known = known().collect::<Vec<_>>().join(", ");
+        Stop::new(Exit::Usage, format!("the configuration has no domain {name:?}; it has {known}"))
+    })
+}
+
+/// Loads a file, reading it on a thread of its own.
+async fn load(index: &Index, file: &Path, naming: Naming, output: Output) -> Result<Counts, Stop> {
+    let unreadable = |error: std::io::Error| Stop::new(Exit::Usage, format!("{}: {error}", file.display()));
+    let opened = File::open(file).map_err(unreadable)?;
+    let bar = output.progress(opened.metadata().ok().map(|metadata| metadata.len()));
+    let (items, received) = mpsc::channel(limits::IMPORT_ROWS_AT_ONCE);
+    let reading = {
+        let bar = bar.clone();
+        tokio::task::spawn_blocking(move || read(opened, &bar, &naming, &items))
+    };
+    let counts = announce_all(index, received, file, &bar).await;
+    bar.finish_and_clear();
+    let read = reading.await.map_err(|error| Stop::new(Exit::Unavailable, error.to_string()))?;
+    let counts = counts?;
+    read.map_err(|problem| Stop::new(Exit::Usage, format!("{}: {problem}", file.display())))?;
+    Ok(counts)
+}
+
+/// Reads a file as what its first bytes say that it is.
+fn read(file: File, bar: &ProgressBar, naming: &Naming, items: &Items) -> Result<(), String> {
+    let mut file = BufReader::with_capacity(256 * 1024, bar.wrap_read(file));
+    let mut beginning = [0; 4];
+    let length = file.read(&mut beginning).map_err(|error| error.to_string())?;
+    let beginning = &beginning[..length];
+    let file = std::io::Cursor::new(beginning.to_vec()).chain(file);
+    if batch::begins(beginning) {
+        batch::read(BufReader::new(file), naming, items)
+    } else {
+        table::read(file, naming, items)
+    }
+}
+
+/// Announces what is read, many at once, but what names one identifier in the order of the file.
+async fn announce_all(
+    index: &Index,
+    mut items: mpsc::Receiver<Item>,
+    file: &Path,
+    bar: &ProgressBar,
+) -> Result<Counts, Stop> {
+    let mut counts = Counts::default();
+    let mut running: FuturesUnordered<BoxFuture<'_, (u64, Vec<PatientId>, Outcomes)>> =
+        FuturesUnordered::new();
+    let mut busy: HashSet<PatientId> = HashSet::new();
+    loop {
+        let item = items.recv().await;
+        let identifiers = match &item {
+            Some(Item { entry: Ok(entry), .. }) => entry.identifiers(),
+            _ => Vec::new(),
+        };
+        let must_wait = |running: usize, busy: &HashSet<PatientId>| {
+            running >= limits::IMPORT_ROWS_AT_ONCE
+                || (item.is_none() && running > 0)
+                || identifiers.iter().any(|identifier| busy.contains(identifier))
+        };
+        while must_wait(running.len(), &busy)
+            && let Some((line, done, outcome)) = running.next().await
+        {
+            for identifier in &done {
+                busy.remove(identifier);
+            }
+            counts.count(outcome, file, line, bar)?;
+        }
+        match item {
+            None => return Ok(counts),
+            Some(Item { line, entry: Err(problem) }) => {
+                counts.count(Outcomes::Bad(problem), file, line, bar)?;
+            }
+            Some(Item { line, entry: Ok(entry) }) => {
+                busy.extend(identifiers.iter().cloned());
+                running.push(Box::pin(async move { (line, identifiers, entry.announce(index).await) }));
+            }
+        }
+    }
+}
+
+/// What became of an entry.
+enum Outcomes {
+    Announced(Announced),
+    Merged,
+    Bad(String),
+    Broken(String),
+}
+
+impl Counts {
+    fn count(&mut self, outcome: Outcomes, file: &Path, line: u64, bar: &ProgressBar) -> Result<(), Stop> {
+        match outcome {
+            Outcomes::Announced(Announced::Added) => self.added += 1,
+            Outcomes::Announced(Announced::Changed) => self.changed += 1,
+            Outcomes::Announced(Announced::Unchanged) => self.unchanged += 1,
+            Outcomes::Merged => self.merged += 1,
+            Outcomes::Bad(problem) => {
+                self.bad += 1;
+                bar.suspend(|| eprintln!("{}:{line}: {problem}", file.display()));
+            }
+            Outcomes::Broken(problem) => {
+                return Err(Stop::new(
+                    Exit::Unavailable,
+                    format!("{}:{line}: {problem}; start again to go on", file.display()),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Entry {
+    fn identifiers(&self) -> Vec<PatientId> {
+        match self {
+            Self::Announce { identifiers, .. } => identifiers.clone(),
+            Self::Merge { surviving, subsumed, .. } => vec![surviving.clone(), subsumed.clone()],
+        }
+    }
+
+    async fn announce(self, index: &Index) -> Outcomes {
+        let done = match self {
+            Self::Announce { identifiers, change, visit } => {
+                let announced = index.announce(identifiers, *change, visit.map(|visit| *visit)).await;
+                announced.map(Outcomes::Announced)
+            }
+            Self::Merge { surviving, subsumed, change } => {
+                match index.merge(surviving, subsumed, *change).await {
+                    // Loaded before, or by an earlier run.
+                    Err(IndexError::Subsumed(_)) => Ok(Outcomes::Announced(Announced::Unchanged)),
+                    done => done.map(|()| Outcomes::Merged),
+                }
+            }
+        };
+        done.unwrap_or_else(|error| match error {
+            IndexError::Store(error) => Outcomes::Broken(error.to_string()),
+            error => Outcomes::Bad(error.to_string()),
+        })
+    }
+}
+
+impl Naming {
+    /// An identifier of a domain, unless no network may keep it.
+    fn identifier(&self, id: &str, domain: &Oid) -> Result<PatientId, String> {
+        match id.trim() {
+            "" => Err("there is no id".to_owned()),
+            id if is_my_number(id) => {
+                Err("the id is an Individual Number (My Number), which must not be kept".to_owned())
+            }
+            id => Ok(PatientId::new(id, domain.clone())),
+        }
+    }
+}
