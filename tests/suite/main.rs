@@ -25,6 +25,7 @@ mod mllp;
 mod multi_patient;
 mod on_demand;
 mod operator;
+mod patient;
 mod removal;
 mod samples;
 mod server_faults;

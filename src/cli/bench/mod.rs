@@ -6,6 +6,7 @@
 mod data;
 mod figures;
 mod filled;
+mod identity;
 mod large;
 mod limit;
 mod load;
@@ -26,7 +27,8 @@ use figures::Row;
 /// Measure the rows of BENCHMARKING.md.
 #[derive(Debug, clap::Args)]
 pub struct Bench {
-    /// Groups to run: transactions, federated, tls, fan-out, merge, filled, large (default: all but the last two)
+    /// Groups to run: transactions, federated, tls, fan-out, merge, filled, identity, large (default: all but the
+    /// last three)
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Seconds for each figure
@@ -35,7 +37,7 @@ pub struct Bench {
     /// Connections at once (submissions use 32)
     #[arg(long, default_value_t = 8)]
     connections: usize,
-    /// Entries of the filled registry
+    /// Entries of the filled registry, patients of the filled index
     #[arg(long, default_value_t = 1_000_000)]
     entries: u64,
     /// MiB of the large document
@@ -65,13 +67,14 @@ pub(crate) struct Run {
 }
 
 /// Groups, and whether they run when none is named: the others take minutes.
-const GROUPS: [(&str, bool); 7] = [
+const GROUPS: [(&str, bool); 8] = [
     ("transactions", true),
     ("federated", true),
     ("tls", true),
     ("fan-out", true),
     ("merge", true),
     ("filled", false),
+    ("identity", false),
     ("large", false),
 ];
 
@@ -143,6 +146,7 @@ async fn measure(run: &Run, group: &str) -> Result<Vec<Row>, String> {
         "fan-out" => peers::fan_out(run).await,
         "merge" => merge::row(),
         "filled" => filled::filled(run).await,
+        "identity" => identity::rows(run).await,
         _ => large::large(run).await,
     }
 }

@@ -194,7 +194,7 @@ async fn open(file: &Path, overrides: &[String]) -> Result<Opened, Stop> {
     let settings = configured.settings().clone();
     let domains = settings.identity.as_ref().map(|identity| identity.domains.clone()).unwrap_or_default();
     if domains.is_empty() {
-        let text = format!("{} has no [[identity.domain]]: there is no patient index", file.display());
+        let text = format!("{} names no identity.domains: there is no patient index", file.display());
         return Err(Stop::new(Exit::Usage, text));
     }
     let opened = tokio::task::spawn_blocking(move || {

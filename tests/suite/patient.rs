@@ -1,0 +1,164 @@
+//! `sekisho patient` as an operator uses it, and a bulk load that is killed.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::certs::TempDir;
+use crate::support::program::{Served, run, sekisho};
+
+/// How often the load is killed.
+const KILLS: u64 = 4;
+const PERSONS: usize = 1_500;
+
+/// A configuration with two domains in a folder of its own.
+fn configuration(folder: &Path) -> PathBuf {
+    let text = format!(
+        "[community]\nhome = \"urn:oid:2.25.318902478213461.10.1\"\nname = \"Region\"\n\n\
+         [listen.http]\naddress = \"127.0.0.1:0\"\n\n[listen.operator]\naddress = \"127.0.0.1:0\"\n\n\
+         [data]\ndirectory = \"{}\"\n\n[standalone]\nrepository = \"2.25.318902478213461.10.2\"\npatients = \"any\"\n\n\
+         [identity]\ndomains = [[\"1.2.1\", \"A\", \"A\", \"patients\"], [\"1.2.2\", \"B\", \"B\", \"patients\"]]\n",
+        folder.join("data").display(),
+    );
+    let file = folder.join("sekisho.toml");
+    std::fs::write(&file, text).unwrap();
+    file
+}
+
+/// Runs `sekisho patient` with JSON; gives exit code, the object and what it complained of.
+fn patient(config: &Path, arguments: &[&str]) -> (i32, Value, String) {
+    let config = config.to_str().unwrap();
+    let all = [&["patient", "--config", config, "--operator", "tester", "--json"], arguments].concat();
+    let (code, stdout, stderr) = run(&all, "");
+    (code, serde_json::from_str(&stdout).unwrap_or_default(), stderr)
+}
+
+fn file(folder: &Path, name: &str, text: &str) -> String {
+    let path = folder.join(name);
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+fn identifiers(shown: &Value) -> Vec<&str> {
+    shown["records"].as_array().unwrap().iter().map(|record| record["identifier"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn an_operator_loads_looks_decides_and_takes_it_back() {
+    let folder = TempDir::new();
+    let config = configuration(folder.path());
+    let header = "id,domain,family,given,birth,sex,postcode,telephone\n";
+    let row = |id: &str, domain: &str, person: &str| format!("{id},{domain},{person}\n");
+    let hanako = "山田,花子,1960-02-29,F,980-0011,022-123-4567";
+    let table = [
+        header.to_owned(),
+        row("1", "1.2.1", hanako),
+        row("2", "1.2.2", hanako),
+        row("3", "1.2.2", "鈴木,一郎,S48.10.22,M,980-0012,022-765-4321"),
+        row("4", "1.2.3", hanako),
+        row("123456789018", "1.2.1", hanako),
+    ];
+    let table = file(folder.path(), "patients.csv", &table.concat());
+    let (code, counts, problems) = patient(&config, &["import", &table]);
+    assert_eq!((code, &counts["added"], &counts["bad"]), (1, &Value::from(3), &Value::from(2)), "{problems}");
+    assert!(problems.contains("patients.csv:5: ") && problems.contains("patients.csv:6: "), "{problems}");
+    assert!(!problems.contains("123456789018"), "{problems}");
+    let (_, counts, _) = patient(&config, &["import", &table]);
+    assert_eq!((&counts["unchanged"], &counts["changed"]), (&Value::from(3), &Value::from(0)));
+
+    let one = "1^^^&1.2.1&ISO";
+    let (code, shown, _) = patient(&config, &["show", one]);
+    assert_eq!((code, identifiers(&shown)), (0, vec![one, "2^^^&1.2.2&ISO"]));
+    assert_eq!(shown["links"][0]["by"], "matcher");
+    assert!(!shown["links"][0]["fields"].as_array().unwrap().is_empty());
+
+    let (_, link, _) = patient(&config, &["link", one, "3^^^&1.2.2&ISO"]);
+    let decision = link["decision"].to_string();
+    assert_eq!(identifiers(&patient(&config, &["show", one]).1).len(), 3);
+    assert_eq!(patient(&config, &["undo", &decision]).0, 0);
+    assert_eq!(identifiers(&patient(&config, &["show", one]).1).len(), 2);
+    assert_eq!(patient(&config, &["undo", &decision]).0, 1);
+    assert_eq!(patient(&config, &["show", "9^^^&1.2.1&ISO"]).0, 1);
+    assert_eq!(patient(&config, &["show", "9"]).0, 2);
+}
+
+#[test]
+fn batches_of_messages_are_loaded_with_their_merges_in_order() {
+    let folder = TempDir::new();
+    let config = configuration(folder.path());
+    let message = |event: &str, id: &str, rest: &str| {
+        format!(
+            "MSH|^~\\&|APP|FAC|SEKISHO|REGION|20260101120000||ADT^{event}|{id}{event}|P|2.3.1\r\
+             EVN|{event}|20260101120000\rPID|||{id}^^^&1.2.1&ISO||YAMADA^{id}||19600229|F\r{rest}"
+        )
+    };
+    let text = [
+        "FHS|^~\\&|APP\rBHS|^~\\&|APP\r".to_owned(),
+        message("A04", "HANA", "PV1||O\r"),
+        message("A04", "UME", "PV1||O\r"),
+        message("A40", "UME", "MRG|HANA^^^&1.2.1&ISO\r"),
+        message("A03", "UME", "PV1||O\r"),
+        "BTS|3\rFTS|1\r".to_owned(),
+    ];
+    let batch = file(folder.path(), "adt.hl7", &text.concat());
+    for (added, merged) in [(2, 1), (0, 0)] {
+        let (code, counts, problems) = patient(&config, &["import", &batch]);
+        assert_eq!(
+            (code, &counts["added"], &counts["merged"]),
+            (1, &added.into(), &merged.into()),
+            "{problems}"
+        );
+        assert!(problems.contains("adt.hl7:15: "), "{problems}");
+    }
+    assert_eq!(patient(&config, &["show", "HANA^^^&1.2.1&ISO"]).0, 1);
+    assert_eq!(patient(&config, &["show", "UME^^^&1.2.1&ISO"]).0, 0);
+}
+
+#[test]
+fn while_the_server_runs_it_is_told_so() {
+    let folder = TempDir::new();
+    let config = configuration(folder.path());
+    let served = Served::start(config.to_str().unwrap(), &folder.path().join("data"), &[]);
+    let (code, _, problems) = patient(&config, &["review"]);
+    assert_eq!(code, 3);
+    assert!(problems.contains("stop it first"), "{problems}");
+    drop(served);
+}
+
+#[test]
+fn attack_65_a_load_that_is_killed_goes_on_where_it_was_and_nothing_is_there_twice() {
+    let folder = TempDir::new();
+    let config = configuration(folder.path());
+    let mut table = "id,domain,family,given,birth,sex,telephone\n".to_owned();
+    for number in 0..PERSONS {
+        let (day, month, year) = (1 + number % 28, 1 + number / 28 % 12, 1940 + number % 71);
+        let birth = format!("{year}{month:02}{day:02}");
+        for domain in ["1.2.1", "1.2.2"] {
+            let person = format!("家{number},名{},{birth},F,022-555-{number:04}", number % 97);
+            writeln!(table, "{number},{domain},{person}").unwrap();
+        }
+    }
+    let table = file(folder.path(), "patients.csv", &table);
+    let arguments = ["patient", "--config", config.to_str().unwrap(), "--json", "import", &table];
+    for kill in 1..=KILLS {
+        let mut child = sekisho(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(150 * kill));
+        // SIGKILL.
+        let _ = child.kill();
+        child.wait().unwrap();
+    }
+    let (code, counts, problems) = patient(&config, &["import", &table]);
+    assert_eq!((code, &counts["changed"]), (0, &Value::from(0)), "{problems}");
+    let all = counts["added"].as_u64().unwrap() + counts["unchanged"].as_u64().unwrap();
+    assert_eq!(all as usize, 2 * PERSONS);
+    for number in [0, 1, PERSONS / 2, PERSONS - 1] {
+        let (_, shown, _) = patient(&config, &["show", &format!("{number}^^^&1.2.2&ISO")]);
+        let both = [1, 2].map(|domain| format!("{number}^^^&1.2.{domain}&ISO"));
+        let mut shown = identifiers(&shown);
+        shown.sort_unstable_by_key(|identifier| identifier.contains("1.2.2&"));
+        assert_eq!(shown, both);
+    }
+}
