@@ -2,6 +2,7 @@
 
 mod decisions;
 mod feed;
+mod histories;
 mod merges;
 
 use std::path::PathBuf;
