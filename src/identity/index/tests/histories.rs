@@ -57,8 +57,9 @@ async fn partition(scratch: &Scratch) -> BTreeSet<BTreeSet<String>> {
     let mut persons = BTreeSet::new();
     for number in 0..RECORDS {
         if let Ok((others, _)) = scratch.index.corresponding(&record(number)).await {
-            let all = others.iter().chain([&record(number)]).map(PatientId::to_cx);
-            persons.insert(all.collect());
+            let mut all: BTreeSet<String> = others.iter().map(PatientId::to_cx).collect();
+            all.insert(record(number).to_cx());
+            persons.insert(all);
         }
     }
     persons
