@@ -190,7 +190,8 @@ async fn attack_56_a_merge_races_feeds_and_questions() {
         let index = scratch.index.clone();
         tokio::spawn(async move {
             for _ in 0..40 {
-                let asked = DemographicsQuery { names: vec![named("山田", "花子")], ..Default::default() };
+                let asked =
+                    DemographicsQuery { names: vec![named("山田", "花子")], ..Default::default() };
                 let (matches, _) = index.find(asked, 10).await.unwrap();
                 assert_eq!(matches.len(), 1);
             }
