@@ -97,6 +97,8 @@ pub const MAX_VIOLATIONS_PER_MESSAGE: usize = 1_000;
 pub const MAX_VIOLATION_VALUE_CHARS: usize = 100;
 /// Characters of a violation's sentence, which may name what a peer wrote.
 pub const MAX_VIOLATION_MESSAGE_CHARS: usize = 500;
+/// Documents whose rows `sekisho verify-store` holds at once.
+pub const VERIFIED_PAGE_DOCUMENTS: usize = 1_000;
 /// Objects of a query's answer; beyond it, XDSTooManyResults.
 pub const MAX_QUERY_RESULTS: usize = 10_000;
 /// Values of one stored-query parameter.

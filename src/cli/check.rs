@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::assemble::{directory_settings, load};
 use super::output::Output;
+use super::verify_store::{self, Settling};
 use super::{Exit, Outcome, Stop};
 use crate::config::{MllpListener, MllpsListener, Mode, Position, Problem, Problems, Settings, Weight};
 use crate::federation::directory::{self, Directory};
@@ -24,6 +25,12 @@ pub struct Check {
     /// One JSON object instead of text
     #[arg(long)]
     json: bool,
+    /// Compare stored documents with their metadata instead; the service must be stopped
+    #[arg(long)]
+    store: bool,
+    /// With --store: remove documents without metadata, deprecate entries without document
+    #[arg(long, requires = "store")]
+    settle: bool,
 }
 
 impl Check {
@@ -31,6 +38,12 @@ impl Check {
     pub async fn run(self) -> Outcome {
         let output = Output::new(self.json);
         let loaded = load(self.config, self.set).await?;
+        if self.store {
+            let (settings, _) =
+                loaded.map_err(|problems| Stop::new(Exit::Usage, problems.to_string()))?;
+            let settling = if self.settle { Settling::Settle } else { Settling::Tell };
+            return verify_store::compare(settings, output, settling).await;
+        }
         let (settings, problems) = match loaded {
             Ok((settings, warnings)) => with_communities(settings, warnings).await?,
             Err(problems) => (None, problems),

@@ -15,6 +15,7 @@ mod query;
 mod retrieve;
 mod serve;
 mod submit;
+mod verify_store;
 
 use std::future::Future;
 use std::process::ExitCode;
@@ -46,6 +47,8 @@ enum Command {
     Feed(Box<feed::Feed>),
     /// Look into the patient index, decide reviews, link and unlink, load patients in bulk
     Patient(patient::Patient),
+    /// Read every stored document and compare it with its checksums and metadata
+    VerifyStore(verify_store::VerifyStore),
     /// Find out which side is wrong: DNS, TCP, TLS, certificates, SOAP, clock
     Doctor(doctor::Doctor),
     /// Measure what this machine does, beside its own limits
@@ -111,6 +114,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Submit(command) => block_on(command.run()),
         Command::Feed(command) => block_on(command.run()),
         Command::Patient(command) => block_on(command.run()),
+        Command::VerifyStore(command) => block_on(command.run()),
         Command::Doctor(command) => block_on(command.run()),
         Command::Bench(command) => block_on(command.run()),
     }

@@ -17,6 +17,7 @@ mod revise;
 mod rows;
 mod rules;
 mod schema;
+mod stock;
 mod submit;
 mod update;
 
@@ -43,6 +44,7 @@ use query::AskedBy;
 pub use relink::{Left, Relinking};
 use rules::References;
 pub use schema::MIGRATION;
+pub use stock::RegisteredDocument;
 use schema::TenantNumber;
 pub use update::Update;
 

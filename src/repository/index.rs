@@ -140,6 +140,27 @@ impl Index {
         Ok(row.optional()?)
     }
 
+    /// Rows behind a uniqueId in their order, at most `most`.
+    pub(super) fn after(
+        &self,
+        connection: &Connection,
+        unique_id: &str,
+        most: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        let mut find = connection.prepare_cached(
+            "SELECT unique_id FROM repository_document
+             WHERE tenant = ?1 AND repository = ?2 AND unique_id > ?3 ORDER BY unique_id LIMIT ?4",
+        )?;
+        let ids = find.query_map(params![self.tenant, self.repository, unique_id, most as i64], |row| {
+            row.get::<_, String>(0)
+        })?;
+        let mut rows = Vec::new();
+        for id in ids {
+            rows.extend(self.find(connection, &id?)?);
+        }
+        Ok(rows)
+    }
+
     pub(super) fn insert(&self, connection: &Connection, row: &Row) -> Result<(), StoreError> {
         let (position, file) = match &row.place {
             Place::Segment(position) => (Some(position), None),

@@ -24,6 +24,7 @@ mod record;
 mod segments;
 mod settling;
 mod staging;
+mod verifying;
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -42,6 +43,7 @@ use staging::{Held, MemoryBudget};
 
 pub use settling::Settled;
 pub use staging::{StageError, Staged, Staging};
+pub use verifying::Condition;
 
 /// The repository's tables.
 pub const MIGRATION: Migration = index::MIGRATION;

@@ -29,7 +29,10 @@ impl PatientActors {
         Self {
             manager: index.clone().map(|(index, domains)| PixManager::new(index, domains)),
             supplier: index.map(|(index, domains)| PdqSupplier::new(index, domains)),
-            registry: hosted.map(|hosted| hosted.registry.clone()),
+            registry: hosted.map(|hosted| {
+                let domains = identity.map(|room| Arc::clone(&room.domains)).unwrap_or_default();
+                hosted.registry.clone().with_domains(domains)
+            }),
         }
     }
 
