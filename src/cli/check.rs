@@ -39,8 +39,7 @@ impl Check {
         let output = Output::new(self.json);
         let loaded = load(self.config, self.set).await?;
         if self.store {
-            let (settings, _) =
-                loaded.map_err(|problems| Stop::new(Exit::Usage, problems.to_string()))?;
+            let (settings, _) = loaded.map_err(|problems| Stop::new(Exit::Usage, problems.to_string()))?;
             let settling = if self.settle { Settling::Settle } else { Settling::Tell };
             return verify_store::compare(settings, output, settling).await;
         }

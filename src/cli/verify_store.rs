@@ -83,12 +83,8 @@ impl Opened {
         let open = || -> Result<Self, StoreError> {
             let store = Store::open(&settings.data, &[registry::MIGRATION, repository::MIGRATION])?;
             let tenant = Tenant(settings.community.home.to_urn().into());
-            let repository = Repository::open(
-                &settings.data,
-                store.clone(),
-                tenant.0.clone(),
-                hosted.repository.clone(),
-            )?;
+            let repository =
+                Repository::open(&settings.data, store.clone(), tenant.0.clone(), hosted.repository.clone())?;
             let registry = Registry::new(store.clone(), tenant, RegistrySettings::default());
             Ok(Self { store, registry, repository })
         };

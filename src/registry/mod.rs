@@ -44,8 +44,8 @@ use query::AskedBy;
 pub use relink::{Left, Relinking};
 use rules::References;
 pub use schema::MIGRATION;
-pub use stock::RegisteredDocument;
 use schema::TenantNumber;
+pub use stock::RegisteredDocument;
 pub use update::Update;
 
 /// Whose data: a community. Part of every key.

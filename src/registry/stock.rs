@@ -2,9 +2,9 @@
 
 use rusqlite::{Connection, params};
 
+use super::Registry;
 use super::rows::{self, Stored};
 use super::schema::{Availability, TenantNumber, kind_number, uuid_urn};
-use super::Registry;
 use crate::metadata::{Kind, codes};
 use crate::store::{StoreError, rusqlite};
 
