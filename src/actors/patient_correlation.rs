@@ -23,6 +23,7 @@ use self::flights::Flights;
 use crate::demographics::Demographics;
 use crate::federation::correlate::CorrelationTable;
 use crate::federation::discovery::{Asker, Discovered, discover};
+use crate::federation::managers::{Manager, Person};
 use crate::federation::member::{Member, Role};
 use crate::federation::peer::Peer;
 use crate::federation::{Correlate, Unavailable, Uncorrelated, Whereabouts};
@@ -31,26 +32,6 @@ use crate::identity::index::{Index, IndexError};
 use crate::ids::{HomeCommunityId, Oid, PatientId};
 use crate::limits;
 use crate::transactions::Caller;
-
-/// Somebody outside who knows which identifiers are one person's: a PIX Manager, a PDQ Supplier.
-pub trait Manager: Send + Sync {
-    /// The other identifiers of a patient, and what is known of them; None if it does not know the patient.
-    fn person<'a>(
-        &'a self,
-        patient: &'a PatientId,
-        caller: &'a Caller,
-        deadline: Instant,
-    ) -> BoxFuture<'a, Result<Option<Person>, Unavailable>>;
-}
-
-/// A person whom somebody knows.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Person {
-    /// Other identifiers than the one that was asked with.
-    pub identifiers: Vec<PatientId>,
-    /// What is known.
-    pub demographics: Demographics,
-}
 
 /// What correlation is made of. Whatever a region lacks is left out.
 #[derive(Default)]

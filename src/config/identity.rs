@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use hyper::Uri;
+
 use super::notified::{self, LinkChangeTarget, NotifiedConsumer};
 use super::section::Section;
+use super::settings::{ClientTls, check_url, client_tls};
 use crate::actors::patient_discovery::{Answering, Several};
 use crate::actors::permits::Callers;
 use crate::demographics::{Domain, DomainKind};
@@ -24,6 +27,10 @@ pub struct Identity {
     pub consumers: Vec<NotifiedConsumer>,
     /// Which registries are told of link changes (ITI-64).
     pub registries: Vec<LinkChangeTarget>,
+    /// `[identity.manager]`: a PIX Manager or central MPI outside, ITI-45.
+    pub manager: Option<Outside>,
+    /// `[identity.supplier]`: a Patient Demographics Supplier outside, ITI-47.
+    pub supplier: Option<Outside>,
     /// `[identity.cache]`
     pub cache: Cache,
     /// `[identity.discovery]`
@@ -45,6 +52,15 @@ impl Default for Sender {
     fn default() -> Self {
         Self { application: "SEKISHO".to_owned(), facility: "SEKISHO".to_owned() }
     }
+}
+
+/// A service outside that knows the region's patients.
+#[derive(Debug, Clone)]
+pub struct Outside {
+    /// Where.
+    pub url: Uri,
+    /// Trust and identity towards it.
+    pub tls: Option<ClientTls>,
 }
 
 /// `[identity.cache]`: the cross-reference cache.
@@ -108,6 +124,8 @@ pub fn read(top: &Section<'_>) -> Option<Identity> {
         registries,
         thresholds: thresholds(&section),
         sender: sender(&section),
+        manager: section.section("manager").and_then(|section| outside(section, "iti45")),
+        supplier: section.section("supplier").and_then(|section| outside(section, "iti47")),
         cache: section.section("cache").map(cache).unwrap_or_default(),
         discovery: section.section("discovery").map(discovery).unwrap_or_default(),
         emergency: section.section("emergency").map(emergency).unwrap_or_default(),
@@ -178,6 +196,15 @@ fn thresholds(section: &Section<'_>) -> Thresholds {
         section.error("review", message, "people are asked below what is linked without them");
     }
     Thresholds { link, review }
+}
+
+fn outside(section: Section<'_>, transaction: &'static str) -> Option<Outside> {
+    let insecure = section.optional("insecure").unwrap_or(false);
+    let tls = section.section("tls").and_then(client_tls);
+    let url: Option<Uri> = section.required(transaction);
+    check_url(&section, transaction, url.as_ref(), insecure, tls.is_some());
+    section.close();
+    Some(Outside { url: url?, tls })
 }
 
 fn cache(section: Section<'_>) -> Cache {

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`directory`], [`quirks`] | the files that describe communities, read again when they change |
 //! | [`correlate`], [`patients`] | which patient is which elsewhere; which patient a query is about |
+//! | [`managers`] | asking a PIX Manager or PDQ Supplier outside |
 //! | [`discovery`] | asking a community who a patient is there |
 //! | [`member`] | who a community is, and what was noticed about it |
 //! | [`mod@line`], [`breaker`] | calling one remote service: pool, deadline, retries, circuit breaker |
@@ -23,6 +24,7 @@ pub mod discovery;
 pub mod fanout;
 pub mod fingerprints;
 pub mod line;
+pub mod managers;
 pub mod member;
 pub mod parts;
 pub mod patients;

@@ -11,7 +11,11 @@ use crate::config::{self, Settings};
 use crate::demographics::Domains;
 use crate::federation::correlate::CorrelationTable;
 use crate::federation::directory::Directory;
+use crate::federation::breaker::RetryBudget;
 use crate::federation::discovery::Asker;
+use crate::federation::line::{Line, Prudence, PrudenceSettings};
+use crate::federation::managers::{Manager, PdqSupplierLine, PixManagerLine};
+use crate::federation::member::{Member, Role};
 use crate::identity::crossref::{Crossref, CrossrefSettings, follow};
 use crate::identity::index::Index;
 use crate::server::{Place, Service, Services, Written};
@@ -19,6 +23,7 @@ use crate::store::{Store, StoreError};
 use crate::transactions::errors::Status;
 use crate::transactions::iti55::{self, Discovery, ITI55, lifetime};
 use crate::transactions::iti56::{self, ITI56};
+use crate::wire::soap::Endpoint;
 
 /// What a region with `[identity]` has.
 pub struct Identity {
@@ -70,7 +75,7 @@ impl Identity {
         settings: &Settings,
         identity: &config::Identity,
         table: Arc<CorrelationTable>,
-    ) -> PatientCorrelation {
+    ) -> Result<PatientCorrelation, Stop> {
         let community = &settings.community;
         let config::Discovery { own_identifier, time_to_live, .. } = identity.discovery;
         let template = Discovery {
@@ -79,14 +84,14 @@ impl Identity {
             time_to_live: time_to_live.filter(|_| own_identifier),
             ..Discovery::default()
         };
-        PatientCorrelation::new(Sources {
+        Ok(PatientCorrelation::new(Sources {
             table,
             cache: Some(self.cache.clone()),
             index: self.index.clone(),
-            managers: Vec::new(),
+            managers: managers(settings, identity)?,
             asker: Some(Asker { template, device: community.home.oid().to_string() }),
             authorities: community.authorities.clone(),
-        })
+        }))
     }
 
     /// ITI-55 and ITI-56 over the index; gives what answers them.
@@ -122,6 +127,31 @@ impl Identity {
     pub async fn close(&self) {
         self.cache.flush().await;
     }
+}
+
+/// Who knows the region's patients outside: the manager first, which decides what corresponds.
+fn managers(settings: &Settings, identity: &config::Identity) -> Result<Vec<Arc<dyn Manager>>, Stop> {
+    let community = &settings.community;
+    let member = Arc::new(Member::new(Role::Own, &community.name, community.home.clone(), Vec::new()));
+    let line = |outside: &config::Outside| {
+        Ok::<_, Stop>(Line {
+            member: Arc::clone(&member),
+            prudence: Prudence::new(&PrudenceSettings::default(), RetryBudget::new()),
+            client: super::region::client(outside.tls.as_ref())?,
+            endpoint: Endpoint { url: outside.url.clone(), relates_to_optional: false },
+            channel: None,
+            limits: settings.limits.clone(),
+        })
+    };
+    let device = community.home.oid().to_string();
+    let mut managers: Vec<Arc<dyn Manager>> = Vec::new();
+    if let Some(manager) = &identity.manager {
+        managers.push(Arc::new(PixManagerLine { line: line(manager)?, device: device.clone() }));
+    }
+    if let Some(supplier) = &identity.supplier {
+        managers.push(Arc::new(PdqSupplierLine { line: line(supplier)?, device }));
+    }
+    Ok(managers)
 }
 
 fn offer_discovery(services: &mut Services, discovery: &PatientDiscovery, own: crate::ids::HomeCommunityId) {

@@ -99,7 +99,7 @@ impl Region {
                 Arc::new(hosted)
             }
             Mode::Bridge(bridge) => {
-                let client = client(bridge)?;
+                let client = client(bridge.tls.as_ref())?;
                 if settings.identity.as_ref().is_some_and(|identity| !identity.domains.is_empty()) {
                     let store = Store::open(
                         &settings.data,
@@ -129,7 +129,7 @@ impl Region {
             let table = Arc::new(CorrelationTable::new(rows(federation)));
             let correlate: Arc<dyn Correlate> = match (&region.identity, &settings.identity) {
                 (Some(room), Some(identity)) => {
-                    Arc::new(room.correlation(settings, identity, Arc::clone(&table)))
+                    Arc::new(room.correlation(settings, identity, Arc::clone(&table))?)
                 }
                 _ => Arc::clone(&table) as _,
             };
@@ -427,9 +427,9 @@ fn unusable(settings: &Settings, error: &StoreError) -> Stop {
     )
 }
 
-/// The client towards the registry and the repositories that are there already.
-fn client(bridge: &config::Bridge) -> Result<Client, Stop> {
-    let tls = match &bridge.tls {
+/// A client towards what is there already: registry, repositories, who knows patients.
+pub(super) fn client(tls: Option<&ClientTls>) -> Result<Client, Stop> {
+    let tls = match tls {
         Some(ClientTls { ca, identity }) => {
             let identity = identity.as_ref().map(|(certificate, key)| (certificate.as_path(), key.as_path()));
             Some(TlsClient::new(ca, identity)?)

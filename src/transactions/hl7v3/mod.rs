@@ -3,6 +3,7 @@
 //! (ITI TF-2: App. O; schemas of the Normative Edition 2008, whose order of elements is kept).
 
 mod acknowledge;
+pub mod known;
 pub mod query;
 pub mod registration;
 #[cfg(test)]

@@ -1,0 +1,90 @@
+//! Asking a PIX Manager (ITI-45) or a Patient Demographics Supplier (ITI-47) about one identifier, as the gateway does: the
+//! consumer's side of both (ITI TF-2: 3.45.4.1, 3.47.4.1).
+
+use bytes::Bytes;
+
+use super::query::{FindQuery, write_query};
+use super::registration::read_events;
+use super::{
+    CANDIDATES_FOUND, FIND_CANDIDATES, GET_IDENTIFIERS, Header, IDENTIFIERS_FOUND, Ii, Party, ResponseCode,
+    Transmission, open_control_act, read_acknowledgement, read_query_ack,
+};
+use crate::demographics::Identifier;
+use crate::demographics::v3::{PatientContent, write_id};
+use crate::transactions::Malformed;
+use crate::transactions::identity::DemographicsQuery;
+use crate::wire::soap::Envelope;
+use crate::wire::xml::{Ns, Writer};
+
+/// acknowledgementDetail/code of an identifier or domain that is unknown (HL7 table 0357).
+const UNKNOWN_KEY: &str = "204";
+
+/// What became of the question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Known {
+    /// These fit; none: known, and nothing corresponds.
+    People(Vec<PatientContent>),
+    /// The identifier, or its domain, is unknown there.
+    Unknown,
+    /// It did not answer the question.
+    Refused,
+}
+
+/// ITI-45: the corresponding identifiers in all domains.
+pub fn write_pix_query(patient: &Identifier, device: &str) -> Bytes {
+    let mut out = Writer::with_capacity(2048);
+    let party = Party::of_device(device);
+    Header::new(&party, &party).open(&mut out, &GET_IDENTIFIERS);
+    open_control_act(&mut out, &GET_IDENTIFIERS);
+    write_author(&mut out, device);
+    out.start(Ns::HL7, "queryByParameter");
+    Ii::random().write(&mut out, "queryId");
+    out.start(Ns::HL7, "statusCode").attr("code", "new").end();
+    out.start(Ns::HL7, "responsePriorityCode").attr("code", "I").end();
+    out.start(Ns::HL7, "parameterList").start(Ns::HL7, "patientIdentifier");
+    write_id(&mut out, "value", &patient.authority.universal_id, Some(&patient.id));
+    out.leaf(Ns::HL7, "semanticsText", "Patient.id").end().end().end().end().end();
+    out.finish().into()
+}
+
+/// ITI-47: who has that identifier.
+pub fn write_pdq_query(patient: &Identifier, device: &str) -> Bytes {
+    let mut out = Writer::with_capacity(2048);
+    let party = Party::of_device(device);
+    Header::new(&party, &party).open(&mut out, &FIND_CANDIDATES);
+    open_control_act(&mut out, &FIND_CANDIDATES);
+    let who = DemographicsQuery { identifiers: vec![patient.clone()], ..DemographicsQuery::default() };
+    write_query(&mut out, &Ii::random(), &FindQuery { who, ..FindQuery::default() });
+    out.end().end();
+    out.finish().into()
+}
+
+fn write_author(out: &mut Writer, device: &str) {
+    out.start(Ns::HL7, "authorOrPerformer").attr("typeCode", "AUT");
+    out.start(Ns::HL7, "assignedDevice").attr("classCode", "ASSIGNED");
+    write_id(out, "id", device, None);
+    out.end().end();
+}
+
+/// Reads either answer.
+pub fn read(envelope: &Envelope) -> Result<Known, Malformed> {
+    let body = envelope.body().ok_or_else(|| Malformed {
+        rule: "soap.body",
+        section: "ITI TF-2: V.3",
+        problem: "the answer's soap:Body is empty".into(),
+    })?;
+    let interaction = match body.local() == IDENTIFIERS_FOUND.id {
+        true => IDENTIFIERS_FOUND,
+        false => CANDIDATES_FOUND,
+    };
+    Transmission::read(body, &interaction)?;
+    let ack = read_acknowledgement(body);
+    let failed = read_query_ack(body)
+        .is_some_and(|ack| matches!(ack.code, ResponseCode::Error | ResponseCode::QueryError));
+    let negative = ack.as_ref().is_some_and(|ack| !ack.code.is_positive());
+    if failed || negative {
+        let unknown = ack.is_some_and(|ack| ack.details.iter().any(|detail| detail.code == UNKNOWN_KEY));
+        return Ok(if unknown { Known::Unknown } else { Known::Refused });
+    }
+    Ok(Known::People(read_events(body).into_iter().map(|event| event.patient).collect()))
+}
