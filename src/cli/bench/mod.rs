@@ -3,6 +3,7 @@
 //! Everything runs as its user would run it: gateways are child processes of this program with real configurations, real
 //! sockets and real files; their CPU time and memory are read from the system's accounting.
 
+mod crossref;
 mod data;
 mod figures;
 mod filled;
@@ -27,8 +28,8 @@ use figures::Row;
 /// Measure the rows of BENCHMARKING.md.
 #[derive(Debug, clap::Args)]
 pub struct Bench {
-    /// Groups to run: transactions, federated, tls, fan-out, merge, filled, identity, large (default: all but the
-    /// last three)
+    /// Groups to run: transactions, federated, tls, fan-out, merge, crossref, filled, identity, large (default: all but
+    /// the last four)
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Seconds for each figure
@@ -67,12 +68,13 @@ pub(crate) struct Run {
 }
 
 /// Groups, and whether they run when none is named: the others take minutes.
-const GROUPS: [(&str, bool); 8] = [
+const GROUPS: [(&str, bool); 9] = [
     ("transactions", true),
     ("federated", true),
     ("tls", true),
     ("fan-out", true),
     ("merge", true),
+    ("crossref", false),
     ("filled", false),
     ("identity", false),
     ("large", false),
@@ -145,6 +147,7 @@ async fn measure(run: &Run, group: &str) -> Result<Vec<Row>, String> {
         "tls" => transactions::tls(run).await,
         "fan-out" => peers::fan_out(run).await,
         "merge" => merge::row(),
+        "crossref" => crossref::row(run),
         "filled" => filled::filled(run).await,
         "identity" => identity::rows(run).await,
         _ => large::large(run).await,
