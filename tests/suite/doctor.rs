@@ -116,7 +116,7 @@ fn a_community_file_that_breaks_raises_the_alarm_and_the_old_one_stays() {
     let file = communities.join("neighbour.toml");
     std::fs::copy("examples/two-regions/east/communities/west.toml", &file).unwrap();
     let folders = format!("federation.communities={}", communities.display());
-    let set = [folders.as_str(), "federation.correlation=[]"];
+    let set = [folders.as_str(), "listen.mllp.address=127.0.0.1:0"];
     let served = Served::start("examples/two-regions/east/sekisho.toml", &folder.path().join("data"), &set);
     let operator = served.ready["operator"].as_str().unwrap();
     let status = || -> Value {
