@@ -17,7 +17,7 @@ use std::path::Path;
 
 pub use asynchronous::Asynchronous;
 pub use document::quoted;
-pub use identity::{Cache, Discovery, Identity, Sender, Outside};
+pub use identity::{Cache, Discovery, Identity, Outside, Sender};
 pub use listen::{Listen, MllpListener, MllpsListener, PlainListener, TlsListener};
 pub use notified::{Destination, LinkChangeTarget, NotifiedConsumer, NotifiedPeer};
 pub use problem::{Position, Problem, Problems, Weight};

@@ -431,7 +431,13 @@ fn repositories(section: Section<'_>) -> Vec<(Oid, Uri)> {
 }
 
 /// https needs somebody to trust; http stays on this machine unless it is permitted.
-pub(super) fn check_url(section: &Section<'_>, key: &'static str, url: Option<&Uri>, insecure: bool, trusts: bool) {
+pub(super) fn check_url(
+    section: &Section<'_>,
+    key: &'static str,
+    url: Option<&Uri>,
+    insecure: bool,
+    trusts: bool,
+) {
     let Some(url) = url else { return };
     let https = url.scheme_str() == Some("https");
     if https && !trusts {

@@ -64,7 +64,8 @@ impl Manager for PixManagerLine {
             let question = Question::simple(&ITI45, body, caller, deadline);
             let answer = self.line.ask(question, |message| known::read(&message.envelope)).await?;
             // It may withhold the name; what it calls one is no description of anybody.
-            Ok(person(patient, answer)?.map(|person| Person { demographics: Demographics::default(), ..person }))
+            Ok(person(patient, answer)?
+                .map(|person| Person { demographics: Demographics::default(), ..person }))
         })
     }
 }
