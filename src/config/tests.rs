@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use super::*;
+use crate::demographics::DomainKind;
 use crate::metadata::validate::Level;
+use crate::wire::hl7v2::Charset;
 
 const STANDALONE: &str = r#"
 [community]
@@ -180,4 +182,93 @@ fn code_lists_come_from_their_own_file() {
     let (settings, _) = folder.load(&[]).unwrap();
     let Mode::Standalone(hosted) = &settings.mode else { panic!("it is stand-alone") };
     assert!(hosted.codes.is_some() && settings.rules.is_some());
+}
+
+const IDENTITY: &str = r#"
+[[identity.domains]]
+oid = "1.2.3.1"
+namespace = "REGION"
+[[identity.domains]]
+oid = "1.2.3.2"
+namespace = "INS"
+name = "被保険者"
+kind = "insured"
+source = { application = "HIS", facility = "HOSPITAL" }
+[[identity.consumers]]
+name = "clinic"
+url = "mllp://127.0.0.1:2575"
+domains = ["1.2.3.1"]
+charset = "ISO IR87"
+"#;
+
+#[test]
+fn mllp_has_defaults_and_domains_are_tables() {
+    let folder = Folder::with(&format!("{STANDALONE}{IDENTITY}"));
+    let (settings, _) = folder
+        .load(&["listen.mllp.charset=Shift_JIS", "listen.mllp.insecure=false", "identity.link=0.95"])
+        .unwrap();
+    let mllp = settings.listen.mllp.unwrap();
+    assert_eq!(
+        (mllp.listener.address.to_string().as_str(), mllp.charset),
+        ("127.0.0.1:2575", Charset::ShiftJis)
+    );
+    let identity = settings.identity.unwrap();
+    let [region, insured] = identity.domains.as_slice() else { panic!("{:?}", identity.domains) };
+    assert_eq!((region.name.as_str(), region.kind, &region.source), ("REGION", DomainKind::Patients, &None));
+    assert_eq!((insured.name.as_str(), insured.kind), ("被保険者", DomainKind::Insured));
+    assert_eq!(insured.source, Some(("HIS".into(), "HOSPITAL".into())));
+    assert_eq!(identity.thresholds.link, 0.95);
+    assert_eq!(identity.consumers[0].peer.url.to_string(), "mllp://127.0.0.1:2575");
+    assert_eq!(identity.consumers[0].peer.charset, Charset::Iso2022Jp);
+}
+
+#[test]
+fn what_is_wrong_with_patient_identity_has_its_place() {
+    let identity = r#"
+[listen.mllp]
+address = "0.0.0.0:2575"
+charset = "UTF-16"
+[listen.mllps]
+tls = { certificate = "missing.pem", key = "missing.key" }
+[identity]
+link = 0.4
+review = 0.5
+domains = [{ oid = "1.2.3.1", namespace = "A" }, { oid = "1.2.3.1", namespace = "B" }, { oid = "1.2.3.3", namespace = "A&B" }, 7]
+[[identity.consumers]]
+name = "far"
+url = "mllp://his.example:2575"
+domains = ["1.2.9"]
+[[identity.registries]]
+name = "registry"
+url = "https://registry.example/"
+"#;
+    let folder = Folder::with(&format!("{STANDALONE}{identity}"));
+    let problems = folder.load(&[]).unwrap_err().to_string();
+    for expected in [
+        "0.0.0.0:2575 is not loopback",
+        "\"UTF-16\" is no character set that is read",
+        "anybody could ask",
+        "`review` (0.5) is above `link` (0.4)",
+        "have the same OID or namespace",
+        "this is no namespace",
+        "`identity.domains` has an integer in it",
+        "mllp://his.example:2575 is not loopback",
+        "1.2.9 is no domain",
+        "ITI-64 is HL7 v2 only",
+        "nothing says whom to trust",
+        "`identity.registries.domain` is missing",
+    ] {
+        assert!(problems.contains(expected), "{expected} is not in:\n{problems}");
+    }
+}
+
+#[test]
+fn a_bridge_listens_for_hl7_v2_with_an_index_only() {
+    let bridge = STANDALONE.replace("[standalone]\nrepository = \"1.2.3.4\"\npatients = \"any\"", "");
+    let bridge = format!(
+        "{bridge}[listen.mllp]\n[bridge]\niti18 = \"http://127.0.0.1:1/\"\niti43 = {{}}\n[federation]\ncommunities = \".\"\n"
+    );
+    let problems = Folder::with(&bridge).load(&[]).unwrap_err().to_string();
+    assert!(problems.contains("nobody would answer over MLLP"), "{problems}");
+    assert!(Folder::with(&format!("{bridge}{IDENTITY}")).load(&[]).is_ok());
 }

@@ -13,6 +13,7 @@ mod durability;
 mod federation_faults;
 mod federation_regions;
 mod federation_rules;
+mod feed;
 mod hl7v2_identity;
 mod http_client;
 mod http_limits;

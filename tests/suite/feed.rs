@@ -1,0 +1,214 @@
+//! `sekisho feed` and a region that listens for HL7 v2: from the configuration to the patient index and the registry.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+
+use sekisho::wire::hl7v2::mllp::frame;
+use sekisho::wire::hl7v2::{Charset, Message, MessageWriter, SegmentWriter, Value};
+use serde_json::Value as Json;
+
+use crate::support::certs::TempDir;
+use crate::support::program::{Served, run};
+
+const REGION: &str = r#"
+[community]
+home = "urn:oid:1.2.3"
+name = "試験"
+authorities = ["1.2.3.10"]
+[listen.http]
+address = "127.0.0.1:0"
+[listen.mllp]
+address = "127.0.0.1:0"
+[listen.operator]
+address = "127.0.0.1:0"
+[standalone]
+repository = "1.2.3.4"
+patients = "fed"
+"#;
+
+const IDENTITY: &str = r#"
+[[identity.domains]]
+oid = "1.2.3.10"
+namespace = "REGION"
+[[identity.domains]]
+oid = "1.2.3.11"
+namespace = "CLINIC"
+name = "診療所"
+"#;
+
+const REGIONAL: &str = "A1^^^&1.2.3.10&ISO";
+const CLINICAL: &str = "77^^^&1.2.3.11&ISO";
+
+struct Region {
+    served: Served,
+    folder: TempDir,
+}
+
+impl Region {
+    fn start(parts: &[&str]) -> Self {
+        let folder = TempDir::new();
+        let config = folder.path().join("sekisho.toml");
+        std::fs::write(&config, parts.concat()).unwrap();
+        let served = Served::start(config.to_str().unwrap(), &folder.path().join("data"), &[]);
+        Self { served, folder }
+    }
+    fn address(&self) -> String {
+        self.served.ready["mllp"].as_str().unwrap().to_owned()
+    }
+    fn feed(&self, arguments: &[&str]) -> (i32, Json) {
+        let url = format!("mllp://{}", self.address());
+        let (exit, told, log) = run(&[&["feed", "--url", &url, "--json"], arguments].concat(), "");
+        (exit, serde_json::from_str(&told).unwrap_or_else(|error| panic!("{error}: {told}{log}")))
+    }
+    fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+    /// Sends a message and gives the answer.
+    fn ask(&self, message: &[u8]) -> Message {
+        let mut stream = TcpStream::connect(self.address()).unwrap();
+        stream.write_all(&frame(message)).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let answer = answer.strip_prefix(b"\x0b").and_then(|rest| rest.strip_suffix(b"\x1c\r")).unwrap();
+        Message::read(answer, Charset::Utf8).unwrap()
+    }
+    /// The identifiers that correspond (ITI-9).
+    fn corresponding(&self, id: &str, oid: &str) -> Vec<String> {
+        let question = format!(
+            "MSH|^~\\&|A|B|C|D|20260101||QBP^Q23^QBP_Q21|9|P|2.5||||||UNICODE UTF-8\r\
+             QPD|IHE PIX Query|q|{id}^^^&{oid}&ISO\rRCP|I\r"
+        );
+        let answer = self.ask(question.as_bytes());
+        let ids = answer.segment("PID").into_iter().flat_map(|pid| pid.field(3).repetitions());
+        ids.map(|id| id.value().into_owned()).collect()
+    }
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn a_feed_reaches_the_index_and_the_registry() {
+    let region = Region::start(&[REGION, IDENTITY]);
+    let person = ["--name", "山田^花子", "--name", "ヤマダ^ハナコ", "--birth", "19600229", "--sex", "F"];
+    let (exit, told) = region.feed(&[&["--id", REGIONAL, "--id", CLINICAL], &person[..]].concat());
+    assert_eq!(
+        (exit, &told["accepted"], &told["messages"][0]["event"]),
+        (0, &1.into(), &"A04".into()),
+        "{told}"
+    );
+    assert_eq!(region.corresponding("77", "1.2.3.11"), ["A1"]);
+
+    let (exit, told) = region.feed(&["--id", "1^^^&1.9.9&ISO"]);
+    assert_eq!((exit, &told["messages"][0]["answer"]), (1, &"AE".into()), "{told}");
+    assert!(told["messages"][0]["problem"].as_str().unwrap().starts_with("PID^1^3 204 "), "{told}");
+
+    let submit = |patient: &str| {
+        let file = region.file("letter.txt", b"letter");
+        let url = region.served.endpoint("iti41");
+        run(&["submit", "--url", &url, "--patient", patient, path(&file)], "")
+    };
+    assert_eq!(submit(REGIONAL).0, 0);
+    let (exit, told, _) = submit("A2^^^&1.2.3.10&ISO");
+    assert!(exit == 1 && told.contains("XDSUnknownPatientId"), "{told}");
+
+    region.feed(&["--id", "A2^^^&1.2.3.10&ISO"]);
+    let (exit, told) = region.feed(&["--id", "A2^^^&1.2.3.10&ISO", "--subsumed", REGIONAL]);
+    assert_eq!((exit, &told["messages"][0]["event"]), (0, &"A40".into()), "{told}");
+    assert_eq!(region.corresponding("77", "1.2.3.11"), ["A2"]);
+}
+
+#[test]
+fn a_registry_alone_takes_feeds_too() {
+    let region = Region::start(&[REGION]);
+    let (exit, told) = region.feed(&["--id", REGIONAL, "--event", "A01"]);
+    assert_eq!((exit, &told["messages"][0]["event"]), (0, &"A01".into()), "{told}");
+    let unknown =
+        region.ask(b"MSH|^~\\&|A|B|C|D|20260101||QBP^Q23^QBP_Q21|9|P|2.5\rQPD|IHE PIX Query|q|1\rRCP|I\r");
+    assert_eq!(unknown.field("MSA", 1).value(), "AR", "no PIX Manager is there");
+}
+
+#[test]
+fn files_are_sent_as_they_are_in_their_character_sets() {
+    let region = Region::start(&[REGION, IDENTITY]);
+    let message = |charset: Charset, id: &str, names: &[&str]| {
+        let mut message = MessageWriter::new();
+        message
+            .segment("MSH")
+            .set(3, "A")
+            .set(4, "B")
+            .set(5, "C")
+            .set(6, "D")
+            .set(7, "20260101")
+            .set(9, ["ADT", "A04"])
+            .set(10, format!("id-{id}"))
+            .set(11, "P")
+            .set(12, "2.3.1")
+            .declare(charset);
+        message.segment("EVN").set(2, "20260101");
+        let mut pid = SegmentWriter::new("PID");
+        for oid in ["1.2.3.10", "1.2.3.11"] {
+            pid.add(3, Value::from([id, "", ""]).subcomponents(["", oid, "ISO"]));
+        }
+        for name in names {
+            pid.add(5, [*name, "太郎"]);
+        }
+        message.push(pid).segment("PV1").set(2, "N");
+        message.encode(charset).bytes
+    };
+    // 表 holds a backslash in Shift_JIS, 能 and ー hold others in JIS X 0208.
+    let names = ["表能ー", "ソ|^~\\&"];
+    let japanese =
+        [message(Charset::Iso2022Jp, "1", &names), message(Charset::ShiftJis, "2", &names)].concat();
+    let utf8 = String::from_utf8(message(Charset::Utf8, "3", &names)).unwrap().replace('\r', "\r\n");
+    let files = [region.file("japanese.hl7", &japanese), region.file("utf8.hl7", utf8.as_bytes())];
+    let (exit, told) = region.feed(&[path(&files[0]), path(&files[1])]);
+    assert_eq!((exit, &told["accepted"]), (0, &3.into()), "{told}");
+    assert_eq!(told["messages"][1]["message"], "id-2");
+    for id in ["1", "2", "3"] {
+        let question = format!(
+            "MSH|^~\\&|A|B|C|D|20260101||QBP^Q22^QBP_Q21|9|P|2.5||||||UNICODE UTF-8\r\
+             QPD|IHE PDQ Query|q|@PID.3.1^{id}~@PID.3.4.2^1.2.3.10~@PID.3.4.3^ISO\rRCP|I\r"
+        );
+        let answer = region.ask(question.as_bytes());
+        let found: Vec<_> =
+            answer.field("PID", 5).repetitions().map(|name| name.value().into_owned()).collect();
+        assert_eq!(found, names, "{id}");
+    }
+}
+
+#[test]
+fn attack_61_what_an_acknowledgement_repeats_is_escaped() {
+    let region = Region::start(&[REGION, IDENTITY]);
+    for (message, control_id) in [
+        (&b"MSH*!%$@*A*B*C*D*2026**ADT!A04*7|8\rMSA^1~2*P*2.3.1\rEVN**2026\rPID***1!!!@1.2.3.10@ISO**N\rPV1**N\r"[..], "7|8"),
+        (b"MSH|^~\\&|A|B|C|D|2026||ADT^A04|7\\F\\8\\X0D\\MSA\\F\\AE|P|2.3.1\rEVN||2026\rPID|||1^^^&1.2.3.10&ISO||N\rPV1||N\r", "7|8\rMSA|AE"),
+    ] {
+        let answer = region.ask(message);
+        assert_eq!(answer.segments_named("MSA").count(), 1);
+        let id = answer.field("MSA", 2).value().into_owned();
+        assert!(id == control_id || answer.field("MSA", 1).value() != "AA", "{id:?}");
+    }
+}
+
+#[test]
+fn nobody_there_is_told_apart_from_a_refusal() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("mllp://127.0.0.1:{port}");
+    let (exit, told, _) = run(&["feed", "--url", &url, "--id", REGIONAL], "");
+    assert_eq!(exit, 3);
+    assert!(told.contains("no connection"), "{told}");
+    for (url, problem) in
+        [("http://127.0.0.1:1", "mllp://"), ("mllp://127.0.0.1", "port"), ("mllps://127.0.0.1:1", "--ca")]
+    {
+        let (exit, _, log) = run(&["feed", "--url", url, "--id", REGIONAL], "");
+        assert!(exit == 2 && log.contains(problem), "{log}");
+    }
+    let (exit, _, log) = run(&["feed", "--url", &url, "--id", "1^^^&9.9&ISO"], "");
+    assert!(exit == 2 && log.contains("ID^^^&OID&ISO"), "{log}");
+}
