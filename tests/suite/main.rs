@@ -24,6 +24,7 @@ mod metadata;
 mod metadata_update;
 mod mllp;
 mod multi_patient;
+mod notifications;
 mod on_demand;
 mod operator;
 mod patient;

@@ -1,0 +1,199 @@
+//! A region whose PIX Manager tells consumers what became of identifiers (ITI-10, ITI-46), and that answers deferred
+//! questions (ITI-55), over sockets.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use sekisho::cli::assemble::Running;
+use sekisho::demographics::{BirthRange, BirthTime, Name};
+use sekisho::ids::HomeCommunityId;
+use sekisho::transactions::hl7v3::Ii;
+use sekisho::transactions::hl7v3::query::Priority;
+use sekisho::transactions::identity::DemographicsQuery;
+use sekisho::transactions::iti55::{Asking, Discovery, ITI55_DEFERRED, write_request};
+use sekisho::wire::hl7v2::mllp::{MllpClient, MllpPeer, frame};
+use sekisho::wire::http::{Client, ClientSettings};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::support::certs::TempDir;
+use crate::support::front::{Asks, MESSAGE_ID, SIMPLE, envelope};
+use crate::support::http::PATIENCE;
+use crate::support::messages;
+use crate::support::sink::Sink;
+
+const CONFIG: &str = r#"
+[community]
+home = "urn:oid:1.2.3"
+name = "試験"
+authorities = ["1.2.392.1"]
+[listen.http]
+address = "127.0.0.1:0"
+[listen.mllp]
+address = "127.0.0.1:0"
+[hosted]
+repository = "1.2.3.4"
+patients = "any"
+[federation]
+communities = "."
+[[identity.domains]]
+oid = "1.2.392.1"
+namespace = "REGION"
+[[identity.domains]]
+oid = "1.2.392.2"
+namespace = "HOSPITAL"
+"#;
+
+async fn start(folder: &TempDir, more: &str) -> Running {
+    std::fs::create_dir_all(folder.path().join("communities")).unwrap();
+    let file = folder.path().join("sekisho.toml");
+    std::fs::write(&file, CONFIG.replace("communities = \".\"", "communities = \"communities\"") + more)
+        .unwrap();
+    Running::start(&file, &[]).await.map_err(|stop| stop.message).unwrap()
+}
+
+/// Feeds a patient of the hospital (ITI-8).
+async fn feed(region: &Running, id: &str, name: &str) {
+    let at: std::net::SocketAddr = region.bound().mllp.as_ref().unwrap().parse().unwrap();
+    let peer = MllpPeer { host: at.ip().to_string(), port: at.port(), tls: None };
+    let message = format!(
+        "MSH|^~\\&|HIS|HOSPITAL|SEKISHO|SEKISHO|20261121100000||ADT^A01|{id}|P|2.3.1|||||JPN|UNICODE UTF-8\r\
+         EVN|A01|20261121100000\rPID|||{id}^^^HOSPITAL&1.2.392.2&ISO||{name}||19800101|M\rPV1||I\r"
+    );
+    let client = MllpClient::new(&peer).unwrap();
+    let answer = client.send(message.as_bytes(), Instant::now() + PATIENCE).await.unwrap();
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    assert!(answer.contains("MSA|AA|"), "{answer}");
+}
+
+/// The next message that is sent to a consumer of straw, acknowledged with a code; the connection ends when it is dropped.
+async fn told(listener: &TcpListener, code: &str) -> (String, TcpStream) {
+    let telling = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut bytes = Vec::new();
+        while !bytes.ends_with(b"\x1c\r") {
+            assert!(stream.read_buf(&mut bytes).await.unwrap() > 0, "cut off");
+        }
+        let message = String::from_utf8(bytes).unwrap();
+        let control_id = message.split('|').nth(9).unwrap();
+        let answer = format!(
+            "MSH|^~\\&|PORTAL|REGION|SEKISHO|SEKISHO|20261121||ACK^A31^ACK|1|P|2.5\rMSA|{code}|{control_id}\r"
+        );
+        stream.write_all(&frame(answer.as_bytes())).await.unwrap();
+        (message, stream)
+    };
+    tokio::time::timeout(PATIENCE, telling).await.expect("nobody was told")
+}
+
+/// What a notification says: MSH-10 and PID-3.
+fn said(message: &str) -> (String, String) {
+    let pid = message.split('\r').find(|segment| segment.starts_with("PID")).unwrap();
+    let fields = |segment: &str, n| segment.split('|').nth(n).unwrap().to_owned();
+    (fields(message, 9), fields(pid, 3))
+}
+
+#[tokio::test]
+async fn consumers_are_told_and_told_again_until_they_take_it() {
+    let portal = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut web = Sink::new(&[]).await;
+    let folder = TempDir::new();
+    let more = format!(
+        "[[identity.consumers]]\nname = \"portal\"\nurl = \"mllp://{}\"\ndomains = [\"1.2.392.2\"]\n\
+         application = \"PORTAL\"\nfacility = \"REGION\"\n\
+         [[identity.consumers]]\nname = \"web\"\nurl = \"{}\"\ndomains = [\"1.2.392.1\", \"1.2.392.2\"]\n\
+         application = \"1.2.4\"\n",
+        portal.local_addr().unwrap(),
+        web.url("/pix")
+    );
+    let region = start(&folder, &more).await;
+    feed(&region, "H1", "試験^太郎").await;
+    let (busy, first) = told(&portal, "AR").await;
+    // Otherwise the next one would come on the same connection.
+    drop(first);
+    let (again, _second) = told(&portal, "AA").await;
+    assert_eq!(said(&busy), said(&again), "the same message under the same id");
+    assert_eq!(said(&again).1, "H1^^^HOSPITAL&1.2.392.2&ISO");
+    assert!(again.contains("|ADT^A31^ADT_A05|") && again.contains("\rPV1||N"), "{again}");
+    let notified = web.next().await;
+    assert_eq!(notified.path, "/pix");
+    assert!(notified.content_type.contains("urn:hl7-org:v3:PRPA_IN201302UV02"), "{}", notified.content_type);
+    assert!(notified.body.contains("extension=\"H1\"") && notified.body.contains("1.2.4"));
+    region.shutdown().await;
+
+    // What happens while a consumer is away is told when it is there again, also by the next process.
+    let region = start(&folder, &more).await;
+    feed(&region, "H2", "試験^花子").await;
+    let (message, _third) = told(&portal, "AA").await;
+    assert_eq!(said(&message).1, "H2^^^HOSPITAL&1.2.392.2&ISO");
+    assert_ne!(said(&message).0, said(&again).0);
+    region.shutdown().await;
+}
+
+/// Posts a deferred question, and gives its acknowledgement.
+async fn defer(region: &Running, respond_to: Option<&str>) -> String {
+    let who = DemographicsQuery {
+        names: vec![Name { family: "試験".into(), given: "太郎".into(), ..Name::default() }],
+        birth: Some(BirthRange::Within(BirthTime::parse("19800101").unwrap())),
+        ..DemographicsQuery::default()
+    };
+    let question = Discovery {
+        who,
+        home: Some(HomeCommunityId::parse("urn:oid:1.2.9").unwrap()),
+        priority: Priority::Deferred,
+        ..Discovery::default()
+    };
+    let query = Ii { root: "1.2.9.7".into(), extension: Some("77".into()) };
+    let asking = Asking { query, sender: "1.2.9", receiver: "1.2.3", respond_to };
+    let body: Bytes = write_request(&question, &asking);
+    messages::keep("iti-55-deferred", &body);
+    let message = envelope(ITI55_DEFERRED.action, "", std::str::from_utf8(&body).unwrap());
+    let url: hyper::Uri = region.bound().endpoints["iti55"].parse().unwrap();
+    let asks = Asks {
+        client: Client::new(&ClientSettings::default()).unwrap(),
+        address: url.authority().unwrap().as_str().parse().unwrap(),
+    };
+    let (status, answer) = asks.text("/services/iti-55", SIMPLE, message).await;
+    assert_eq!(status, 200, "{answer}");
+    answer
+}
+
+#[tokio::test]
+async fn a_deferred_question_is_acknowledged_kept_and_answered_to_where_it_says() {
+    let mut asker = Sink::new(&[503]).await;
+    let folder = TempDir::new();
+    let more = format!("[async]\nreply_to = [\"{}\"]\n", asker.url("/deferred"));
+    let region = start(&folder, &more).await;
+    feed(&region, "H1", "試験^太郎").await;
+
+    for refused in [None, Some("http://169.254.169.254/deferred"), Some(asker.url("/other").as_str())] {
+        let answer = defer(&region, refused).await;
+        assert!(answer.contains("<hl7:typeCode code=\"AE\"/>") && answer.contains("NS250"), "{answer}");
+    }
+    assert!(asker.is_empty());
+
+    let answer = defer(&region, Some(&asker.url("/deferred"))).await;
+    assert!(
+        answer.contains("MCCI_IN000002UV01") && answer.contains("<hl7:typeCode code=\"CA\"/>"),
+        "{answer}"
+    );
+    let first = asker.next().await;
+    region.shutdown().await;
+
+    // It was not taken: another process answers it.
+    let region = start(&folder, &more).await;
+    let again = asker.next().await;
+    for told in [&first, &again] {
+        assert_eq!(told.path, "/deferred");
+        assert_eq!(told.text("RelatesTo"), MESSAGE_ID);
+        assert!(
+            told.content_type.contains("urn:hl7-org:v3:PRPA_IN201306UV02:Deferred:"),
+            "{}",
+            told.content_type
+        );
+        assert!(told.body.contains("<hl7:queryId root=\"1.2.9.7\" extension=\"77\"/>"), "{}", told.body);
+    }
+    region.shutdown().await;
+    let region = start(&folder, &more).await;
+    region.shutdown().await;
+    assert!(asker.is_empty(), "what was taken is not sent again");
+}
