@@ -4,7 +4,7 @@
 //! Accepted means answered: the question is on disk before it is acknowledged, and is asked of the index as often as it takes
 //! until the other side has taken the answer, or until [`limits::DEFERRED_LIFETIME`] has passed.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -123,37 +123,10 @@ impl DeferredDiscovery {
         }
     }
 
+    /// Answers beside, as long as somebody holds on to us: while it waits, the question itself does not.
     fn begin(&self, question: Question) {
-        let this = self.clone();
-        tokio::spawn(async move { this.answer(question).await });
-    }
-
-    /// Answers, however often it takes.
-    async fn answer(&self, question: Question) {
-        let end = question.since.saturating_add(limits::DEFERRED_LIFETIME.as_secs() as i64);
-        let mut pause = limits::NOTIFY_PAUSE;
-        loop {
-            let (outcome, problem) = match self.try_to_answer(&question).await {
-                Ok(()) => ("answered", String::new()),
-                Err(problem) if jiff::Timestamp::now().as_second() > end => ("given-up", problem),
-                Err(problem) => {
-                    tracing::warn!(
-                        question = question.number,
-                        problem,
-                        "a deferred answer was not taken; it is sent again"
-                    );
-                    tokio::time::sleep(pause).await;
-                    pause = (2 * pause).min(limits::MAX_NOTIFY_PAUSE);
-                    continue;
-                }
-            };
-            counted(outcome);
-            tracing::info!(question = question.number, outcome, problem, "deferred question");
-            if let Err(problem) = self.0.questions.close(question.number).await {
-                tracing::error!(question = question.number, %problem, "a deferred question will be answered once more");
-            }
-            return;
-        }
+        let this = Arc::downgrade(&self.0);
+        tokio::spawn(answer(this, question));
     }
 
     async fn try_to_answer(&self, question: &Question) -> Result<(), String> {
@@ -195,6 +168,36 @@ impl DeferredDiscovery {
                 None => Err("the acknowledgement cannot be read".to_owned()),
             },
         }
+    }
+}
+
+/// Answers, however often it takes.
+async fn answer(discovery: Weak<Shared>, question: Question) {
+    let end = question.since.saturating_add(limits::DEFERRED_LIFETIME.as_secs() as i64);
+    let mut pause = limits::NOTIFY_PAUSE;
+    while let Some(shared) = discovery.upgrade() {
+        let this = DeferredDiscovery(shared);
+        let (outcome, problem) = match this.try_to_answer(&question).await {
+            Ok(()) => ("answered", String::new()),
+            Err(problem) if jiff::Timestamp::now().as_second() > end => ("given-up", problem),
+            Err(problem) => {
+                drop(this);
+                tracing::warn!(
+                    question = question.number,
+                    problem,
+                    "a deferred answer was not taken; it is sent again"
+                );
+                tokio::time::sleep(pause).await;
+                pause = (2 * pause).min(limits::MAX_NOTIFY_PAUSE);
+                continue;
+            }
+        };
+        counted(outcome);
+        tracing::info!(question = question.number, outcome, problem, "deferred question");
+        if let Err(problem) = this.0.questions.close(question.number).await {
+            tracing::error!(question = question.number, %problem, "a deferred question will be answered once more");
+        }
+        return;
     }
 }
 
