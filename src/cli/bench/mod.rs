@@ -11,6 +11,7 @@ mod identity;
 mod large;
 mod limit;
 mod load;
+mod matching;
 mod merge;
 
 mod peers;
@@ -27,7 +28,10 @@ use figures::Row;
 
 /// Measure the rows of BENCHMARKING.md.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Bench {
+    #[command(subcommand)]
+    what: Option<What>,
     /// Groups to run: transactions, federated, tls, fan-out, merge, crossref, filled, identity, large (default: all but
     /// the last four)
     #[arg(long, value_delimiter = ',')]
@@ -58,6 +62,13 @@ pub struct Bench {
     serve_tls: Vec<PathBuf>,
 }
 
+/// What is measured on data, without gateways.
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// How well records of one person are found: FEBRL and a generated Japanese set
+    Matching(matching::Matching),
+}
+
 /// What every group needs to know.
 pub(crate) struct Run {
     duration: Duration,
@@ -82,7 +93,10 @@ const GROUPS: [(&str, bool); 9] = [
 
 impl Bench {
     /// Measures, and prints.
-    pub async fn run(self) -> Outcome {
+    pub async fn run(mut self) -> Outcome {
+        if let Some(What::Matching(matching)) = self.what.take() {
+            return matching.run();
+        }
         let unavailable = |problem: String| Stop::new(Exit::Unavailable, problem);
         if let Some(answer) = &self.serve_limit {
             let tls = match self.serve_tls.as_slice() {

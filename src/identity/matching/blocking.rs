@@ -22,8 +22,13 @@ enum Kind {
     PostcodeAndGiven = 9,
     StreetAndGiven = 10,
     House = 11,
-    StreetAndFamily = 12,
+    NameAndSuburb = 12,
+    NamesAndCity = 13,
+    WithinSuburb = 14,
 }
+
+/// Letters at the start of a name or street that make a key: two kana.
+const START: usize = 4;
 
 impl Prepared {
     /// Keys under which candidates are found: two records of one person share at least one, even with an error in any one
@@ -52,10 +57,10 @@ fn of_birth(view: &View<'_>, keys: &mut Vec<u64>) {
     let with_birth = |kind| key(kind).bytes(&view.birth.to_le_bytes());
     // Family and given names make the same kind of key: they may have been exchanged.
     let names = view.families().iter().chain(view.givens());
-    keys.extend(names.map(|name| text(with_birth(Kind::BirthAndName), name).finish()));
+    keys.extend(names.map(|name| start(with_birth(Kind::BirthAndName), name).finish()));
     for [postcode, _, _, street, ..] in view.addresses() {
         keys.extend(known(postcode).map(|code| text(with_birth(Kind::BirthAndPostcode), code).finish()));
-        keys.extend(known(street).map(|street| text(with_birth(Kind::BirthAndStreet), street).finish()));
+        keys.extend(known(street).map(|street| start(with_birth(Kind::BirthAndStreet), street).finish()));
     }
     let telephones = view.telephones().iter();
     keys.extend(
@@ -75,10 +80,14 @@ fn of_names(view: &View<'_>, keys: &mut Vec<u64>) {
     let (year, day) = (view.birth >> 16, view.birth & 0xffff);
     for family in view.families() {
         for given in view.givens().iter().filter(|given| given.is_sound() == family.is_sound()) {
-            let one = |name: &Text<'_>| text(Hash::new(0), name).finish();
+            let one = |name: &Text<'_>| start(Hash::new(0), name).finish();
             let both = one(family).wrapping_add(one(given)).to_le_bytes();
             if day != 0 {
                 keys.push(key(Kind::NamesAndDay).bytes(&both).bytes(&day.to_le_bytes()).finish());
+            }
+            for [_, _, city, ..] in view.addresses().iter().take(1) {
+                let city = known(city).map(|city| text(key(Kind::NamesAndCity).bytes(&both), city).finish());
+                keys.extend(city);
             }
             if year != 0 {
                 keys.push(key(Kind::NamesAndYear).bytes(&both).bytes(&year.to_le_bytes()).finish());
@@ -90,22 +99,40 @@ fn of_names(view: &View<'_>, keys: &mut Vec<u64>) {
 fn of_places(view: &View<'_>, keys: &mut Vec<u64>) {
     for number in view.telephones() {
         let telephone = key(Kind::TelephoneAndGiven).bytes(&number.to_le_bytes());
-        keys.extend(view.givens().iter().map(|given| text(telephone, given).finish()));
+        keys.extend(view.givens().iter().map(|given| start(telephone, given).finish()));
     }
-    for [postcode, _, _, street, number, _] in view.addresses() {
+    for [postcode, _, city, street, number, other] in view.addresses() {
         if let Some(postcode) = known(postcode) {
             let postcode = text(key(Kind::PostcodeAndGiven), postcode);
-            keys.extend(view.givens().iter().map(|given| text(postcode, given).finish()));
+            keys.extend(view.givens().iter().map(|given| start(postcode, given).finish()));
+        }
+        if !street.is_kanji() && !city.is_kanji() {
+            of_small_places(view, [postcode, city, street, number, other], keys);
         }
         if let Some(street) = known(street) {
-            let given = text(key(Kind::StreetAndGiven), street);
-            keys.extend(view.givens().iter().map(|name| text(given, name).finish()));
-            let family = text(key(Kind::StreetAndFamily), street);
-            if !street.is_kanji() {
-                keys.extend(view.families().iter().map(|name| text(family, name).finish()));
-            }
-            keys.extend(known(number).map(|number| text(text(key(Kind::House), street), number).finish()));
+            let given = start(key(Kind::StreetAndGiven), street);
+            keys.extend(view.givens().iter().map(|name| start(given, name).finish()));
+            keys.extend(known(number).map(|number| text(start(key(Kind::House), street), number).finish()));
         }
+    }
+}
+
+/// Japanese cities and towns are too large to be a key with one other field; a suburb or street elsewhere is not. Street and
+/// other make the same kind of key: they may have been exchanged.
+fn of_small_places(
+    view: &View<'_>,
+    [postcode, city, street, number, other]: [&Text<'_>; 5],
+    keys: &mut Vec<u64>,
+) {
+    let names = || view.families().iter().chain(view.givens());
+    for place in [city, postcode].into_iter().filter_map(known) {
+        let place = start(key(Kind::NameAndSuburb), place);
+        keys.extend(names().map(|name| start(place, name).finish()));
+    }
+    for place in [street, other].into_iter().filter_map(known) {
+        let place = start(key(Kind::WithinSuburb), place);
+        let beside = names().chain([city, postcode, number].into_iter().filter_map(known));
+        keys.extend(beside.map(|beside| start(place, beside).finish()));
     }
 }
 
@@ -119,6 +146,15 @@ fn text(hash: Hash, text: &Text<'_>) -> Hash {
         return hash.bytes(text.bytes());
     }
     text.bytes().iter().fold(hash, |hash, letter| hash.byte(letter.to_ascii_lowercase())).byte(0xfe)
+}
+
+/// The first symbols of a sound or Latin text: what is mistyped behind them does no harm. Kanji are short anyway.
+fn start(hash: Hash, whole: &Text<'_>) -> Hash {
+    if whole.is_kanji() {
+        return hash.bytes(whole.bytes());
+    }
+    let letters = whole.bytes().iter().take(START);
+    letters.fold(hash, |hash, letter| hash.byte(letter.to_ascii_lowercase())).byte(0xfd)
 }
 
 /// All candidate pairs of a set in memory, sorted, none twice: for learning and for measuring. What more records share than

@@ -6,8 +6,8 @@ use super::model::{CLASSES, Frequencies};
 
 /// Records of that set.
 pub const RECORDS: u64 = 250_000;
-/// Records of the same person, of relatives, of a twin, and of neighbours that a record has.
-pub const PARTNERS: [f64; CLASSES] = [1.5, 1.0, 0.02, 10.0];
+/// Records of the same person, of the same before or after a removal, of relatives, and of neighbours that a record has.
+pub const PARTNERS: [f64; CLASSES] = [1.3, 0.2, 0.3, 10.0];
 const NO: (f64, f64) = (0.0, 0.0);
 
 /// Levels of each field.

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use super::built_in;
 use super::levels::{self, FIELDS, Levels, MAX_LEVELS, UNKNOWN};
-use super::model::{CLASSES, Frequencies, Model};
+use super::model::{AGREES, CLASSES, Frequencies, Model, SAME, same};
 use super::prepared::Prepared;
 use super::readings::Readings;
 use crate::limits::{MAX_LEARNING_ROUNDS, MAX_RANDOM_PAIRS};
@@ -18,6 +18,9 @@ use crate::limits::{MAX_LEARNING_ROUNDS, MAX_RANDOM_PAIRS};
 const PRIOR_PAIRS: f64 = 20.0;
 /// The same for coincidences.
 const PRIOR_COINCIDENCE: f64 = 0.5;
+/// A class of pairs is believed in beyond this part of the pairs of one person: some of those look like relatives because
+/// they have many errors.
+const SHARE_OF_A_CLASS: f64 = 0.05;
 /// A round that changes the expected pairs of one person by less than this part of them is the last.
 const SETTLED: f64 = 1e-6;
 
@@ -50,12 +53,21 @@ impl Model {
         for _ in 0..MAX_LEARNING_ROUNDS {
             // Priors are per pair: partners of a record among the records that it is paired with.
             let model = Model::new(frequencies, partners, records, Readings::default());
-            let same = Counts::of(&candidates, |levels| model.score(levels)[0]);
-            let chance = Counts::of(&random, |levels| 1.0 - model.score(levels).iter().sum::<f64>());
-            frequencies = joined(&same, &chance);
+            let one_person = Counts::of(&candidates, |levels, field| {
+                let classes = model.score(levels).into_iter().zip(AGREES).take(SAME);
+                classes
+                    .filter(|(_, fields)| fields.iter().any(|of| *of as usize == field))
+                    .map(|(p, _)| p)
+                    .sum()
+            });
+            let chance = Counts::of(&random, |levels, _| 1.0 - model.score(levels).iter().sum::<f64>());
+            frequencies = joined(&one_person, &chance);
             let classes = per_class(&candidates, &model);
-            partners = classes.map(|count| count / pairs * records as f64);
-            let [now, ..] = classes;
+            let now = same(&classes);
+            let enough = SHARE_OF_A_CLASS * now;
+            partners = classes.map(|count| (count - enough).max(0.0) / pairs * records as f64);
+            // What is one person's is there by itself; the others must show themselves.
+            partners[0] = classes[0] / pairs * records as f64;
             if (now - expected).abs() <= SETTLED * now {
                 break;
             }
@@ -100,13 +112,12 @@ struct Counts {
 }
 
 impl Counts {
-    fn of(patterns: &Patterns, weight: impl Fn(&Levels) -> f64) -> Self {
+    fn of(patterns: &Patterns, weight: impl Fn(&Levels, usize) -> f64) -> Self {
         let mut counts = Self { levels: [[0.0; MAX_LEVELS]; FIELDS] };
         for (levels, count) in patterns {
-            let weight = count * weight(levels);
-            for (field, level) in counts.levels.iter_mut().zip(levels) {
+            for (number, (field, level)) in counts.levels.iter_mut().zip(levels).enumerate() {
                 if let Some(place) = field.get_mut(usize::from(*level)) {
-                    *place += weight;
+                    *place += count * weight(levels, number);
                 }
             }
         }

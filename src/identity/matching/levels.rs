@@ -2,7 +2,7 @@
 
 use super::date::era_slip;
 use super::prepared::{AddressView, View};
-use super::readings::Readings;
+use super::readings::{Read, Readings};
 use super::sound;
 use super::texts::{Distance, Text};
 
@@ -37,7 +37,7 @@ const NAME: &[&str] = &[
     "same reading",
     "same reading, other kanji",
     "a reading of these kanji",
-    "reading alike",
+    "reading alike, or one of several",
     "one error apart",
     "similar",
     "a former name",
@@ -121,13 +121,7 @@ pub(super) fn of(a: &View<'_>, b: &View<'_>, readings: &Readings) -> Levels {
 pub(super) fn barred(levels: &Levels, a: &View<'_>, b: &View<'_>) -> bool {
     let [_, given, birth, sex, ..] = *levels;
     let given_agrees = match given {
-        name::SAME
-        | name::KANJI
-        | name::SOUND
-        | name::SPELLING
-        | name::READING
-        | name::ALIKE
-        | name::EXCHANGED => true,
+        name::SAME | name::KANJI | name::SOUND | name::SPELLING | name::READING | name::EXCHANGED => true,
         name::NEAR => !japanese_sounds(a.givens()) && !japanese_sounds(b.givens()),
         _ => false,
     };
@@ -191,7 +185,10 @@ fn name_level(a: &[Text<'_>], b: &[Text<'_>], readings: &Readings) -> u8 {
         (_, Alike) => name::ALIKE,
         (Unknown, Unknown) => by_readings(a, b, readings),
         (Unknown, _) => sound.level(),
-        (_, Unknown) => kanji.level(),
+        (_, Unknown) => match by_readings(a, b, readings) {
+            read @ (name::READING | name::ALIKE) => read,
+            _ => kanji.level(),
+        },
         // Both scripts are known and neither is the same: as near as the further of them.
         _ => kanji.level().max(sound.level()),
     }
@@ -199,15 +196,10 @@ fn name_level(a: &[Text<'_>], b: &[Text<'_>], readings: &Readings) -> u8 {
 
 fn by_readings(a: &[Text<'_>], b: &[Text<'_>], readings: &Readings) -> u8 {
     let pairs = a.iter().flat_map(|one| b.iter().map(move |two| (one, two)));
-    let known =
-        pairs.filter_map(
-            |(one, two)| {
-                if one.is_sound() { readings.knows(two, one) } else { readings.knows(one, two) }
-            },
-        );
-    match known.reduce(|one, two| one || two) {
-        Some(true) => name::READING,
-        Some(false) => name::DIFFERENT,
+    match pairs.filter_map(|(one, two)| readings.agree(one, two)).max() {
+        Some(Read::UsuallySo) => name::READING,
+        Some(Read::AlsoSo) => name::ALIKE,
+        Some(Read::Otherwise) => name::DIFFERENT,
         None => UNKNOWN,
     }
 }

@@ -1,10 +1,11 @@
 //! The weights, and what they make of two records.
 //!
 //! Fellegi and Sunter ask how much more often a level of agreement comes about between two records of one person than
-//! between records of strangers. But the pairs that mislead a matcher are no strangers: relatives share surname, address
-//! and telephone, twins the birthday as well, neighbours a town. So there are five classes of pairs. A relative agrees like
-//! the same person where a household agrees, and like a stranger elsewhere; how common each class is, is learnt too. The
-//! probability of *same person* is against all the others together.
+//! between records of strangers. But fields do not err one by one: who moves has another postcode, city and street at once.
+//! And the pairs that mislead a matcher are no strangers: relatives share surname, address and telephone, neighbours a town.
+//! So there are more classes of pairs than two. Each agrees like one person's records in some fields and like strangers' in
+//! the others; how common each class is, is learnt too. The probability of *same person* is that of the first two classes
+//! against all others. Twins are no class: what they differ in is a given name, and that bars linking by itself.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,15 +14,18 @@ use super::levels::{self, FIELDS, Field, Levels, MAX_LEVELS, NAMES};
 use super::prepared::Prepared;
 use super::readings::Readings;
 
-/// Classes of pairs beside strangers, the first of them the same person.
+/// Classes of pairs beside strangers.
 pub(super) const CLASSES: usize = 4;
-/// In which fields each class agrees like the same person.
+/// How many of them, the first ones, are one person's.
+pub(super) const SAME: usize = 2;
+/// In which fields each class agrees like one person's records that err independently: one person; one person who moved;
+/// relatives; neighbours.
 pub(super) const AGREES: [&[Field]; CLASSES] = {
     use Field::{Birth, City, FamilyName, GivenName, Number, Other, Postcode, Sex, State, Street, Telephone};
     [
         &[FamilyName, GivenName, Birth, Sex, Postcode, State, City, Street, Number, Other, Telephone],
+        &[FamilyName, GivenName, Birth, Sex, Telephone],
         &[FamilyName, Postcode, State, City, Street, Number, Other, Telephone],
-        &[FamilyName, Birth, Postcode, State, City, Street, Number, Other, Telephone],
         &[Postcode, State, City, Street],
     ]
 };
@@ -36,7 +40,7 @@ pub(super) type Frequencies = [[(f64, f64); MAX_LEVELS]; FIELDS];
 pub struct Model {
     /// Levels of each field.
     pub(super) frequencies: Frequencies,
-    /// Of each class, how many records a record has on average: of the same person, relatives, twins, neighbours.
+    /// Of each class, how many records a record has on average: in the order of [`AGREES`].
     pub(super) partners: [f64; CLASSES],
     /// Records among which candidates are looked for.
     records: u64,
@@ -86,7 +90,7 @@ pub struct Thresholds {
 
 impl Default for Thresholds {
     fn default() -> Self {
-        Self { link: 0.9, review: 0.1 }
+        Self { link: 0.9, review: 0.02 }
     }
 }
 
@@ -152,7 +156,7 @@ impl Model {
     pub fn compare(&self, a: &Prepared, b: &Prepared) -> Comparison {
         let (a, b) = (a.view(), b.view());
         let levels = levels::of(&a, &b, &self.readings);
-        Comparison { probability: self.score(&levels)[0], barred: levels::barred(&levels, &a, &b) }
+        Comparison { probability: same(&self.score(&levels)), barred: levels::barred(&levels, &a, &b) }
     }
     /// What each field that both records know counted for.
     pub fn explain(&self, a: &Prepared, b: &Prepared) -> Vec<Explained> {
@@ -176,7 +180,7 @@ impl Model {
                 sums.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += weight);
             }
         }
-        let odds = sums.map(|sum| f64::from(sum).exp());
+        let odds = sums.map(|sum| f64::from(sum.exp()));
         let all = 1.0 + odds.iter().sum::<f64>();
         odds.map(|odds| odds / all)
     }
@@ -197,6 +201,11 @@ impl Model {
             }
         }
     }
+}
+
+/// That both are one person's.
+pub(super) fn same(classes: &[f64; CLASSES]) -> f64 {
+    classes.iter().take(SAME).sum()
 }
 
 impl std::fmt::Debug for Model {

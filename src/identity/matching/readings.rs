@@ -2,19 +2,33 @@
 //! the other only kana or romaji.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use super::hash::Hash;
 use super::prepared::Prepared;
 use super::texts::Text;
 
-/// Kanji and their readings, by hashes. A kanji that is not there has readings that nobody knows.
+/// Kanji and how often each reading of them was seen, by hashes. What is not there has readings that nobody knows.
 #[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
 pub struct Readings {
-    by_kanji: HashMap<u64, Vec<u32>>,
+    by_kanji: HashMap<u64, Vec<(u32, u32)>, BuildHasherDefault<Hashed>>,
 }
 
 /// Readings of one name that are kept: the most have one or two.
 const MAX_READINGS: usize = 16;
+/// A reading is the reading of its kanji if at least this part of those who write them so read them so.
+const USUAL: f64 = 0.5;
+
+/// Whether names that are written in different ways can be read the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Read {
+    /// Not so, as far as is known.
+    Otherwise,
+    /// As one of several readings.
+    AlsoSo,
+    /// As they are usually read.
+    UsuallySo,
+}
 
 impl Readings {
     /// Learns from records: a record's kanji are read as its kana and romaji.
@@ -30,22 +44,28 @@ impl Readings {
         // With one spelling and one reading, each belongs to the other.
         let mut kanji = of_script(false);
         if let (Some(kanji), None) = (kanji.next(), kanji.next()) {
-            for sound in of_script(true) {
+            for sound in of_script(true).map(of_sound) {
                 let readings = self.by_kanji.entry(of_kanji(kanji)).or_default();
-                let sound = of_sound(sound);
-                if !readings.contains(&sound) && readings.len() < MAX_READINGS {
-                    readings.push(sound);
+                if let Some((_, seen)) = readings.iter_mut().find(|(reading, _)| *reading == sound) {
+                    *seen = seen.saturating_add(1);
+                } else if readings.len() < MAX_READINGS {
+                    readings.push((sound, 1));
                 }
             }
         }
     }
-    /// Whether a sound is a reading of these kanji; None if no reading of them is known.
-    pub(super) fn knows(&self, kanji: &Text<'_>, sound: &Text<'_>) -> Option<bool> {
-        if kanji.is_sound() || !sound.is_sound() {
-            return None;
+    /// Whether a sound is a reading of kanji, or two names in kanji have a reading in common; None if that is not known.
+    pub(super) fn agree(&self, one: &Text<'_>, two: &Text<'_>) -> Option<Read> {
+        let readings = |kanji: &Text<'_>| self.by_kanji.get(&of_kanji(kanji)).map(Vec::as_slice);
+        match (one.is_kanji(), two.is_kanji()) {
+            (true, false) => Some(read_as(readings(one)?, of_sound(two))),
+            (false, true) => Some(read_as(readings(two)?, of_sound(one))),
+            (true, true) => {
+                let (one, two) = (readings(one)?, readings(two)?);
+                one.iter().map(|(reading, _)| read_as(one, *reading).min(read_as(two, *reading))).max()
+            }
+            (false, false) => None,
         }
-        let readings = self.by_kanji.get(&of_kanji(kanji))?;
-        Some(readings.contains(&of_sound(sound)))
     }
     /// Names in kanji that it knows.
     pub fn len(&self) -> usize {
@@ -54,6 +74,31 @@ impl Readings {
     /// Whether it knows none.
     pub fn is_empty(&self) -> bool {
         self.by_kanji.is_empty()
+    }
+}
+
+fn read_as(readings: &[(u32, u32)], sound: u32) -> Read {
+    let all: u32 = readings.iter().map(|(_, seen)| seen).sum();
+    match readings.iter().find(|(reading, _)| *reading == sound) {
+        Some((_, seen)) if f64::from(*seen) >= USUAL * f64::from(all) => Read::UsuallySo,
+        Some(_) => Read::AlsoSo,
+        None => Read::Otherwise,
+    }
+}
+
+/// Keys are hashes already.
+#[derive(Default, Clone)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |hash, byte| hash << 8 | u64::from(*byte));
+    }
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 

@@ -101,7 +101,10 @@ impl<'a> Text<'a> {
         if only_here.max(only_there) > 2 {
             return Distance::Far;
         }
-        if self.is_sound() { sounds_apart(self, other) } else { kanji_apart(self.bytes, other.bytes) }
+        if self.is_sound() {
+            return sounds_apart(self, other);
+        }
+        edits(self.bytes.as_chunks::<2>().0, other.bytes.as_chunks::<2>().0, <[u8; 2]>::eq)
     }
 
     /// How many of the fewer symbols both have, of kanji.
@@ -121,26 +124,11 @@ fn sounds_apart(one: &Text<'_>, two: &Text<'_>) -> Distance {
     if one.bytes.eq_ignore_ascii_case(two.bytes) {
         return if latin { Distance::Same } else { Distance::Alike };
     }
-    let voiceless = |text: &Text<'_>| {
-        let mut bytes = [0u8; MAX_SYMBOLS];
-        bytes.iter_mut().zip(text.bytes).for_each(|(to, from)| *to = voiceless(*from));
-        bytes
-    };
-    let (a, b) = (voiceless(one), voiceless(two));
-    if !latin && one.bytes.len() == two.bytes.len() && a == b {
+    let mut pairs = one.bytes.iter().zip(two.bytes);
+    if !latin && one.bytes.len() == two.bytes.len() && pairs.all(|(a, b)| voiceless(*a) == voiceless(*b)) {
         return Distance::Alike;
     }
-    let lower = |text: &Text<'_>| {
-        let mut bytes = [0u8; MAX_SYMBOLS];
-        bytes.iter_mut().zip(text.bytes).for_each(|(to, from)| *to = from.to_ascii_lowercase());
-        bytes
-    };
-    let (a, b) = (lower(one), lower(two));
-    let (a, b) = (a.get(..one.bytes.len()), b.get(..two.bytes.len()));
-    match (a, b) {
-        (Some(a), Some(b)) => edits(a, b),
-        _ => Distance::Far,
-    }
+    edits(one.bytes, two.bytes, u8::eq_ignore_ascii_case)
 }
 
 /// A sound without voice and length: ザ is サ, オウ is オ.
@@ -155,55 +143,40 @@ fn voiceless(letter: u8) -> u8 {
     }
 }
 
-fn kanji_apart(one: &[u8], two: &[u8]) -> Distance {
-    let wide = |bytes: &[u8]| {
-        let mut symbols = [0u16; MAX_SYMBOLS];
-        let pairs = bytes.chunks_exact(2).map(|pair| match pair {
-            [low, high] => u16::from_le_bytes([*low, *high]),
-            _ => 0,
-        });
-        symbols.iter_mut().zip(pairs).for_each(|(to, from)| *to = from);
-        symbols
-    };
-    let (a, b) = (wide(one), wide(two));
-    match (a.get(..one.len() / 2), b.get(..two.len() / 2)) {
-        (Some(a), Some(b)) => edits(a, b),
-        _ => Distance::Far,
-    }
-}
-
 /// Edits between two texts, neighbours exchanged counted as one, up to two.
 ///
 /// Equal ends are passed over first; what is left of two texts that are two edits apart is nearly always short.
-fn edits<T: Copy + Eq>(one: &[T], two: &[T]) -> Distance {
+fn edits<T>(one: &[T], two: &[T], same: fn(&T, &T) -> bool) -> Distance {
     if one.len().abs_diff(two.len()) > 2 {
         return Distance::Far;
     }
-    let front = one.iter().zip(two).take_while(|(a, b)| a == b).count();
+    let front = one.iter().zip(two).take_while(|(a, b)| same(a, b)).count();
     let (one, two) = (one.get(front..).unwrap_or_default(), two.get(front..).unwrap_or_default());
-    let back = one.iter().rev().zip(two.iter().rev()).take_while(|(a, b)| a == b).count();
+    let back = one.iter().rev().zip(two.iter().rev()).take_while(|(a, b)| same(a, b)).count();
     let one = one.get(..one.len() - back).unwrap_or_default();
     let two = two.get(..two.len() - back).unwrap_or_default();
-    match budgeted(one, two, 2) {
+    match budgeted(one, two, same, 2) {
         Some(count) => Distance::Edits(count),
         None => Distance::Far,
     }
 }
 
 /// The fewest edits, if they are at most `budget`.
-fn budgeted<T: Copy + Eq>(one: &[T], two: &[T], budget: u8) -> Option<u8> {
+fn budgeted<T>(one: &[T], two: &[T], same: fn(&T, &T) -> bool, budget: u8) -> Option<u8> {
     match (one, two) {
         ([], rest) | (rest, []) => u8::try_from(rest.len()).ok().filter(|edits| *edits <= budget),
-        ([a, after_one @ ..], [b, after_two @ ..]) if a == b => budgeted(after_one, after_two, budget),
+        ([a, after_one @ ..], [b, after_two @ ..]) if same(a, b) => {
+            budgeted(after_one, after_two, same, budget)
+        }
         _ if budget == 0 => None,
         ([a, after_one @ ..], [b, after_two @ ..]) => {
             let rest = budget - 1;
-            let replaced = budgeted(after_one, after_two, rest);
-            let left_out = budgeted(after_one, two, rest);
-            let inserted = budgeted(one, after_two, rest);
+            let replaced = budgeted(after_one, after_two, same, rest);
+            let left_out = budgeted(after_one, two, same, rest);
+            let inserted = budgeted(one, after_two, same, rest);
             let exchanged = match (after_one, after_two) {
-                ([c, beyond_one @ ..], [d, beyond_two @ ..]) if a == d && b == c => {
-                    budgeted(beyond_one, beyond_two, rest)
+                ([c, beyond_one @ ..], [d, beyond_two @ ..]) if same(a, d) && same(b, c) => {
+                    budgeted(beyond_one, beyond_two, same, rest)
                 }
                 _ => None,
             };
@@ -303,7 +276,7 @@ mod tests {
                 edits @ 0..=2 => Distance::Edits(edits as u8),
                 _ => Distance::Far,
             };
-            prop_assert_eq!(edits(one.as_bytes(), two.as_bytes()), expected);
+            prop_assert_eq!(edits(one.as_bytes(), two.as_bytes(), u8::eq), expected);
         }
 
         #[test]
