@@ -80,17 +80,21 @@ fn of_names(view: &View<'_>, keys: &mut Vec<u64>) {
     let (year, day) = (view.birth >> 16, view.birth & 0xffff);
     for family in view.families() {
         for given in view.givens().iter().filter(|given| given.is_sound() == family.is_sound()) {
-            let one = |name: &Text<'_>| start(Hash::new(0), name).finish();
-            let both = one(family).wrapping_add(one(given)).to_le_bytes();
+            // The sum is the same whichever is the family name.
+            let both = |of: fn(Hash, &Text<'_>) -> Hash| {
+                let one = |name: &Text<'_>| of(Hash::new(0), name).finish();
+                one(family).wrapping_add(one(given)).to_le_bytes()
+            };
             if day != 0 {
-                keys.push(key(Kind::NamesAndDay).bytes(&both).bytes(&day.to_le_bytes()).finish());
+                keys.push(key(Kind::NamesAndDay).bytes(&both(start)).bytes(&day.to_le_bytes()).finish());
             }
             for [_, _, city, ..] in view.addresses().iter().take(1) {
-                let city = known(city).map(|city| text(key(Kind::NamesAndCity).bytes(&both), city).finish());
+                let city =
+                    known(city).map(|city| text(key(Kind::NamesAndCity).bytes(&both(text)), city).finish());
                 keys.extend(city);
             }
             if year != 0 {
-                keys.push(key(Kind::NamesAndYear).bytes(&both).bytes(&year.to_le_bytes()).finish());
+                keys.push(key(Kind::NamesAndYear).bytes(&both(text)).bytes(&year.to_le_bytes()).finish());
             }
         }
     }
@@ -104,14 +108,14 @@ fn of_places(view: &View<'_>, keys: &mut Vec<u64>) {
     for [postcode, _, city, street, number, other] in view.addresses() {
         if let Some(postcode) = known(postcode) {
             let postcode = text(key(Kind::PostcodeAndGiven), postcode);
-            keys.extend(view.givens().iter().map(|given| start(postcode, given).finish()));
+            keys.extend(view.givens().iter().map(|given| text(postcode, given).finish()));
         }
         if !street.is_kanji() && !city.is_kanji() {
             of_small_places(view, [postcode, city, street, number, other], keys);
         }
         if let Some(street) = known(street) {
             let given = start(key(Kind::StreetAndGiven), street);
-            keys.extend(view.givens().iter().map(|name| start(given, name).finish()));
+            keys.extend(view.givens().iter().map(|name| text(given, name).finish()));
             keys.extend(known(number).map(|number| text(start(key(Kind::House), street), number).finish()));
         }
     }

@@ -1,10 +1,10 @@
-//! Weights for a region that has not learnt its own, and where learning starts. Per field and level of [`super::levels`]: how
-//! often between two records of one person, how often by coincidence. Learnt from the generated Japanese set of `sekisho
-//! bench matching`.
+//! Weights for a region that has not learnt its own, and where learning starts: per field and level of [`super::levels`], how
+//! often it comes about between two records of one person, and how often by coincidence. Set once, by what is known of such
+//! registers; not fitted to any set that they are measured with.
 
 use super::model::{CLASSES, Frequencies};
 
-/// Records of that set.
+/// Records of a small region.
 pub const RECORDS: u64 = 250_000;
 /// Records of the same person, of the same before or after a removal, of relatives, and of neighbours that a record has.
 pub const PARTNERS: [f64; CLASSES] = [1.3, 0.2, 0.3, 10.0];

@@ -44,7 +44,7 @@ impl Model {
         let mut readings = Readings::default();
         readings.learn(training.records);
         let candidates = patterns(training, &readings, training.candidates.iter().copied());
-        let random = patterns(training, &readings, random_pairs(training.records.len()));
+        let random = patterns(training, &readings, random_pairs(training.records.len(), training.pairs));
         let records = training.records.len() as u64;
         let pairs = training.pairs.max(1) as f64;
         let mut frequencies = built_in::FREQUENCIES;
@@ -94,7 +94,7 @@ fn patterns(
 }
 
 /// Pairs of different records, the same ones for the same count.
-fn random_pairs(records: usize) -> impl Iterator<Item = (u32, u32)> {
+fn random_pairs(records: usize, pairs: u64) -> impl Iterator<Item = (u32, u32)> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = move || {
         state ^= state << 13;
@@ -102,7 +102,7 @@ fn random_pairs(records: usize) -> impl Iterator<Item = (u32, u32)> {
         state ^= state << 17;
         ((state >> 32) * records as u64 >> 32) as u32
     };
-    let wanted = if records < 2 { 0 } else { MAX_RANDOM_PAIRS };
+    let wanted = if records < 2 { 0 } else { MAX_RANDOM_PAIRS.min(pairs as usize) };
     std::iter::repeat_with(move || (next(), next())).filter(|(one, two)| one != two).take(wanted)
 }
 

@@ -22,6 +22,8 @@ mod model;
 mod prepared;
 mod readings;
 mod sound;
+#[cfg(test)]
+mod tests;
 mod text;
 mod texts;
 

@@ -8,11 +8,11 @@ use crate::demographics::{Address, Demographics, Name, NameKind, Sex, Telecom};
 /// The layout's version: another one is prepared anew from the record.
 const VERSION: u8 = 1;
 /// Family names of one record, and given names: two or three scripts, and former ones.
-pub(super) const MAX_NAMES: usize = 8;
+pub(super) const MAX_NAMES: usize = 6;
 /// Addresses of one record: the current ones first.
-pub(super) const MAX_ADDRESSES: usize = 3;
+pub(super) const MAX_ADDRESSES: usize = 2;
 /// Telephone numbers of one record.
-pub(super) const MAX_TELEPHONES: usize = 4;
+pub(super) const MAX_TELEPHONES: usize = 3;
 /// Digits that a telephone number has at least, and that are kept of it (from behind).
 const TELEPHONE_DIGITS: std::ops::RangeInclusive<usize> = 7..=12;
 
@@ -194,6 +194,7 @@ struct Few<T, const N: usize> {
 }
 
 impl<T: Copy, const N: usize> Few<T, N> {
+    #[inline]
     fn read(count: usize, empty: T, mut next: impl FnMut() -> Option<T>) -> Option<Self> {
         let mut all = [empty; N];
         for place in all.get_mut(..count)? {

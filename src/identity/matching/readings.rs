@@ -16,8 +16,10 @@ pub struct Readings {
 
 /// Readings of one name that are kept: the most have one or two.
 const MAX_READINGS: usize = 16;
-/// A reading is the reading of its kanji if at least this part of those who write them so read them so.
-const USUAL: f64 = 0.5;
+/// Kanji are read in this way if at least this part of those who are written so are.
+const USUAL: f64 = 0.2;
+/// The same where different kanji are compared by their readings: both must mostly be read so.
+const MOSTLY: f64 = 0.5;
 
 /// Whether names that are written in different ways can be read the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,11 +60,12 @@ impl Readings {
     pub(super) fn agree(&self, one: &Text<'_>, two: &Text<'_>) -> Option<Read> {
         let readings = |kanji: &Text<'_>| self.by_kanji.get(&of_kanji(kanji)).map(Vec::as_slice);
         match (one.is_kanji(), two.is_kanji()) {
-            (true, false) => Some(read_as(readings(one)?, of_sound(two))),
-            (false, true) => Some(read_as(readings(two)?, of_sound(one))),
+            (true, false) => Some(read_as(readings(one)?, of_sound(two), USUAL)),
+            (false, true) => Some(read_as(readings(two)?, of_sound(one), USUAL)),
             (true, true) => {
                 let (one, two) = (readings(one)?, readings(two)?);
-                one.iter().map(|(reading, _)| read_as(one, *reading).min(read_as(two, *reading))).max()
+                let both = |reading| read_as(one, reading, MOSTLY).min(read_as(two, reading, MOSTLY));
+                one.iter().map(|(reading, _)| both(*reading)).max()
             }
             (false, false) => None,
         }
@@ -77,10 +80,10 @@ impl Readings {
     }
 }
 
-fn read_as(readings: &[(u32, u32)], sound: u32) -> Read {
+fn read_as(readings: &[(u32, u32)], sound: u32, part: f64) -> Read {
     let all: u32 = readings.iter().map(|(_, seen)| seen).sum();
     match readings.iter().find(|(reading, _)| *reading == sound) {
-        Some((_, seen)) if f64::from(*seen) >= USUAL * f64::from(all) => Read::UsuallySo,
+        Some((_, seen)) if f64::from(*seen) > part * f64::from(all) => Read::UsuallySo,
         Some(_) => Read::AlsoSo,
         None => Read::Otherwise,
     }

@@ -82,3 +82,23 @@ impl Matching {
         Ok(sets)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_learnt_from_a_small_region_links_and_does_not_link_twins() {
+        let set = japanese::generate(None, 300, 7).unwrap();
+        let (measured, _) = Measured::of(&set, 0);
+        let (precision, recall) = measured.precision_and_recall();
+        assert!(precision > 0.99 && recall > 0.9, "precision {precision}, recall {recall}");
+    }
+
+    #[test]
+    fn the_same_seed_makes_the_same_set() {
+        let [one, two] = [1, 1].map(|seed| japanese::generate(None, 50, seed).unwrap());
+        assert!(one.records == two.records);
+        assert!(one.records != japanese::generate(None, 50, 2).unwrap().records);
+    }
+}
