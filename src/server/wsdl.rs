@@ -30,6 +30,10 @@ const WSDL: &[(&str, &str)] = files! {
     "wsdl" "iti-41" ".wsdl";
     "wsdl" "iti-42" ".wsdl";
     "wsdl" "iti-43" ".wsdl";
+    "wsdl" "iti-44" ".wsdl";
+    "wsdl" "iti-45" ".wsdl";
+    "wsdl" "iti-46" ".wsdl";
+    "wsdl" "iti-47" ".wsdl";
     "wsdl" "iti-51" ".wsdl";
     "wsdl" "iti-57" ".wsdl";
     "wsdl" "iti-61" ".wsdl";
@@ -40,6 +44,7 @@ const WSDL: &[(&str, &str)] = files! {
 
 /// Schemas by file name.
 const XSD: &[(&str, &str)] = files! {
+    "xsd" "hl7v3.xsd" "";
     "xsd" "lcm.xsd" "";
     "xsd" "query.xsd" "";
     "xsd" "rim.xsd" "";

@@ -19,6 +19,7 @@ mod http_client;
 mod http_limits;
 mod http_smuggling;
 mod http_tls;
+mod identity_v3;
 mod large_documents;
 mod metadata;
 mod metadata_update;

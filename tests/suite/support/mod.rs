@@ -7,6 +7,7 @@ pub mod community;
 pub mod example;
 pub mod front;
 pub mod golden;
+pub mod hl7v3;
 pub mod hosted;
 pub mod http;
 pub mod messages;
