@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::hl7v3::query::{FindQuery, locate, read_query};
-use super::hl7v3::registration::{Custodian, write_degree, write_status, write_subject};
+use super::hl7v3::registration::{Custodian, write_degree, write_provider, write_status, write_subject};
 use super::hl7v3::{
     AckCode, AckDetail, Acknowledgement, CANDIDATES_FOUND, CONTINUE_QUERY, Echo, FIND_CANDIDATES, Header, Ii,
     Quantities, QueryAck, ResponseCode, Transmission, control_act, errors_of, open_control_act,
@@ -158,5 +158,9 @@ fn write_match(out: &mut Writer, found: &Match, wanted: &[Oid]) {
     let absent = wanted.iter().filter(absent);
     let absent: Vec<_> = absent.map(|oid| OtherIds { root: oid.as_str(), extensions: Vec::new() }).collect();
     write_person(out, &found.person, &absent, Detail::All);
+    // Optional by the schema, and demanded by peers: whoever gave the first identifier (ITI TF-2: Table 3.47.4.2.2-8).
+    if let Some(first) = found.identifiers.first() {
+        write_provider(out, first.authority().as_str());
+    }
     write_degree(out, found.degree);
 }

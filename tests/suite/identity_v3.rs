@@ -46,8 +46,7 @@ enum Request {
 impl Peer {
     async fn start() -> Self {
         let domains = format!(
-            "identity.domains=[[\"{HOSPITAL}\", \"HOSPITAL\", \"病院\", \"patients\"], [\"{CLINIC}\", \"CLINIC\", \"診療所\", \
-             \"patients\"]]"
+            "identity.domains=[{{oid=\"{HOSPITAL}\", namespace=\"HOSPITAL\"}}, {{oid=\"{CLINIC}\", namespace=\"CLINIC\"}}]"
         );
         let region = Standalone::start(&[&domains]).await;
         Self { region, client: Client::new(&ClientSettings::default()).unwrap() }

@@ -38,7 +38,8 @@ impl PatientActors {
 
     /// ITI-44, 45 and 47.
     pub fn offer(&self, services: &mut Services, home: &HomeCommunityId) {
-        let custodian = Custodian { root: home.oid().to_string(), locator: HealthDataLocator::NotSupported };
+        // ITI-56, which tells of a patient's locations, is offered wherever there is an index.
+        let custodian = Custodian { root: home.oid().to_string(), locator: HealthDataLocator::Supported };
         let mut offered = Vec::new();
         if let Some(receivers) = self.receivers() {
             offered.extend(Service::patient_identity_feed(move |feed, caller| {

@@ -71,6 +71,15 @@ pub fn write_status(out: &mut Writer, code: &str) {
     out.start(Ns::HL7, "statusCode").attr("code", code).end();
 }
 
+/// Writes providerOrganization: by its OID, and with a contact of which nothing is said, since one is demanded.
+pub fn write_provider(out: &mut Writer, root: &str) {
+    out.start(Ns::HL7, "providerOrganization").attr("classCode", "ORG").attr("determinerCode", "INSTANCE");
+    write_id(out, "id", root, None);
+    out.start(Ns::HL7, "contactParty").attr("classCode", "CON");
+    out.start(Ns::HL7, "telecom").attr("nullFlavor", "NI").end();
+    out.end().end();
+}
+
 /// Writes subjectOf1 of an answer's patient: how well it matches, 0 to 100.
 pub fn write_degree(out: &mut Writer, degree: u8) {
     out.start(Ns::HL7, "subjectOf1").start(Ns::HL7, "queryMatchObservation");
