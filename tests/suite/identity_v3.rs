@@ -266,9 +266,15 @@ async fn patients_are_found_by_what_is_asked_of_them() {
 #[tokio::test]
 async fn an_answer_comes_page_by_page_for_the_one_who_asked() {
     let peer = Peer::start().await;
-    for (number, given) in ["一", "二", "三", "四", "五"].into_iter().enumerate() {
-        let born = format!("19{}00101", number + 5);
-        let person = person(("渡辺", given), ("ワタナベ", "タロウ"), ("Watanabe", "Taro"), &born);
+    let people = [
+        ("一", "ハジメ", "Hajime", "19500101"),
+        ("聡子", "サトコ", "Satoko", "19620315"),
+        ("健二", "ケンジ", "Kenji", "19731231"),
+        ("美由紀", "ミユキ", "Miyuki", "19840607"),
+        ("翔", "ショウ", "Sho", "20050819"),
+    ];
+    for (number, (kanji, kana, romaji, born)) in people.into_iter().enumerate() {
+        let person = person(("渡辺", kanji), ("ワタナベ", kana), ("Watanabe", romaji), born);
         peer.feed(&id(HOSPITAL, &format!("W-{number}")), &person).await;
     }
     let quantities = |answer: &str| {
