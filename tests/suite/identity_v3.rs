@@ -403,6 +403,7 @@ async fn a_notification_is_told_from_a_feed_by_its_path() {
     };
     let custodian = Custodian { root: "2.999.1".into(), locator: HealthDataLocator::NotSupported };
     let body = iti46::write_request(
+        sekisho::transactions::hl7v3::Ii::random(),
         &changed,
         &Party::of_device("2.999.8"),
         &Party::of_device("2.999.9"),
