@@ -140,7 +140,10 @@ impl InitiatingGateway {
             let request = at_home(request.clone());
             targets.push(self.own_target(Asked::About(request, patient.clone(), Reach::Own)));
         }
-        for community in communities.all().iter().filter(|community| wanted(&community.peer.member)) {
+        // Whoever names a community that was taken out of service is told so; nobody else misses it.
+        let asked = |community: &&Community| community.enabled || home.is_some();
+        let peers = communities.all().iter().filter(asked);
+        for community in peers.filter(|community| wanted(&community.peer.member)) {
             let reach = match community.enabled {
                 true => Reach::Peer(Arc::clone(&community.peer)),
                 false => Reach::Disabled,

@@ -42,7 +42,7 @@ impl Region {
         let config = format!(
             "[community]\nhome = \"urn:oid:{root}\"\nname = \"Region {root}\"\nauthorities = [\"{root}.3\"]\n\
              [listen.http]\naddress = \"127.0.0.1:0\"\n[hosted]\nrepository = \"{root}.2\"\npatients = \"any\"\n\
-             [federation]\ndeadline_ms = 5000\n[identity]\ndomains = [[\"{root}.3\", \"H{root}\", \"hospital\", \"patients\"]]\n"
+             [federation]\ndeadline_ms = 5000\n[[identity.domains]]\noid = \"{root}.3\"\nnamespace = \"H{root}\"\n"
         );
         std::fs::write(&file, config).unwrap();
         let running = Running::start(&file, &[]).await.map_err(|stop| stop.message).unwrap();
