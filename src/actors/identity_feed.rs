@@ -15,19 +15,17 @@ pub struct FeedReceivers {
 }
 
 impl FeedReceivers {
-    /// Tells both; the PIX Manager first, which refuses more. A merge that is none of the registry's domain is no business of
-    /// a registry beside a manager. Returns when it is on disk.
+    /// Tells both; the PIX Manager first, which refuses more. A merge is one transaction of both, since a source that did not
+    /// hear the answer is refused when it repeats one; an announcement can be repeated. A merge that is none of the
+    /// registry's domain is no business of a registry beside a manager. Returns when it is on disk.
     pub async fn patient_identity_feed(&self, feed: Feed, caller: &Caller) -> Answer<()> {
         let Some(manager) = &self.manager else { return self.tell_registry(feed, caller).await };
-        manager.patient_identity_feed(feed.clone(), caller).await?;
-        match &feed.event {
-            FeedEvent::Merge { surviving, .. }
-                if !self.registry.as_ref().is_some_and(|registry| registry.serves(surviving)) =>
-            {
-                Ok(())
-            }
-            _ => self.tell_registry(feed, caller).await,
+        if let FeedEvent::Merge { surviving, subsumed, .. } = &feed.event {
+            let along = self.registry.as_ref().and_then(|registry| registry.merging(surviving, subsumed));
+            return manager.patient_identity_feed(feed, along, caller).await;
         }
+        manager.patient_identity_feed(feed.clone(), None, caller).await?;
+        self.tell_registry(feed, caller).await
     }
 
     async fn tell_registry(&self, feed: Feed, caller: &Caller) -> Answer<()> {

@@ -27,7 +27,7 @@ use crate::federation::managers::{Manager, Person};
 use crate::federation::member::{Member, Role};
 use crate::federation::peer::Peer;
 use crate::federation::{Correlate, Unavailable, Uncorrelated, Whereabouts};
-use crate::identity::crossref::{self, Crossref, Decided, Digest, Entry, Lookup};
+use crate::identity::crossref::{self, Crossref, Decided, Digest, Entry, Lookup, Ticket};
 use crate::identity::index::{Index, IndexError};
 use crate::ids::{HomeCommunityId, Oid, PatientId};
 use crate::limits;
@@ -58,8 +58,16 @@ pub struct PatientCorrelation {
 
 struct Inner {
     sources: Sources,
-    persons: Flights<PatientId, Result<Option<Arc<Person>>, Unavailable>>,
-    discoveries: Flights<(PatientId, HomeCommunityId), Result<Discovered, Uncorrelated>>,
+    persons: Flights<PatientId, Result<Option<Arc<Known>>, Unavailable>>,
+    /// By whom is asked about, as described, and where.
+    discoveries: Flights<(PatientId, Digest, HomeCommunityId), Result<Discovered, Uncorrelated>>,
+}
+
+/// Who a patient is.
+struct Known {
+    person: Person,
+    /// From before anybody looked: what follows from who the patient was then is not kept for who they are now.
+    ticket: Option<Ticket>,
 }
 
 impl PatientCorrelation {
@@ -92,20 +100,20 @@ async fn find(inner: &Arc<Inner>, asked: Whereabouts<'_>) -> Result<Vec<PatientI
     if member.role == Role::Own {
         return Ok(inner.person(patient, caller, deadline).await.map_or_else(
             |_| Vec::new(),
-            |person| person.map_or_else(Vec::new, |person| shared(&person, &inner.sources.authorities)),
+            |known| known.map_or_else(Vec::new, |known| shared(&known.person, &inner.sources.authorities)),
         ));
     }
     if let Some(known) = cache.as_ref().and_then(|cache| cached(cache, patient, member)) {
         return Ok(known);
     }
-    let person = inner.person(patient, caller, deadline).await.map_err(Uncorrelated::Away)?;
-    let Some(person) = person else { return Ok(Vec::new()) };
-    let linked = shared(&person, &member.authorities);
+    let known = inner.person(patient, caller, deadline).await.map_err(Uncorrelated::Away)?;
+    let Some(known) = known else { return Ok(Vec::new()) };
+    let linked = shared(&known.person, &member.authorities);
     if !linked.is_empty() {
         return Ok(linked);
     }
     match peer.filter(|peer| peer.discovers()) {
-        Some(peer) => inner.discovered(patient, &person, peer, caller, deadline).await,
+        Some(peer) => inner.discovered(patient, &known, peer, caller, deadline).await,
         None => Ok(Vec::new()),
     }
 }
@@ -130,10 +138,15 @@ impl Inner {
         patient: &PatientId,
         caller: &Caller,
         deadline: Instant,
-    ) -> Result<Option<Arc<Person>>, Unavailable> {
+    ) -> Result<Option<Arc<Known>>, Unavailable> {
         let asking = || {
             let (inner, patient, caller) = (Arc::clone(self), patient.clone(), caller.clone());
-            async move { inner.look_up(&patient, &caller, deadline).await }.boxed()
+            async move {
+                let ticket = inner.sources.cache.as_ref().map(|cache| cache.ticket(&patient));
+                let person = inner.look_up(&patient, &caller, deadline).await?;
+                Ok(person.map(|person| Arc::new(Known { person, ticket })))
+            }
+            .boxed()
         };
         self.persons.join(patient.clone(), asking).await
     }
@@ -143,11 +156,11 @@ impl Inner {
         patient: &PatientId,
         caller: &Caller,
         deadline: Instant,
-    ) -> Result<Option<Arc<Person>>, Unavailable> {
+    ) -> Result<Option<Person>, Unavailable> {
         if let Some(index) = &self.sources.index {
             match index.corresponding(patient).await {
                 Ok((identifiers, demographics)) => {
-                    return Ok(Some(Arc::new(Person { identifiers, demographics })));
+                    return Ok(Some(Person { identifiers, demographics }));
                 }
                 Err(IndexError::Store(error)) => {
                     tracing::error!(trace = &*caller.trace, %error, "the patient index failed");
@@ -167,34 +180,35 @@ impl Inner {
                 known.demographics = more.demographics;
             }
         }
-        Ok(known.map(Arc::new))
+        Ok(known)
     }
 
     /// Asks the community, and keeps what it says for as long as it permits.
     async fn discovered(
         self: &Arc<Self>,
         patient: &PatientId,
-        person: &Arc<Person>,
+        known: &Arc<Known>,
         peer: &Arc<Peer>,
         caller: &Caller,
         deadline: Instant,
     ) -> Result<Vec<PatientId>, Uncorrelated> {
-        if self.sources.asker.is_none() || person.demographics.names.is_empty() {
+        if self.sources.asker.is_none() || known.person.demographics.names.is_empty() {
             return Ok(Vec::new());
         }
         let asking = || {
-            let (inner, patient, person) = (Arc::clone(self), patient.clone(), Arc::clone(person));
+            let (inner, patient, known) = (Arc::clone(self), patient.clone(), Arc::clone(known));
             let (peer, caller) = (Arc::clone(peer), caller.clone());
-            async move { inner.ask(&patient, &person, &peer, &caller, deadline).await }.boxed()
+            async move { inner.ask(&patient, &known, &peer, &caller, deadline).await }.boxed()
         };
-        let key = (patient.clone(), peer.member.home().clone());
+        let digest = Digest::of(&known.person.demographics);
+        let key = (patient.clone(), digest, peer.member.home().clone());
         Ok(self.discoveries.join(key, asking).await?.patients)
     }
 
     async fn ask(
         &self,
         patient: &PatientId,
-        person: &Person,
+        Known { person, ticket }: &Known,
         peer: &Arc<Peer>,
         caller: &Caller,
         deadline: Instant,
@@ -204,7 +218,6 @@ impl Inner {
             let mut all = std::iter::once(patient).chain(&person.identifiers);
             all.find(|id| id.authority() == authority)
         });
-        let ticket = self.sources.cache.as_ref().map(|cache| cache.ticket(patient));
         let answer = discover(peer, asker, &person.demographics, own, caller, deadline).await;
         let outcome = match &answer {
             Ok(discovered) if discovered.patients.is_empty() => "nobody",
@@ -215,7 +228,7 @@ impl Inner {
         metrics::counter!("sekisho_discoveries_asked_total", "outcome" => outcome).increment(1);
         let discovered = answer?;
         if let (Some(cache), Some(ticket), Some(life)) =
-            (&self.sources.cache, ticket, discovered.time_to_live)
+            (&self.sources.cache, ticket.clone(), discovered.time_to_live)
         {
             let obtained = crossref::now();
             let entry = Entry {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::identifiers::{by_domain, refuse_my_number, trouble, wanted};
 use crate::demographics::{Authority, Change, Domain, Domains, Identifier};
-use crate::identity::index::{Index, IndexError};
+use crate::identity::index::{Along, Index, IndexError};
 use crate::ids::PatientId;
 use crate::transactions::Caller;
 use crate::transactions::identity::{
@@ -36,8 +36,13 @@ impl PixManager {
         &self.domains
     }
 
-    /// ITI-8, ITI-44. Returns when it is on disk.
-    pub async fn patient_identity_feed(&self, feed: Feed, caller: &Caller) -> Answer<()> {
+    /// ITI-8, ITI-44. Returns when it is on disk. `along` is what a merge means to who else hears the feed.
+    pub async fn patient_identity_feed(
+        &self,
+        feed: Feed,
+        along: Option<Along>,
+        caller: &Caller,
+    ) -> Answer<()> {
         match feed.event {
             FeedEvent::Announce { identifiers, change, visit } => {
                 let numbered = || (1..).map(Place::Identifier).zip(&identifiers);
@@ -70,7 +75,7 @@ impl PixManager {
                     let text = "a merge joins two identifiers of one domain";
                     return Err(vec![IdentityError::unknown_key(Place::SubsumedAuthority, text)]);
                 }
-                let done = self.index.merge(surviving.clone(), subsumed, *change).await;
+                let done = self.index.merge(surviving.clone(), subsumed, *change, along).await;
                 done.map_err(|error| {
                     let place = |id: &PatientId| {
                         if *id == surviving { Place::Identifier(1) } else { Place::Subsumed }
@@ -158,6 +163,7 @@ fn missing(place: Place) -> IdentityError {
 /// What the index refuses, or cannot do.
 fn refusal(error: IndexError, place: impl Fn(&PatientId) -> Place, caller: &Caller) -> Vec<IdentityError> {
     vec![match &error {
+        IndexError::Along(refused) => return refused.clone(),
         IndexError::Unknown(id) => {
             IdentityError::unknown_key(place(id), "no such patient identifier is known")
         }

@@ -4,7 +4,7 @@
 use super::{Address, BirthTime, Demographics, Identifier, Name, Sex, Telecom};
 
 /// What becomes of one field.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub enum Change<T> {
     /// Absent: it stays as it is.
     #[default]
@@ -13,6 +13,17 @@ pub enum Change<T> {
     Remove,
     /// It becomes this.
     Set(T),
+}
+
+/// What becomes of it, not what it is.
+impl<T> std::fmt::Debug for Change<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Keep => "Keep",
+            Self::Remove => "Remove",
+            Self::Set(_) => "Set",
+        })
+    }
 }
 
 impl<T: Clone> Change<T> {
@@ -89,5 +100,24 @@ impl DemographicsChange {
         self.account.option(&mut person.account);
         self.multiple_birth.option(&mut person.multiple_birth);
         self.deceased.option(&mut person.deceased);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_person() {
+        let person = Demographics {
+            birth: BirthTime::parse("19310203"),
+            birth_place: Some("CANARY".into()),
+            multiple_birth: Some(7),
+            ..Demographics::default()
+        };
+        let shown = format!("{:?} {:?}", DemographicsChange::set(&person), person);
+        for canary in ["CANARY", "1931", "7"] {
+            assert!(!shown.contains(canary), "{shown}");
+        }
     }
 }

@@ -91,6 +91,9 @@ pub enum Registered {
 /// Work of another room that joins a submission's transaction.
 pub type Also = Box<dyn FnOnce(&Connection) -> Result<(), StoreError> + Send>;
 
+/// Work of the registry that joins another room's transaction.
+pub type Joined = Box<dyn FnOnce(&Connection) -> Result<Answer<()>, StoreError> + Send>;
+
 /// The registry of one tenant.
 #[derive(Clone)]
 pub struct Registry {
@@ -223,6 +226,21 @@ impl Registry {
             patients::merge(connection, tenant, &registry.settings, &surviving, &subsumed)
         };
         self.store.write(merge).await
+    }
+
+    /// The same as a part of somebody's transaction, who knows both patients: whom this registry has not heard of, imported
+    /// ones say, it hears of now, so that the subsumed identifier ends here too.
+    pub fn merging(&self, surviving: PatientId, subsumed: PatientId) -> Joined {
+        let registry = self.clone();
+        Box::new(move |connection| {
+            let tenant = TenantNumber::find_or_make(connection, &registry.tenant.0)?;
+            let both = [(Place::Identifier(1), surviving), (Place::Subsumed, subsumed)];
+            if let Err(refused) = patients::announce(connection, tenant, &both)? {
+                return Ok(Err(refused));
+            }
+            let [(_, surviving), (_, subsumed)] = both;
+            patients::merge(connection, tenant, &registry.settings, &surviving, &subsumed)
+        })
     }
 
     /// Lets a local patient's documents follow its link (ITI TF-2: 3.64.4.1.3). Durable on return; where it is refused,

@@ -7,6 +7,7 @@ use std::mem::swap;
 
 use super::DocumentRegistry;
 use crate::demographics::Identifier;
+use crate::identity::index::Along;
 use crate::ids::{Oid, PatientId};
 use crate::limits;
 use crate::registry::{Left, Relinking};
@@ -46,6 +47,12 @@ impl DocumentRegistry {
             }
         };
         answered.unwrap_or_else(|error| Err(vec![failed(&error, caller)]))
+    }
+
+    /// A merge as the registry's part in one that a PIX Manager beside it carries out, which has checked the source; None if
+    /// it is none of the affinity domain's.
+    pub fn merging(&self, surviving: &Identifier, subsumed: &Identifier) -> Option<Along> {
+        Some(self.registry.merging(self.resolve(surviving)?, self.resolve(subsumed)?))
     }
 
     /// ITI-64. Durable on return; where it is refused, nothing has changed. Some send the two identifiers of a field the

@@ -192,7 +192,7 @@ async fn a_registry_is_told_when_a_local_patient_is_somebody_else_now() {
     while scratch.outbox.position("registry", 99).await.unwrap() == 99 {}
     scratch.announce(&[(1, "a"), (9, "X")]).await;
     scratch.announce(&[(1, "z"), (9, "Y")]).await;
-    scratch.index.merge(id(1, "a"), id(1, "z"), DemographicsChange::default()).await.unwrap();
+    scratch.index.merge(id(1, "a"), id(1, "z"), DemographicsChange::default(), None).await.unwrap();
     let (_, shown) = next(&mut came).await;
     assert!(shown.starts_with("a: ") || shown.starts_with("z: "), "{shown}");
     drop(notifier);

@@ -13,7 +13,7 @@ use crate::limits;
 const VERSION: u8 = 1;
 
 /// Of the demographics by which somebody was found: if they are others now, the answer says nothing.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest([u8; 16]);
 
 impl Digest {

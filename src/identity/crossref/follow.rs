@@ -12,7 +12,13 @@ pub async fn catch_up(cache: &Crossref, index: &Index) -> Result<usize, IndexErr
     loop {
         let after = cache.followed().unwrap_or(0);
         let events = index.events(after, limits::CROSSREF_EVENTS_AT_ONCE).await?;
-        let Some(last) = events.last().map(|event| event.number) else { return Ok(taken) };
+        let (Some(first), Some(last)) = (events.first(), events.last().map(|event| event.number)) else {
+            return Ok(taken);
+        };
+        if first.number > after + 1 {
+            // Events were missed that are no longer kept: anybody may have changed.
+            cache.forget_all().await;
+        }
         let mut touched = Vec::new();
         for event in &events {
             touched.extend(patients(&event.kind, index).await);
@@ -24,8 +30,19 @@ pub async fn catch_up(cache: &Crossref, index: &Index) -> Result<usize, IndexErr
     }
 }
 
+/// At start: a place beyond the last event is one of another index, older data restored, say. What happened in this one is
+/// not known.
+pub async fn resume(cache: &Crossref, index: &Index) {
+    let last = *index.watch_events().borrow();
+    if cache.followed().is_some_and(|followed| followed > last) {
+        cache.forget_all().await;
+        cache.has_followed(last).await;
+    }
+}
+
 /// Follows whenever there is something to follow. Runs until it is dropped.
 pub async fn follow(cache: Crossref, index: Index) {
+    resume(&cache, &index).await;
     let mut events = index.watch_events();
     loop {
         events.mark_unchanged();

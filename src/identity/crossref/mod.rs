@@ -162,6 +162,11 @@ impl Crossref {
         self.aside(move |inner| patients.iter().try_for_each(|patient| inner.forget(patient))).await;
     }
 
+    /// Forgets everything: whom it should forget is not known.
+    pub async fn forget_all(&self) {
+        self.aside(Inner::forget_all).await;
+    }
+
     /// Entries, more or less.
     pub fn count(&self) -> usize {
         self.inner.count.load(Ordering::Relaxed)
@@ -268,6 +273,16 @@ impl Inner {
             self.entries.scan_prefix(self.key(patient, None)).keys().collect::<sled::Result<_>>()?;
         keys.iter().try_for_each(|key| self.take(key))?;
         metrics::counter!("sekisho_crossref_invalidated_total").increment(keys.len() as u64);
+        Ok(())
+    }
+
+    fn forget_all(&self) -> sled::Result<()> {
+        for stripe in &self.forgotten {
+            stripe.fetch_add(1, Ordering::AcqRel);
+        }
+        for key in self.entries.iter().keys() {
+            self.take(&key?)?;
+        }
         Ok(())
     }
 

@@ -212,3 +212,38 @@ async fn what_is_exported_can_be_imported() {
     let wrong = other.import(&b"\n{\"local\":\"secret\"}\n"[..]).unwrap_err().to_string();
     assert!(wrong.starts_with("line 2") && !wrong.contains("secret"), "{wrong}");
 }
+
+/// Where events were missed, or the index is another, anybody may have changed.
+#[tokio::test]
+async fn where_events_were_missed_everything_is_forgotten() {
+    let folder = Folder::new();
+    let cache = folder.open(100);
+    let store =
+        crate::store::Store::open(&folder.0.join("store"), &[crate::identity::index::MIGRATION]).unwrap();
+    let index = crate::identity::index::Index::open(store.clone(), "region").unwrap();
+    let there = || matches!(cache.get(&local("1"), &home("1.5")), Lookup::Hit(_));
+
+    cache.has_followed(41).await;
+    keep(&cache, "1", "1.5", entry(&["A"], now() + 100)).await;
+    follow::resume(&cache, &index).await;
+    assert!(!there(), "the index has no 41 events");
+    assert_eq!(cache.followed(), Some(0));
+
+    for id in ["7", "8"] {
+        index.announce(vec![local(id)], Default::default(), None).await.unwrap();
+    }
+    store
+        .write_blocking(
+            |store| Ok(store.execute("DELETE FROM identity_event WHERE body LIKE '%\"7\"%'", [])?),
+        )
+        .unwrap();
+    keep(&cache, "1", "1.5", entry(&["A"], now() + 100)).await;
+    follow::catch_up(&cache, &index).await.unwrap();
+    assert!(!there(), "an event is no longer kept");
+
+    keep(&cache, "1", "1.5", entry(&["A"], now() + 100)).await;
+    index.announce(vec![local("9")], Default::default(), None).await.unwrap();
+    follow::catch_up(&cache, &index).await.unwrap();
+    assert!(there());
+    store.close();
+}

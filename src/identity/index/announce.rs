@@ -14,6 +14,7 @@ use super::{Announced, IndexError, search_keys};
 use crate::demographics::{Demographics, DemographicsChange, Visit};
 use crate::identity::matching::Prepared;
 use crate::ids::PatientId;
+use crate::limits;
 use crate::store::StoreError;
 
 /// What a message says.
@@ -289,7 +290,8 @@ impl Tables<'_> {
             links.extend(self.links_among(&self.members(another)?)?);
             // As it stands before this message: what the declaration joins may be held apart.
             let (mine, theirs) = (component(first, &links, |_| false), component(other, &links, |_| false));
-            let held_apart = !mine.contains(&other) && self.any_bar(&mine, &theirs)?;
+            let too_many = mine.len() + theirs.len() > limits::MAX_RECORDS_PER_PERSON;
+            let held_apart = !mine.contains(&other) && (too_many || self.any_bar(&mine, &theirs)?);
             if held_apart {
                 self.add_doubt(pair, Cause::Declared, 1.0, now)?;
             } else {

@@ -3,7 +3,7 @@
 
 use super::events::EventKind;
 use super::keys::{Keys, Recent};
-use super::links::{Bar, Link, Pair};
+use super::links::{Bar, Cause, Link, Pair};
 use super::persons::Regrouping;
 use super::records::{Content, Record, prepared};
 use super::schema::Tables;
@@ -12,23 +12,37 @@ use crate::demographics::DemographicsChange;
 use crate::ids::PatientId;
 use crate::store::StoreError;
 
+/// Two records that can be merged.
+pub(super) struct Merging {
+    stays: Record,
+    ends: Record,
+}
+
 impl Tables<'_> {
-    /// Merges, or refuses without change.
-    pub(super) fn merge(
+    /// The records of a merge, or why it is refused.
+    pub(super) fn mergeable(
         self,
-        keys: &Keys,
         surviving: &PatientId,
         subsumed: &PatientId,
-        change: &DemographicsChange,
-        now: i64,
-    ) -> Result<Result<(), IndexError>, StoreError> {
+    ) -> Result<Result<Merging, IndexError>, StoreError> {
         if surviving == subsumed {
             return Ok(Err(IndexError::Same));
         }
-        let (stays, ends) = match (self.active(surviving)?, self.active(subsumed)?) {
-            (Ok(stays), Ok(ends)) => (stays, ends),
-            (Err(refused), _) | (_, Err(refused)) => return Ok(Err(refused)),
-        };
+        Ok(match (self.active(surviving)?, self.active(subsumed)?) {
+            (Ok(stays), Ok(ends)) => Ok(Merging { stays, ends }),
+            (Err(refused), _) | (_, Err(refused)) => Err(refused),
+        })
+    }
+
+    /// Merges.
+    pub(super) fn merge(
+        self,
+        keys: &Keys,
+        Merging { stays, ends }: Merging,
+        change: &DemographicsChange,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        let [surviving, subsumed] = [self.identifier_of(stays.number)?, self.identifier_of(ends.number)?];
         let mut regrouping = Regrouping::new(self);
         regrouping.touch(stays.person)?;
         regrouping.touch(ends.person)?;
@@ -59,12 +73,12 @@ impl Tables<'_> {
 
         let scored = self.score_all(keys, &prepared, &blocking, Some(stays.number))?;
         self.relink(stays.number, &prepared, &scored, now, &mut regrouping)?;
-        self.tell(&EventKind::Merged { surviving: surviving.clone(), subsumed: subsumed.clone() })?;
+        self.tell(&EventKind::Merged { surviving: surviving.clone(), subsumed })?;
         regrouping.finish()?;
         if was != demographics {
-            self.tell(&EventKind::Changed(surviving.clone()))?;
+            self.tell(&EventKind::Changed(surviving))?;
         }
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// The record of an identifier that stands for somebody.
@@ -98,6 +112,10 @@ impl Tables<'_> {
         }
         for doubt in self.doubts_of(ends.number)? {
             self.remove_doubt(doubt.pair)?;
+            let other = doubt.pair.other(ends.number);
+            if doubt.cause == Cause::Declared && other != stays.number {
+                self.add_doubt(Pair::of(other, stays.number), doubt.cause, doubt.probability, doubt.since)?;
+            }
         }
         self.move_insured(ends.number, stays.number)
     }

@@ -44,7 +44,7 @@ use crate::demographics::{Demographics, DemographicsChange, DomainKind, Domains,
 use crate::identity::matching::{Model, Prepared, Thresholds};
 use crate::ids::{Oid, PatientId};
 use crate::store::{Connection, Store, StoreError};
-use crate::transactions::identity::{DemographicsQuery, Match};
+use crate::transactions::identity::{Answer, DemographicsQuery, IdentityError, Match};
 
 pub use self::decisions::{Decision, Refused, Ruling};
 pub use self::events::{Event, EventKind};
@@ -81,10 +81,17 @@ pub enum IndexError {
     /// An announcement without an identifier that names a patient: an insured person's number is none.
     #[error("no identifier names a patient")]
     NoPatient,
+    /// The room that joins a merge refuses it ([`Along`]).
+    #[error("refused by who joins the merge")]
+    Along(Vec<IdentityError>),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
+
+/// Another room's part in a merge: the same transaction, so that the two cannot disagree, whatever happens in between. It
+/// runs when the index finds nothing wrong, and where it refuses, nothing has changed.
+pub type Along = Box<dyn FnOnce(&Connection) -> Result<Answer<()>, StoreError> + Send>;
 
 /// What became of an announcement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,17 +155,27 @@ impl Index {
         self.write(move |index, tables| tables.announce(&index.keys, &announcement, proposal, now)).await?
     }
 
-    /// A40, ITI-44 merge: `subsumed` ends for good. Refused without change if either is unknown or was subsumed, or both are
-    /// the same (ITI TF-2: 3.8.4.2, 3.44.4.2).
+    /// A40, ITI-44 merge: `subsumed` ends for good, here and where `along` says so. Refused without change if either is
+    /// unknown or was subsumed, or both are the same (ITI TF-2: 3.8.4.2, 3.44.4.2).
     pub async fn merge(
         &self,
         surviving: PatientId,
         subsumed: PatientId,
         change: DemographicsChange,
+        along: Option<Along>,
     ) -> Result<(), IndexError> {
         let now = now();
-        self.write(move |index, tables| tables.merge(&index.keys, &surviving, &subsumed, &change, now))
-            .await?
+        self.write(move |index, tables| {
+            let pair = match tables.mergeable(&surviving, &subsumed)? {
+                Ok(pair) => pair,
+                Err(refused) => return Ok(Err(refused)),
+            };
+            if let Some(Err(refused)) = along.map(|along| along(tables.connection)).transpose()? {
+                return Ok(Err(IndexError::Along(refused)));
+            }
+            tables.merge(&index.keys, pair, &change, now).map(Ok)
+        })
+        .await?
     }
 
     /// The other identifiers of a patient's person, and the patient's own record.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::events::EventKind;
-use super::links::{Link, Pair};
+use super::links::{Cause, Link, Pair};
 use super::schema::Tables;
 use crate::ids::PatientId;
 use crate::store::StoreError;
@@ -30,6 +30,41 @@ impl Tables<'_> {
         }
         named.sort();
         named.into_iter().chain(insured).map(|(domain, id)| self.identifier(domain, &id)).collect()
+    }
+
+    /// Takes links away that matching found, where they and others' decisions together would join whom an operator holds
+    /// apart: a merge or an undo may bring that about between records that it does not name. The surest stay, and people are
+    /// asked about the others. What was decided against a bar by a source or an operator stands.
+    fn hold_apart(self, records: &BTreeSet<i64>, links: &mut Vec<Link>) -> Result<(), StoreError> {
+        if records.len() < 3 {
+            return Ok(());
+        }
+        let mut bars = Vec::new();
+        for &record in records {
+            bars.extend(self.bars_of(record)?.into_iter().map(|bar| bar.pair));
+        }
+        let joined = |pair: &Pair, links: &[Link]| component(pair.0, links, |_| false).contains(&pair.1);
+        if !bars.iter().any(|pair| joined(pair, links)) {
+            return Ok(());
+        }
+        let (mut found, decided) =
+            std::mem::take(links).into_iter().partition::<Vec<_>, _>(|link| link.origin.is_found());
+        *links = decided;
+        bars.retain(|pair| !joined(pair, links));
+        let sure = |link: &Link| link.probability.unwrap_or_default();
+        found.sort_by(|a, b| sure(b).total_cmp(&sure(a)).then(a.pair.cmp(&b.pair)));
+        for link in found {
+            let (pair, origin, probability, since) = (link.pair, link.origin, sure(&link), link.since);
+            links.push(link);
+            if bars.iter().any(|bar| joined(bar, links)) {
+                links.pop();
+                self.remove_link(pair, origin)?;
+                if self.bar(pair)?.is_none() {
+                    self.add_doubt(pair, Cause::Conflict, probability, since)?;
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -89,7 +124,8 @@ impl<'c> Regrouping<'c> {
                 open.insert(record);
             }
         }
-        let links = tables.links_among(&Vec::from_iter(open.iter().copied()))?;
+        let mut links = tables.links_among(&Vec::from_iter(open.iter().copied()))?;
+        tables.hold_apart(&open, &mut links)?;
         while let Some(&lowest) = open.first() {
             let person = component(lowest, &links, |_| false);
             open.retain(|record| !person.contains(record));

@@ -224,3 +224,18 @@ async fn attack_56_merges_race_submissions_and_queries() {
         assert!(hosted.entries_of(gone).await.is_empty());
     }
 }
+
+/// A PIX Manager that knows both has the registry join its merge: whom no feed announced here ends here as well.
+#[tokio::test]
+async fn a_merge_that_a_manager_carries_out_ends_whom_nobody_announced() {
+    let hosted = fed();
+    let merge = async |into: &str, from: &str| {
+        let joined = hosted.registry.merging(id(into), id(from));
+        hosted.store.write(joined).await.unwrap()
+    };
+    merge(OTHER_PATIENT, PATIENT).await.unwrap();
+    let refused = hosted.announce(&[PATIENT]).await.unwrap_err();
+    assert_eq!(refused[0].code, ErrorCode::UnknownKeyIdentifier);
+    hosted.announce(&[OTHER_PATIENT]).await.unwrap();
+    assert!(merge(THIRD_PATIENT, PATIENT).await.is_err());
+}

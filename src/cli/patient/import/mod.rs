@@ -241,7 +241,7 @@ impl Entry {
                 announced.map(Outcomes::Announced)
             }
             Self::Merge { surviving, subsumed, change } => {
-                match index.merge(surviving, subsumed, *change).await {
+                match index.merge(surviving, subsumed, *change, None).await {
                     // Loaded before, or by an earlier run.
                     Err(IndexError::Subsumed(_)) => Ok(Outcomes::Announced(Announced::Unchanged)),
                     done => done.map(|()| Outcomes::Merged),

@@ -49,7 +49,7 @@ impl Scratch {
         self.index.announce(ids.to_vec(), DemographicsChange::set(person), None).await.unwrap()
     }
     pub(super) async fn merge(&self, surviving: &PatientId, subsumed: &PatientId) -> Result<(), IndexError> {
-        self.index.merge(surviving.clone(), subsumed.clone(), DemographicsChange::default()).await
+        self.index.merge(surviving.clone(), subsumed.clone(), DemographicsChange::default(), None).await
     }
     /// The other identifiers, as CX.
     pub(super) async fn others(&self, patient: &PatientId) -> Vec<String> {
