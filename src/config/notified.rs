@@ -36,7 +36,7 @@ pub struct NotifiedPeer {
     pub url: Destination,
     /// Trust and identity towards it.
     pub tls: Option<ClientTls>,
-    /// MSH-5, or the receiving device.
+    /// MSH-5, or the receiving device's OID; a device that is not known is empty.
     pub application: String,
     /// MSH-6.
     pub facility: String,
@@ -149,8 +149,13 @@ fn peer(section: &Section<'_>) -> Option<NotifiedPeer> {
     let url: Option<Destination> = section.required("url");
     let insecure = section.optional("insecure").unwrap_or(false);
     let tls = section.section("tls").and_then(client_tls);
-    let application = section.optional("application").unwrap_or_default();
-    let facility = section.optional("facility").unwrap_or_default();
+    // MSH-5 and MSH-6 are required (ITI TF-2: Appendix C); a device of V3 may be unknown.
+    let called = match &url {
+        Some(Destination::Mllp { .. }) => name.clone().unwrap_or_default(),
+        _ => String::new(),
+    };
+    let application = section.optional("application").unwrap_or_else(|| called.clone());
+    let facility = section.optional("facility").unwrap_or(called);
     let charset = section.optional("charset").unwrap_or_default();
     if let Some(url) = &url {
         if url.is_tls() && tls.is_none() && !section.has("tls") {

@@ -220,6 +220,7 @@ fn mllp_has_defaults_and_domains_are_tables() {
     assert_eq!(identity.thresholds.link, 0.95);
     assert_eq!(identity.consumers[0].peer.url.to_string(), "mllp://127.0.0.1:2575");
     assert_eq!(identity.consumers[0].peer.charset, Charset::Iso2022Jp);
+    assert_eq!(identity.consumers[0].peer.application, "clinic", "MSH-5 is never empty");
 }
 
 #[test]
