@@ -343,6 +343,14 @@ pub const MAX_BLOCKING_KEYS: usize = 32;
 pub const MAX_RANDOM_PAIRS: usize = 1_000_000;
 /// Rounds of learning: it settles within about 20.
 pub const MAX_LEARNING_ROUNDS: usize = 200;
+/// Records that weights are learnt from; of more, as many are drawn.
+pub const MAX_LEARNING_RECORDS: usize = 200_000;
+/// Pairs of one person below which weights are not learnt: they would be chance.
+pub const MIN_LEARNING_PAIRS: f64 = 100.0;
+/// Models that are kept: the last one holds, the others tell who learnt when.
+pub const MAX_KEPT_MODELS: i64 = 8;
+/// Days of birth that one question looks up, of 32 in each month: five years.
+pub const MAX_BIRTH_DAYS: u32 = 5 * 12 * 32;
 /// Events of the index that are looked through at once for one consumer of notifications.
 pub const NOTIFY_EVENTS_AT_ONCE: usize = 256;
 /// One attempt to tell a consumer, its acknowledgement included.

@@ -311,6 +311,10 @@ impl Answering {
 }
 
 fn trouble(error: &IndexError, caller: &Caller) -> Reason {
+    if matches!(error, IndexError::TooWide) {
+        tracing::info!(trace = &*caller.trace, %error, "a patient discovery asks too widely");
+        return Reason::AnswerNotAvailable;
+    }
     tracing::error!(trace = &*caller.trace, %error, "the patient index failed");
     match error {
         IndexError::Store(error) if error.trouble() == crate::store::Trouble::Busy => Reason::ResponderBusy,

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::continuations::{Continuations, Found};
 use super::identifiers::{by_domain, refuse_my_number, trouble, wanted};
 use crate::demographics::{Authority, Domain, Domains, Identifier};
-use crate::identity::index::Index;
+use crate::identity::index::{Index, IndexError};
 use crate::limits;
 use crate::transactions::Caller;
 use crate::transactions::identity::{Answer, DemographicsQuery, ErrorCode, IdentityError, Page, Place};
@@ -46,7 +46,7 @@ impl PdqSupplier {
         let Some(query) = self.with_known_domains(query)? else { return Ok(Page::default()) };
         let most = limits::MAX_DEMOGRAPHICS_MATCHES;
         let (mut matches, counted) =
-            self.index.find(query, most).await.map_err(|error| trouble(&error, caller))?;
+            self.index.find(query, most).await.map_err(|error| refused(&error, caller))?;
         let fetched = matches.len();
         for found in &mut matches {
             by_domain(&self.domains, &wanted, &mut found.identifiers);
@@ -97,6 +97,17 @@ impl PdqSupplier {
             }
         }
         Ok(known.then_some(query))
+    }
+}
+
+/// A question that is too wide is the sender's fault; what else goes wrong is ours.
+fn refused(error: &IndexError, caller: &Caller) -> Vec<IdentityError> {
+    match error {
+        IndexError::TooWide => {
+            let place = Place::Field("QPD", 3, 0);
+            vec![IdentityError::new(ErrorCode::RequiredFieldMissing, place, error.to_string())]
+        }
+        error => trouble(error, caller),
     }
 }
 

@@ -58,11 +58,20 @@ impl Output {
 
     /// A bar that counts bytes, on stderr, for people only.
     pub fn progress(self, total: Option<u64>) -> ProgressBar {
+        self.bar(total, "{bytes:>12} {bytes_per_sec:>14} {wide_msg}")
+    }
+
+    /// A bar that counts records, on stderr, for people only.
+    pub fn count(self) -> ProgressBar {
+        self.bar(None, "{human_pos:>12} of {human_len} records {wide_msg}")
+    }
+
+    fn bar(self, total: Option<u64>, template: &str) -> ProgressBar {
         let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
         if self != Self::People {
             bar.set_draw_target(ProgressDrawTarget::hidden());
         }
-        let style = ProgressStyle::with_template("{bytes:>12} {bytes_per_sec:>14} {wide_msg}");
+        let style = ProgressStyle::with_template(template);
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar
     }

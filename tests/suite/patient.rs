@@ -123,6 +123,40 @@ fn batches_of_messages_are_loaded_with_their_merges_in_order() {
 }
 
 #[test]
+fn a_region_learns_from_its_own_records_and_goes_back() {
+    let folder = TempDir::new();
+    let config = configuration(folder.path());
+    let mut table = "id,domain,family,given,family_kana,given_kana,birth,sex\n".to_owned();
+    for (number, domain) in [(1, "1.2.1"), (2, "1.2.2")] {
+        writeln!(table, "{number},{domain},山田,花子,ヤマダ,ハナコ,19600229,F").unwrap();
+    }
+    let table = file(folder.path(), "patients.csv", &table);
+    // Nothing is linked at this threshold: it is shown to people.
+    assert_eq!(patient(&config, &["--set", "identity.link=1.0", "import", &table]).0, 0);
+    let (_, reviews, _) = patient(&config, &["review"]);
+    assert_eq!(reviews["reviews"].as_array().unwrap().len(), 1);
+
+    let (code, learnt, problems) = patient(&config, &["learn", "--dry-run"]);
+    assert_eq!((code, &learnt["model"], &learnt["before"]), (0, &Value::Null, &Value::Null), "{problems}");
+    assert_eq!((&learnt["records"], &learnt["sampled"]), (&Value::from(2), &Value::from(2)));
+    assert_eq!(learnt["weights_from"], "built_in");
+    assert_eq!(
+        (&learnt["readings"]["before"], &learnt["readings"]["now"]),
+        (&Value::from(0), &Value::from(2))
+    );
+    assert!(learnt["pairs_compared"]["now"]["linked"].is_u64());
+    assert!(!learnt["weights"].as_array().unwrap().is_empty());
+
+    assert_eq!(patient(&config, &["learn"]).1["model"], 1);
+    let (_, learnt, _) = patient(&config, &["learn", "--dry-run"]);
+    assert_eq!((&learnt["before"]["operator"], &learnt["before"]["records"]), (&"tester".into(), &2.into()));
+    assert_eq!(learnt["readings"]["before"], 2);
+    assert_eq!(patient(&config, &["learn", "--built-in"]).1["model"], 2);
+    let (_, learnt, _) = patient(&config, &["learn", "--dry-run"]);
+    assert_eq!((&learnt["before"]["records"], &learnt["readings"]["before"]), (&0.into(), &0.into()));
+}
+
+#[test]
 fn while_the_server_runs_it_is_told_so() {
     let folder = TempDir::new();
     let config = configuration(folder.path());

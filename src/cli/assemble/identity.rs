@@ -46,6 +46,7 @@ impl Identity {
         let index = store.filter(|_| !identity.domains.is_empty()).map(|store| {
             let index = Index::open(store.clone(), &tenant)?;
             index.set_domains(Arc::clone(&domains));
+            index.set_thresholds(identity.thresholds);
             Ok(index)
         });
         let index = index.transpose().map_err(|error: StoreError| {

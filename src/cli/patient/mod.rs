@@ -2,6 +2,7 @@
 //! meanwhile; the store's lock sees to that.
 
 mod import;
+mod learn;
 mod show;
 
 use std::path::{Path, PathBuf};
@@ -11,9 +12,11 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use self::import::Import;
+use self::learn::Learn;
 use super::assemble::Configured;
 use super::output::Output;
 use super::{Exit, Outcome, Stop};
+use crate::config::Identity;
 use crate::demographics::Domains;
 use crate::identity::index::{Index, IndexError, MIGRATION, Refused, Ruling};
 use crate::ids::PatientId;
@@ -75,6 +78,8 @@ enum Action {
     Review(Review),
     /// Load patients from CSV (FEBRL's too) or HL7 v2 batches
     Import(Import),
+    /// Learn from the region's own records how matching weighs, and how names in kanji are read
+    Learn(Learn),
 }
 
 #[derive(Debug, Args)]
@@ -143,6 +148,10 @@ impl Patient {
             Action::Undo { decision } => self.rule(index, Ruling::Undo(*decision), output).await,
             Action::Review(review) => self.review(index, review, output).await,
             Action::Import(import) => import.run(index, &opened.domains, output).await,
+            Action::Learn(learn) => {
+                let operator = if learn.decides() { self.operator()? } else { String::new() };
+                learn.run(index, &operator, output).await
+            }
         }
     }
 
@@ -192,7 +201,7 @@ impl Patient {
 async fn open(file: &Path, overrides: &[String]) -> Result<Opened, Stop> {
     let configured = Configured::load(file, overrides).await?;
     let settings = configured.settings().clone();
-    let domains = settings.identity.as_ref().map(|identity| identity.domains.clone()).unwrap_or_default();
+    let Identity { domains, thresholds, .. } = settings.identity.clone().unwrap_or_default();
     if domains.is_empty() {
         let text = format!("{} names no identity.domains: there is no patient index", file.display());
         return Err(Stop::new(Exit::Usage, text));
@@ -202,6 +211,7 @@ async fn open(file: &Path, overrides: &[String]) -> Result<Opened, Stop> {
         let index = Index::open(store.clone(), &settings.community.home.to_urn())?;
         let domains = Arc::new(Domains::new(domains));
         index.set_domains(Arc::clone(&domains));
+        index.set_thresholds(thresholds);
         Ok::<_, StoreError>(Opened { index, domains, store })
     });
     match opened.await {

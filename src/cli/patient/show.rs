@@ -114,7 +114,8 @@ fn fields(fields: &[Explained]) -> String {
     fields.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-fn time(seconds: i64) -> String {
+/// A moment as people read it.
+pub fn time(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds).map_or_else(|_| seconds.to_string(), |time| time.to_string())
 }
 

@@ -11,6 +11,7 @@
 //! | `candidates`, `announce`, `relink`, `merge` | what becomes of records |
 //! | `decisions`, `shown` | what operators decide, and what they see |
 //! | `search`, `fits` | questions |
+//! | `learning` | weights and readings learnt from the records |
 
 mod announce;
 mod candidates;
@@ -20,6 +21,7 @@ mod fits;
 mod fold;
 mod insured;
 mod keys;
+mod learning;
 mod links;
 mod merge;
 mod persons;
@@ -48,6 +50,7 @@ use crate::transactions::identity::{Answer, DemographicsQuery, IdentityError, Ma
 
 pub use self::decisions::{Decision, Refused, Ruling};
 pub use self::events::{Event, EventKind};
+pub use self::learning::{KeptModel, Learnt, Progress, Weights};
 pub use self::links::{Cause, Origin};
 pub use self::schema::MIGRATION;
 pub use self::shown::{Review, Shown, ShownLink, ShownRecord};
@@ -84,6 +87,11 @@ pub enum IndexError {
     /// The room that joins a merge refuses it ([`Along`]).
     #[error("refused by who joins the merge")]
     Along(Vec<IdentityError>),
+    /// A question in which nothing narrows the records down.
+    #[error(
+        "the question is too wide: it needs an identifier, a name, a telephone number, or a birth within five years"
+    )]
+    TooWide,
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -118,7 +126,7 @@ impl Index {
             let (keys, reached) = Keys::open(folder, tenant.generation, marks)?;
             tables.read_keys(&keys, reached)?;
             let told = tables.local(tables.last(schema::Numbered::Event)?);
-            let model = matcher.model.among(marks.record);
+            let model = tables.model_in_use()?.among(marks.record);
             Ok((keys, told, RwLock::new(Arc::new(Matcher { model, ..matcher }))))
         })?;
         let (told, _) = watch::channel(told);
@@ -129,6 +137,12 @@ impl Index {
     /// At start, and whenever the configuration changes.
     pub fn set_domains(&self, domains: Arc<Domains>) {
         *self.0.domains.write().unwrap_or_else(PoisonError::into_inner) = domains;
+    }
+
+    /// Takes up from which probabilities on records are linked or shown to people. At start.
+    pub fn set_thresholds(&self, thresholds: Thresholds) {
+        let mut matcher = self.0.matcher.write().unwrap_or_else(PoisonError::into_inner);
+        *matcher = Arc::new(Matcher { model: matcher.model.clone(), thresholds });
     }
 
     /// ITI-8, ITI-44: adds or changes the records of these identifiers (one person's by declaration), matches them again, and
@@ -214,7 +228,7 @@ impl Index {
         let Some(identifiers) = identifiers else { return Ok((Vec::new(), 0)) };
         let tolerant = query.minimum_degree.filter(|degree| *degree < 100);
         let question = Question { query, identifiers, tolerant };
-        Ok(self.read(move |index, tables| tables.find(&index.keys, &question, most)).await?)
+        self.read(move |index, tables| tables.find(&index.keys, &question, most)).await?
     }
 
     /// The person of an identifier, with everything that makes it one.
@@ -243,6 +257,20 @@ impl Index {
     pub async fn rule(&self, ruling: Ruling, operator: &str) -> Result<Result<u64, Refused>, IndexError> {
         let (operator, now) = (operator.to_owned(), now());
         Ok(self.write(move |_, tables| tables.rule(&ruling, &operator, now)).await?)
+    }
+
+    /// Learns weights and readings from the records, or a sample of them; changes nothing. Takes a while.
+    pub async fn learn(&self, progress: impl Fn(Progress) + Send + 'static) -> Result<Learnt, IndexError> {
+        Ok(self.read(move |_, tables| tables.learn(&progress)).await?)
+    }
+
+    /// Keeps a model that was learnt from so many records (0: it is built in); it is used from the next start on.
+    pub async fn keep_model(&self, model: &Model, records: u64, operator: &str) -> Result<u64, IndexError> {
+        let body = model.to_json().map_err(|error| StoreError::Damaged(error.to_string()))?;
+        let (operator, at) = (operator.to_owned(), now());
+        Ok(self
+            .write(move |_, tables| tables.keep_model(&KeptModel { number: 0, at, operator, records }, &body))
+            .await?)
     }
 
     /// Events behind a number, oldest first.

@@ -92,7 +92,7 @@ impl Tables<'_> {
         }))
     }
     /// A record as it is compared, anew: it was stored by another version.
-    fn prepare(self, number: i64) -> Result<Prepared, StoreError> {
+    pub(super) fn prepare(self, number: i64) -> Result<Prepared, StoreError> {
         Ok(prepared(&self.content(number)?.0, &self.former(number)?))
     }
     /// A record's current demographics and visit.

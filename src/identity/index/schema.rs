@@ -8,7 +8,7 @@ use crate::store::rusqlite::{Connection, OptionalExtension, params};
 use crate::store::{Migration, StoreError, rusqlite};
 
 /// The index's tables.
-pub const MIGRATION: Migration = Migration { room: "identity", steps: &[FIRST] };
+pub const MIGRATION: Migration = Migration { room: "identity", steps: &[FIRST, LEARNT] };
 
 const FIRST: &str = "
 CREATE TABLE identity_tenant (
@@ -109,6 +109,18 @@ CREATE TABLE identity_event (
 ) STRICT;
 ";
 
+const LEARNT: &str = "
+-- What matching learnt from the region's own records. The last one holds, from the next start on.
+CREATE TABLE identity_model (
+    model INTEGER PRIMARY KEY,             -- tenant << 40 | n
+    at INTEGER NOT NULL,
+    operator TEXT NOT NULL,
+    records INTEGER NOT NULL,              -- that it was learnt from; 0: built in
+    form INTEGER NOT NULL,                 -- one of another form is not read
+    body TEXT NOT NULL
+) STRICT;
+";
+
 /// Bits of a number below the tenant's.
 const TENANT_SHIFT: u32 = 40;
 
@@ -156,6 +168,7 @@ pub(super) enum Numbered {
     Review,
     Decision,
     Event,
+    Model,
 }
 
 impl Numbered {
@@ -168,6 +181,7 @@ impl Numbered {
             Self::Review => "SELECT max(review) FROM identity_review WHERE review BETWEEN ?1 AND ?2",
             Self::Decision => "SELECT max(decision) FROM identity_decision WHERE decision BETWEEN ?1 AND ?2",
             Self::Event => "SELECT max(event) FROM identity_event WHERE event BETWEEN ?1 AND ?2",
+            Self::Model => "SELECT max(model) FROM identity_model WHERE model BETWEEN ?1 AND ?2",
         }
     }
 }

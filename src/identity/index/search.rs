@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::IndexError;
 use super::candidates::candidates;
 use super::fits::fits;
 use super::keys::Keys;
@@ -38,12 +39,13 @@ impl Tables<'_> {
         keys: &Keys,
         question: &Question,
         most: usize,
-    ) -> Result<(Vec<Match>, usize), StoreError> {
+    ) -> Result<Result<(Vec<Match>, usize), IndexError>, StoreError> {
         let fitting = match (question.identifiers.as_slice(), question.tolerant) {
             ([], None) => self.find_exact(keys, &question.query)?,
             ([], Some(degree)) => self.find_alike(keys, &question.query, degree)?,
-            (identifiers, tolerant) => self.find_identified(identifiers, &question.query, tolerant)?,
+            (identifiers, tolerant) => Some(self.find_identified(identifiers, &question.query, tolerant)?),
         };
+        let Some(fitting) = fitting else { return Ok(Err(IndexError::TooWide)) };
         // The best record of each person stands for it.
         let mut persons: BTreeMap<i64, Fitting> = BTreeMap::new();
         for fit in fitting {
@@ -57,7 +59,7 @@ impl Tables<'_> {
         persons.sort_by(|(a, x), (b, y)| y.degree.cmp(&x.degree).then(a.cmp(b)));
         let total = persons.len();
         let matches = persons.into_iter().take(most).map(|(person, fit)| self.answer(person, &fit));
-        Ok((matches.collect::<Result<_, _>>()?, total))
+        Ok(Ok((matches.collect::<Result<_, _>>()?, total)))
     }
 
     fn answer(self, person: i64, fit: &Fitting) -> Result<Match, StoreError> {
@@ -110,24 +112,29 @@ impl Tables<'_> {
         Ok(persons)
     }
 
-    fn find_exact(self, keys: &Keys, query: &DemographicsQuery) -> Result<Vec<Fitting>, StoreError> {
+    /// None if nothing in the query narrows the records down.
+    fn find_exact(self, keys: &Keys, query: &DemographicsQuery) -> Result<Option<Vec<Fitting>>, StoreError> {
         let mut best: Option<Vec<u32>> = None;
         for set in search_keys::of_query(query) {
             let room = best.as_ref().map_or(limits::MAX_SEARCHED_RECORDS, Vec::len);
             let mut found = Vec::new();
             for key in set {
-                keys.find(key, room, &mut found);
+                keys.find(key, room.saturating_sub(found.len()), &mut found);
+                if found.len() >= room {
+                    break;
+                }
             }
             if best.as_ref().is_none_or(|best| found.len() < best.len()) {
                 best = Some(found);
             }
         }
-        let records: BTreeSet<u32> = best.unwrap_or_default().into_iter().collect();
+        let Some(best) = best else { return Ok(None) };
+        let records: BTreeSet<u32> = best.into_iter().collect();
         let mut fitting = Vec::new();
         for record in records {
             fitting.extend(self.fit(self.global(u64::from(record)), query, None)?);
         }
-        Ok(fitting)
+        Ok(Some(fitting))
     }
 
     fn find_alike(
@@ -135,16 +142,20 @@ impl Tables<'_> {
         keys: &Keys,
         query: &DemographicsQuery,
         degree: u8,
-    ) -> Result<Vec<Fitting>, StoreError> {
+    ) -> Result<Option<Vec<Fitting>>, StoreError> {
         let asked = Prepared::of(&described(query));
         let mut blocking = Vec::new();
         asked.blocking_keys(&mut blocking);
+        if blocking.is_empty() {
+            // It says too little for an error to be told from another person.
+            return self.find_exact(keys, query);
+        }
         let mut fitting = Vec::new();
         for record in candidates(keys, &blocking) {
             let record = self.global(u64::from(record));
             fitting.extend(self.alike(record, &asked, degree)?);
         }
-        Ok(fitting)
+        Ok(Some(fitting))
     }
 
     fn fit(

@@ -1,8 +1,14 @@
 //! Keys by which questions are narrowed down: what an exact question names must be equal, so one such key suffices.
 
+use std::collections::BTreeSet;
+
 use super::fold;
-use crate::demographics::{BirthRange, Demographics, Name, NameKind, Telecom};
+use crate::demographics::{BirthRange, BirthTime, Demographics, Name, NameKind, Telecom};
+use crate::limits::MAX_BIRTH_DAYS;
 use crate::transactions::identity::DemographicsQuery;
+
+/// Numbers that a month has here, 0 among them.
+const DAYS: u32 = 32;
 
 /// Appends the keys of a person's current values.
 pub(super) fn of(person: &Demographics, keys: &mut Vec<u64>) {
@@ -33,9 +39,8 @@ pub(super) fn of_query(query: &DemographicsQuery) -> Vec<Vec<u64>> {
     };
     add(query.telecoms.iter().map(telecom).collect());
     add(query.names.iter().map(name).collect());
-    if let Some(BirthRange::Within(birth)) = &query.birth {
-        // A year or month has no key: records have the key of what they know.
-        add(vec![birth.date().map(|day| fold::hash(&["birth", day]))]);
+    if let Some(births) = query.birth.as_ref().and_then(births) {
+        sets.push(births.iter().map(|birth| fold::hash(&["birth", birth])).collect());
     }
     sets
 }
@@ -54,6 +59,34 @@ fn name(name: &Name) -> Option<u64> {
         (true, false) if !given_open => Some(fold::hash(&["given", &given])),
         _ => None,
     }
+}
+
+/// All that records may know of a birth within a range: its days, their months and years, and nothing else. None if the
+/// range is open or too long.
+fn births(range: &BirthRange) -> Option<BTreeSet<String>> {
+    let (low, high) = match range {
+        BirthRange::Within(birth) => (birth, birth),
+        BirthRange::Between(low, high) => (low.as_ref()?, high.as_ref()?),
+    };
+    let number = |birth: &BirthTime, month: u16, day: u16| {
+        let (month, day) = (birth.month().unwrap_or(month), birth.day().unwrap_or(day));
+        (u32::from(birth.year()) * 12 + u32::from(month.saturating_sub(1))) * DAYS + u32::from(day)
+    };
+    let days = number(low, 1, 1)..=number(high, 12, 31);
+    if days.end().saturating_sub(*days.start()) > MAX_BIRTH_DAYS {
+        return None;
+    }
+    let mut births = BTreeSet::new();
+    // Days that no calendar has find nobody.
+    for number in days.filter(|number| number % DAYS != 0) {
+        let (month, day) = (number / DAYS, number % DAYS);
+        let year = format!("{:04}", month / 12);
+        let month = format!("{year}{:02}", month % 12 + 1);
+        births.insert(format!("{month}{day:02}"));
+        births.insert(month);
+        births.insert(year);
+    }
+    Some(births)
 }
 
 fn telecom(telecom: &Telecom) -> Option<u64> {

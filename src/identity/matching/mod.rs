@@ -30,6 +30,6 @@ mod texts;
 pub use blocking::candidates;
 pub use learn::Training;
 pub use levels::{FIELDS, Field, Levels};
-pub use model::{Comparison, Explained, Model, Thresholds, Verdict};
+pub use model::{Comparison, Explained, FORM, Model, Thresholds, Verdict};
 pub use prepared::Prepared;
 pub use readings::Readings;

@@ -29,6 +29,8 @@ pub(super) const AGREES: [&[Field]; CLASSES] = {
         &[Postcode, State, City, Street],
     ]
 };
+/// The version of the form in which a model is kept: fields, levels and what they mean. One of another form is not read.
+pub const FORM: u32 = 1;
 /// No single level counts for more than this many to one, since no sample shows what is rarer.
 const MOST: f64 = 1e6;
 
@@ -137,13 +139,33 @@ impl Model {
         self.weigh();
         self
     }
-    /// The form in which it is kept.
+    /// Learnt from a sample: a record has more partners among all of them than were drawn with it.
+    pub fn drawn_from(mut self, records: u64) -> Self {
+        let more = records.max(1) as f64 / self.records.max(1) as f64;
+        self.partners = self.partners.map(|partners| partners * more);
+        self.among(records)
+    }
+    /// How many pairs of one person there are among its records.
+    pub fn pairs_of_one_person(&self) -> f64 {
+        same(&self.partners) * self.records.saturating_sub(1) as f64 / 2.0
+    }
+    /// Names in kanji whose readings it knows.
+    pub fn known_readings(&self) -> usize {
+        self.readings.len()
+    }
+    /// The form in which it is kept: that of [`FORM`].
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string(self)
     }
     /// Reads that form.
     pub fn from_json(json: &str) -> Result<Self, serde_json::Error> {
         let mut model: Self = serde_json::from_str(json)?;
+        let share = |share: &f64| (0.0..=1.000_001).contains(share);
+        let frequencies =
+            model.frequencies.iter().flatten().all(|(same, chance)| share(same) && share(chance));
+        if !frequencies || !model.partners.iter().all(|partners| (0.0..1e9).contains(partners)) {
+            return Err(serde::de::Error::custom("a frequency is none"));
+        }
         model.weigh();
         Ok(model)
     }
@@ -170,6 +192,19 @@ impl Model {
                 Some(Explained { field, level: names.get(level)?, weight })
             })
             .collect()
+    }
+
+    /// What each level of each field counts for.
+    pub fn weights(&self) -> impl Iterator<Item = Explained> {
+        let fields = NAMES.iter().zip(&self.weights.levels);
+        fields.flat_map(|((_, field, names), weights)| {
+            let levels = names.iter().zip(weights).skip(usize::from(levels::UNKNOWN) + 1);
+            levels.map(|(level, weights)| Explained {
+                field,
+                level,
+                weight: f64::from(weights[0]) / std::f64::consts::LN_2,
+            })
+        })
     }
 
     /// The probability of each class.

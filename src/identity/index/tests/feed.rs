@@ -98,6 +98,45 @@ async fn questions_are_answered_from_current_values_in_any_spelling() {
 }
 
 #[tokio::test]
+async fn a_range_of_births_finds_by_itself_and_what_is_too_wide_is_refused() {
+    let scratch = Scratch::new();
+    for (name, birth) in [("day", "19600229"), ("month", "196002"), ("year", "1960"), ("later", "19610301")] {
+        let person = person(name, name, birth);
+        scratch.announce(&[id(1, name)], &person).await;
+    }
+    let asked = |birth: BirthRange, minimum_degree| DemographicsQuery {
+        birth: Some(birth),
+        minimum_degree,
+        ..Default::default()
+    };
+    let between = |low, high| BirthRange::Between(BirthTime::parse(low), BirthTime::parse(high));
+    let within = |birth| BirthRange::Within(BirthTime::parse(birth).unwrap());
+    for (range, found) in [
+        (between("19600201", "19600331"), &["day", "month", "year"][..]),
+        (between("196101", "1962"), &["later"]),
+        (between("1960", "1964"), &["day", "month", "year", "later"]),
+        (between("1962", "1961"), &[]),
+        (within("19600229"), &["day", "month", "year"]),
+        (within("1961"), &["later"]),
+    ] {
+        for degree in [None, Some(80)] {
+            let persons = scratch.find(asked(range.clone(), degree)).await;
+            let persons: Vec<_> = persons.iter().map(|ids| ids[0].split('^').next().unwrap()).collect();
+            assert_eq!(persons, found);
+        }
+    }
+    let too_wide = [
+        asked(between("1960", "1965"), None),
+        asked(between("1960", ""), None),
+        asked(between("1960", ""), Some(80)),
+        DemographicsQuery { sex: Some(Sex::Female), ..Default::default() },
+    ];
+    for query in too_wide {
+        assert!(matches!(scratch.index.find(query, 100).await, Err(IndexError::TooWide)));
+    }
+}
+
+#[tokio::test]
 async fn two_that_arrive_at_once_are_linked() {
     let scratch = Scratch::new();
     let hanako = person("山田", "花子", "19600229");

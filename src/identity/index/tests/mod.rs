@@ -3,6 +3,7 @@
 mod decisions;
 mod feed;
 mod histories;
+mod learning;
 mod merges;
 
 use std::path::PathBuf;
