@@ -17,6 +17,7 @@ pub struct Feed {
 
 /// What a feed tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one per message")]
 pub enum FeedEvent {
     /// A01, A04, A05, A08; add and revise: somebody is there, or changed. Whether they were known before makes no
     /// difference. Several identifiers are one person's by declaration of the source.

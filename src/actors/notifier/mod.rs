@@ -55,6 +55,7 @@ pub enum Interest {
 
 /// What is told.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one at a time")]
 pub enum Notice {
     /// ITI-10, ITI-46.
     Identifiers(IdentifiersChanged),

@@ -21,7 +21,7 @@ pub(super) fn check(query: &DemographicsQuery, emergency: bool) -> Result<(), &'
     }
     let whole = |name: &Name| {
         let parted = !name.family.trim().is_empty() && !name.given.trim().is_empty();
-        parted || name.family.trim().split_whitespace().count() > 1
+        parted || name.family.split_whitespace().count() > 1
     };
     if query.names.is_empty() || !query.names.iter().all(whole) {
         return Err("there is no whole name (ITI TF-2: 3.55.4.1.2.1)");

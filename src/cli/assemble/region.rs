@@ -173,10 +173,10 @@ impl Region {
     /// here; submissions are the same on both.
     pub fn services(&self, settings: &Settings, exchange: &Exchange) -> Services {
         let mut services = Services::new();
-        if let (Some(room), Some(identity)) = (&self.identity, &settings.identity) {
-            if let Some(discovery) = room.offer(&mut services, settings, identity, self.directory()) {
-                delivery::offer_deferred(&mut services, settings, discovery, self.store.as_ref(), exchange);
-            }
+        if let (Some(room), Some(identity)) = (&self.identity, &settings.identity)
+            && let Some(discovery) = room.offer(&mut services, settings, identity, self.directory())
+        {
+            delivery::offer_deferred(&mut services, settings, discovery, self.store.as_ref(), exchange);
         }
         self.patients.offer(&mut services, &settings.community.home);
         if let Some(hosted) = &self.hosted {

@@ -56,8 +56,8 @@ pub fn value(element: Element<'_>) -> Option<Cow<'_, str>> {
 pub fn read_identifier(ii: Element<'_>) -> Option<Identifier> {
     let id = ii.attr("extension").map(|id| id.trim().to_owned()).unwrap_or_default();
     let authority = read_authority(ii).unwrap_or_default();
-    let named = !is_null(ii) && !(id.is_empty() && authority.is_empty());
-    named.then(|| Identifier { id, authority, type_code: String::new() })
+    let nothing = is_null(ii) || (id.is_empty() && authority.is_empty());
+    (!nothing).then(|| Identifier { id, authority, type_code: String::new() })
 }
 
 /// An II that names a domain by its root; assigningAuthorityName is for people only.

@@ -117,6 +117,9 @@ struct By<'a> {
     now: i64,
 }
 
+/// What a ruling would do, or why it is refused.
+type Planned = Result<Result<(Subject, Effect), Refused>, StoreError>;
+
 impl Tables<'_> {
     /// Carries a ruling out, or refuses it; gives the decision's number.
     pub(super) fn rule(
@@ -160,8 +163,8 @@ impl Tables<'_> {
         a: &PatientId,
         b: &PatientId,
         by: &By<'_>,
-        plan: fn(Self, &Record, &Record, &By<'_>) -> Result<Result<(Subject, Effect), Refused>, StoreError>,
-    ) -> Result<Result<(Subject, Effect), Refused>, StoreError> {
+        plan: fn(Self, &Record, &Record, &By<'_>) -> Planned,
+    ) -> Planned {
         if a == b {
             return Ok(Err(Refused::Same));
         }
@@ -171,36 +174,19 @@ impl Tables<'_> {
         }
     }
 
-    fn plan_link(
-        self,
-        a: &Record,
-        b: &Record,
-        by: &By<'_>,
-    ) -> Result<Result<(Subject, Effect), Refused>, StoreError> {
+    fn plan_link(self, a: &Record, b: &Record, by: &By<'_>) -> Planned {
         if a.person != b.person && !self.bars_between(a, b)?.is_empty() {
             return Ok(Err(Refused::HeldApart));
         }
         self.joined("link", a, b, Vec::new(), by)
     }
 
-    fn plan_merge(
-        self,
-        a: &Record,
-        b: &Record,
-        by: &By<'_>,
-    ) -> Result<Result<(Subject, Effect), Refused>, StoreError> {
+    fn plan_merge(self, a: &Record, b: &Record, by: &By<'_>) -> Planned {
         let bars = self.bars_between(a, b)?;
         self.joined("merge", a, b, bars, by)
     }
 
-    fn joined(
-        self,
-        kind: &'static str,
-        a: &Record,
-        b: &Record,
-        unbarred: Vec<Bar>,
-        by: &By<'_>,
-    ) -> Result<Result<(Subject, Effect), Refused>, StoreError> {
+    fn joined(self, kind: &'static str, a: &Record, b: &Record, unbarred: Vec<Bar>, by: &By<'_>) -> Planned {
         let pair = Pair::of(a.number, b.number);
         let links = self.links_among(&self.members(a.person)?)?;
         if links.iter().any(|link| link.pair == pair && link.origin == Origin::Operator) {
@@ -213,12 +199,7 @@ impl Tables<'_> {
         Ok(Ok((Subject { kind, record: a.number, other: Some(b.number) }, effect)))
     }
 
-    fn plan_part(
-        self,
-        a: &Record,
-        b: &Record,
-        by: &By<'_>,
-    ) -> Result<Result<(Subject, Effect), Refused>, StoreError> {
+    fn plan_part(self, a: &Record, b: &Record, by: &By<'_>) -> Planned {
         let pair = Pair::of(a.number, b.number);
         let mut effect = Effect { answered: self.doubt_about(pair)?, ..Effect::default() };
         if self.bar(pair)?.is_none() {
@@ -231,11 +212,7 @@ impl Tables<'_> {
         Ok(Ok((Subject { kind: "part", record: a.number, other: Some(b.number) }, effect)))
     }
 
-    fn plan_unlink(
-        self,
-        patient: &PatientId,
-        by: &By<'_>,
-    ) -> Result<Result<(Subject, Effect), Refused>, StoreError> {
+    fn plan_unlink(self, patient: &PatientId, by: &By<'_>) -> Planned {
         let record = match self.known(patient)? {
             Ok(record) => record,
             Err(refused) => return Ok(Err(refused)),
@@ -251,7 +228,7 @@ impl Tables<'_> {
         Ok(Ok((Subject { kind: "unlink", record: record.number, other: None }, effect)))
     }
 
-    fn plan_undo(self, number: u64) -> Result<Result<(Subject, Effect), Refused>, StoreError> {
+    fn plan_undo(self, number: u64) -> Planned {
         let find =
             "SELECT record, other, effect FROM identity_decision WHERE decision = ?1 AND undone IS NULL";
         let found = self.connection.query_row(find, [self.global(number)], |row| {

@@ -102,7 +102,10 @@ pub(super) struct Doubt {
     pub(super) since: i64,
 }
 
-fn link(row: &Row<'_>) -> Result<(Pair, i64, Option<f64>, Option<String>, i64), rusqlite::Error> {
+/// Pair, origin, probability, operator, since.
+type LinkRow = (Pair, i64, Option<f64>, Option<String>, i64);
+
+fn link(row: &Row<'_>) -> Result<LinkRow, rusqlite::Error> {
     Ok((Pair(row.get(0)?, row.get(1)?), row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
 }
 

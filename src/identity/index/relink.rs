@@ -29,6 +29,9 @@ enum Joining {
     Contradicts,
 }
 
+/// Pairs for people to decide: why, and how probable.
+type Doubts = BTreeMap<Pair, (Cause, f64)>;
+
 impl Tables<'_> {
     /// Finds a record's links again.
     pub(super) fn relink(
@@ -82,7 +85,7 @@ impl Tables<'_> {
         record: i64,
         prepared: &Prepared,
         scored: &[Scored],
-    ) -> Result<(Vec<Candidate>, BTreeMap<Pair, (Cause, f64)>), StoreError> {
+    ) -> Result<(Vec<Candidate>, Doubts), StoreError> {
         let mut same = self.same_by_number(record, prepared)?;
         let mut doubts = BTreeMap::new();
         for Scored { record: other, comparison, .. } in scored {
@@ -129,7 +132,8 @@ impl Tables<'_> {
         let person = self.person_of(candidate)?;
         regrouping.touch(person)?;
         for link in self.links_among(&self.members(person)?)? {
-            if !links.contains(&link) && !(link.pair.has(record) && link.origin.is_found()) {
+            let found_anew = link.pair.has(record) && link.origin.is_found();
+            if !found_anew && !links.contains(&link) {
                 links.push(link);
             }
         }
@@ -165,12 +169,7 @@ impl Tables<'_> {
     }
 
     /// Asks people about these pairs of a record, and no longer about others that matching found.
-    fn renew_doubts(
-        self,
-        record: i64,
-        doubts: BTreeMap<Pair, (Cause, f64)>,
-        now: i64,
-    ) -> Result<(), StoreError> {
+    fn renew_doubts(self, record: i64, doubts: Doubts, now: i64) -> Result<(), StoreError> {
         for old in self.doubts_of(record)? {
             if old.cause != Cause::Declared && !doubts.contains_key(&old.pair) {
                 self.remove_doubt(old.pair)?;

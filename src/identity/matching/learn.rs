@@ -100,7 +100,7 @@ fn random_pairs(records: usize, pairs: u64) -> impl Iterator<Item = (u32, u32)> 
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        ((state >> 32) * records as u64 >> 32) as u32
+        (((state >> 32) * records as u64) >> 32) as u32
     };
     let wanted = if records < 2 { 0 } else { MAX_RANDOM_PAIRS.min(pairs as usize) };
     std::iter::repeat_with(move || (next(), next())).filter(|(one, two)| one != two).take(wanted)

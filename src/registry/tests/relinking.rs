@@ -215,7 +215,7 @@ async fn associations_between_documents() {
             hosted.newest(Kind::DocumentEntry, &target).await.id,
         ];
         assert_eq!(hosted.has_link(relation, &new_source, &new_target).await, anew, "{relation}");
-        assert_eq!(hosted.has_link(relation, &source, &target).await, true, "the old versions keep theirs");
+        assert!(hosted.has_link(relation, &source, &target).await, "the old versions keep theirs");
         let new: Vec<_> =
             hosted.links(&new_source).await.into_iter().filter(|(r, ..)| r == relation).collect();
         assert_eq!(new.len(), usize::from(anew), "{relation}: one association, not one for each end");

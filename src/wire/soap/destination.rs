@@ -15,6 +15,7 @@ use crate::wire::xml::{Element, Ns};
 
 /// Where the answer to a request goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one per message")]
 pub enum Route {
     /// Back on the same connection.
     Back,

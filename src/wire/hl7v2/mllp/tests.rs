@@ -28,7 +28,8 @@ fn found(bytes: &[u8], piece: usize) -> Vec<Result<Vec<u8>, FrameError>> {
 
 #[test]
 fn attack_60_frames_however_they_come() {
-    let cases: &[(&[u8], &[Result<&str, FrameError>])] = &[
+    type Case = (&'static [u8], &'static [Result<&'static str, FrameError>]);
+    let cases: &[Case] = &[
         (b"\x0bMSH|a\x1c\r\x0bMSH|b\x1c\r", &[Ok("MSH|a"), Ok("MSH|b")]),
         (b"\0\0\r\njunk\x1c\r\x0bMSH|a\x1c\r\0\0\0\n\x0bMSH|b\x1c\r\0", &[Ok("MSH|a"), Ok("MSH|b")]),
         (b"\x0bMSH|a\x1cb\x1c\x1c\r", &[Ok("MSH|a\x1cb\x1c")]),
