@@ -169,7 +169,8 @@ impl PatientDiscovery {
         (described || given == 0 || !query.identifiers.is_empty()).then_some(query)
     }
 
-    /// Exactly first; with errors tolerated where nobody fits so.
+    /// All who fit, exactly first; with errors tolerated where nobody fits so. The region has more people than our communities
+    /// know: a part of them would not tell whether somebody is the only one.
     async fn find(
         &self,
         query: &DemographicsQuery,
@@ -180,8 +181,12 @@ impl PatientDiscovery {
         let least = if emergency { limits::EMERGENCY_DEGREE.min(least) } else { least };
         for degree in [None, Some(least).filter(|degree| *degree < 100)] {
             let asked = DemographicsQuery { minimum_degree: degree, ..query.clone() };
-            let found = self.index.find(asked, limits::MAX_DISCOVERED + 1).await;
-            let (matches, _) = found.map_err(|error| trouble(&error, caller))?;
+            let found = self.index.find(asked, limits::MAX_DEMOGRAPHICS_MATCHES).await;
+            let (matches, total) = found.map_err(|error| trouble(&error, caller))?;
+            if total > matches.len() {
+                // Whether one of ours is the only one cannot be said.
+                return Err(Reason::AnswerNotAvailable);
+            }
             if !matches.is_empty() || degree.is_some() || least >= 100 {
                 return Ok(matches);
             }

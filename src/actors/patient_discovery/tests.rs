@@ -308,3 +308,27 @@ async fn what_a_community_tells_of_its_own_patient_is_kept_if_it_is_the_one() {
     // And who asks where the patient is learns of both.
     assert_eq!(region.discovery.locate(&local, &peer).await.len(), 2);
 }
+
+/// Neither nobody nor a guess, however many others the region has.
+#[tokio::test]
+async fn people_whom_no_community_of_ours_knows_hide_nobody() {
+    let region = Region::new(policy());
+    let born = |day: u32| Demographics {
+        birth: BirthTime::parse(&format!("1970{:02}{:02}", 1 + day % 12, 1 + day * 7 % 28)),
+        ..person(Sex::Male, &format!("{:07}", day * 1_234_567 % 9_999_999))
+    };
+    let strangers = limits::MAX_DISCOVERED as u32 + 2;
+    for day in 1..=strangers {
+        region.knows(&[&format!("S{day}^^^&1.2.3.3&ISO")], &born(day)).await;
+    }
+    let year = || {
+        let [low, high] = ["19700101", "19701231"].map(BirthTime::parse);
+        DemographicsQuery { birth: Some(BirthRange::Between(low, high)), ..question() }
+    };
+    region.knows(&[&format!("H1^^^&{HOSPITAL}&ISO")], &born(30)).await;
+    assert_eq!(patients(&region.outcome(year()).await).len(), 1);
+    region
+        .knows(&[&format!("H2^^^&{HOSPITAL}&ISO")], &Demographics { sex: Some(Sex::Female), ..born(20) })
+        .await;
+    assert!(matches!(region.outcome(year()).await, Outcome::AskForMore(_)));
+}

@@ -43,8 +43,8 @@ pub enum MessageError {
     /// MSH-1 or MSH-2.
     #[error("MSH-1 and MSH-2 are not five distinct delimiters such as |^~\\& (HL7 2.5, 2.5.4)")]
     Delimiters,
-    /// MSH-18.
-    #[error("MSH-18 names the character set {0:?}, which is not supported (HL7 table 0211)")]
+    /// MSH-18. The text does not quote it: in a message whose fields are shifted it may be anything.
+    #[error("MSH-18 names a character set that is not supported (HL7 table 0211)")]
     Charset(String),
     /// A line that is no segment.
     #[error("segment {0} does not begin with a segment's name and the field separator (HL7 2.5, 2.5.2)")]
