@@ -91,6 +91,7 @@ fn every_answer_is_read_as_it_was_written() {
         assert!(read_response(&envelope, &Ii::of_root("1.9.8")).is_err());
         if let Some(folder) = std::env::var_os("SEKISHO_TEST_MESSAGES") {
             let file = format!("iti55-unit-{}.xml", uuid::Uuid::new_v4());
+            std::fs::create_dir_all(&folder).unwrap();
             std::fs::write(std::path::Path::new(&folder).join(file), &body).unwrap();
         }
     }
