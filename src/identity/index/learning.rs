@@ -177,7 +177,7 @@ impl Tables<'_> {
         while let Some(row) = rows.next()? {
             let number = row.get(0)?;
             records += 1;
-            if scattered(self.local(number)) % one_in == 0 && sample.len() < MAX_LEARNING_RECORDS {
+            if scattered(self.local(number)).is_multiple_of(one_in) && sample.len() < MAX_LEARNING_RECORDS {
                 let stored = row.get_ref(1)?.as_blob().ok().and_then(Prepared::from_bytes);
                 sample.push(stored.map_or_else(|| self.prepare(number), Ok)?);
             }
