@@ -134,7 +134,7 @@ pub enum Place {
     Asked,
     /// Its authority: QPD-3.4.
     AskedAuthority,
-    /// The n-th wanted domain, from 1: QPD-4 or QPD-8; dataSource[n], otherIDsScopingOrganization[n].
+    /// The n-th wanted domain, from 1: QPD-4 or QPD-8; the n-th `dataSource` or `otherIDsScopingOrganization`.
     Wanted(usize),
     /// The n-th announced or the surviving identifier, from 1: PID-3.1.
     Identifier(usize),

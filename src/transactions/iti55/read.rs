@@ -40,7 +40,7 @@ pub fn read_request(envelope: &Envelope) -> Result<Received, Malformed> {
     Ok(Received { transmission, echo, question })
 }
 
-/// authorOrPerformer[@typeCode='AUT']/assignedDevice/id/@root.
+/// `authorOrPerformer[@typeCode='AUT']/assignedDevice/id/@root`.
 fn authority(body: Element<'_>) -> Option<Oid> {
     let authors = control_act(body).ok()?.children_named(Ns::HL7, "authorOrPerformer");
     let mut authors = authors.filter(|author| author.attr("typeCode").is_some_and(|code| code == "AUT"));
