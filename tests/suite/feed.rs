@@ -123,6 +123,103 @@ fn a_feed_reaches_the_index_and_the_registry() {
     assert_eq!(region.corresponding("77", "1.2.3.11"), ["A2"]);
 }
 
+/// What one sender tells: somebody new under two identifiers, and after every fourth, that it was the one before.
+fn told_by(sender: usize, number: usize) -> Vec<(String, String)> {
+    let head = |event: &str| {
+        format!(
+            "MSH|^~\\&|A|B|C|D|20260101||ADT^{event}|{event}-{sender}-{number}|P|2.3.1||||||UNICODE UTF-8\rEVN||20260101\r"
+        )
+    };
+    let id = |number: usize, oid: &str| format!("S{sender}N{number}^^^&{oid}&ISO");
+    let both = format!("{}~{}", id(number, "1.2.3.10"), id(number, "1.2.3.11"));
+    let birth = format!("19{:02}{:02}{:02}", 10 + number % 80, 1 + sender, 1 + number % 28);
+    let admission =
+        format!("{}PID|||{both}||家{sender}之{number}^名{number}||{birth}|F\rPV1||N\r", head("A04"));
+    let mut all = vec![("A04".to_owned(), admission)];
+    if number % 4 == 3 {
+        let (surviving, subsumed) = (id(number, "1.2.3.10"), id(number - 1, "1.2.3.10"));
+        let merge =
+            format!("{}PID|||{surviving}||家{sender}之{number}^名{number}\rMRG|{subsumed}\r", head("A40"));
+        all.push(("A40".to_owned(), merge));
+    }
+    all
+}
+
+/// Feeds one message after the other on one connection until it breaks; gives those that were accepted.
+fn feed_until_it_breaks(address: &str, sender: usize) -> Vec<(String, usize)> {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let mut accepted = Vec::new();
+    for number in 0.. {
+        for (event, message) in told_by(sender, number) {
+            let mut answer = Vec::new();
+            let mut byte = [0];
+            if stream.write_all(&frame(message.as_bytes())).is_err() {
+                return accepted;
+            }
+            while !answer.ends_with(b"\x1c\r") {
+                match stream.read(&mut byte) {
+                    Ok(1) => answer.push(byte[0]),
+                    _ => return accepted,
+                }
+            }
+            assert!(
+                String::from_utf8_lossy(&answer).contains("MSA|AA"),
+                "{}",
+                String::from_utf8_lossy(&answer)
+            );
+            accepted.push((event, number));
+        }
+    }
+    accepted
+}
+
+#[test]
+fn attack_65_no_accepted_feed_is_lost_to_a_kill_and_none_is_applied_twice() {
+    const SENDERS: usize = 4;
+    let Region { served, folder } = Region::start(&[REGION, IDENTITY]);
+    let address = served.ready["mllp"].as_str().unwrap().to_owned();
+    let senders: Vec<_> = (0..SENDERS)
+        .map(|sender| {
+            let address = address.clone();
+            std::thread::spawn(move || feed_until_it_breaks(&address, sender))
+        })
+        .collect();
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    // SIGKILL.
+    drop(served);
+    let accepted: Vec<_> = senders.into_iter().map(|sender| sender.join().unwrap()).collect();
+    assert!(
+        accepted.iter().all(|one| one.len() > 4),
+        "{:?}",
+        accepted.iter().map(Vec::len).collect::<Vec<_>>()
+    );
+
+    let config = folder.path().join("sekisho.toml");
+    let served = Served::start(path(&config), &folder.path().join("data"), &[]);
+    let region = Region { served, folder };
+    for (sender, accepted) in accepted.iter().enumerate() {
+        let merged = |number: usize| accepted.contains(&("A40".to_owned(), number));
+        let last = accepted.last().unwrap().1;
+        for (event, number) in accepted.iter().filter(|(_, number)| number + 8 > last) {
+            let name = |number: usize| format!("S{sender}N{number}");
+            let message = told_by(sender, *number).into_iter().find(|(told, _)| told == event).unwrap().1;
+            let again = region.ask(message.as_bytes());
+            // Whether the merge of the next message was carried out before the kill is known only if it was accepted.
+            if event == "A40" {
+                assert_eq!(again.field("MSA", 1).value(), "AE", "{sender} {number}: subsumed once");
+                let mut all = region.corresponding(&name(number - 1), "1.2.3.11");
+                all.sort_unstable();
+                let mut expected = vec![name(*number), name(*number)];
+                expected.sort_unstable();
+                assert_eq!(all, expected, "{sender} {number}");
+            } else if !merged(*number) && !merged(number + 1) && number + 2 < last {
+                assert_eq!(again.field("MSA", 1).value(), "AA", "{sender} {number}");
+                assert_eq!(region.corresponding(&name(*number), "1.2.3.11"), [name(*number)]);
+            }
+        }
+    }
+}
+
 #[test]
 fn a_registry_alone_takes_feeds_too() {
     let region = Region::start(&[REGION]);
