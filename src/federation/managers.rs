@@ -34,25 +34,27 @@ pub struct Person {
     pub demographics: Demographics,
 }
 
-/// A PIX Manager.
+/// How somebody outside is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AskedBy {
+    /// A PIX Manager, by ITI-45.
+    PixQuery,
+    /// A Patient Demographics Supplier, by ITI-47.
+    DemographicsQuery,
+}
+
+/// Somebody outside who knows patients.
 #[derive(Debug)]
-pub struct PixManagerLine {
-    /// Its ITI-45 endpoint.
+pub struct ManagerLine {
+    /// Its endpoint.
     pub line: Line,
     /// Our device.
     pub device: String,
+    /// What it is.
+    pub asked_by: AskedBy,
 }
 
-/// A Patient Demographics Supplier.
-#[derive(Debug)]
-pub struct PdqSupplierLine {
-    /// Its ITI-47 endpoint.
-    pub line: Line,
-    /// Our device.
-    pub device: String,
-}
-
-impl Manager for PixManagerLine {
+impl Manager for ManagerLine {
     fn person<'a>(
         &'a self,
         patient: &'a PatientId,
@@ -60,28 +62,19 @@ impl Manager for PixManagerLine {
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Option<Person>, Unavailable>> {
         Box::pin(async move {
-            let body = known::write_pix_query(&identifier(patient), &self.device);
-            let question = Question::simple(&ITI45, body, caller, deadline);
+            let asked = identifier(patient);
+            let (transaction, body) = match self.asked_by {
+                AskedBy::PixQuery => (&ITI45, known::write_pix_query(&asked, &self.device)),
+                AskedBy::DemographicsQuery => (&ITI47_FIND, known::write_pdq_query(&asked, &self.device)),
+            };
+            let question = Question::simple(transaction, body, caller, deadline);
             let answer = self.line.ask(question, |message| known::read(&message.envelope)).await?;
-            // It may withhold the name; what it calls one is no description of anybody.
-            Ok(person(patient, answer)?
-                .map(|person| Person { demographics: Demographics::default(), ..person }))
-        })
-    }
-}
-
-impl Manager for PdqSupplierLine {
-    fn person<'a>(
-        &'a self,
-        patient: &'a PatientId,
-        caller: &'a Caller,
-        deadline: Instant,
-    ) -> BoxFuture<'a, Result<Option<Person>, Unavailable>> {
-        Box::pin(async move {
-            let body = known::write_pdq_query(&identifier(patient), &self.device);
-            let question = Question::simple(&ITI47_FIND, body, caller, deadline);
-            let answer = self.line.ask(question, |message| known::read(&message.envelope)).await?;
-            person(patient, answer)
+            let mut person = person(patient, answer)?;
+            // A PIX Manager may withhold the name; what it calls one is no description of anybody.
+            if let (AskedBy::PixQuery, Some(person)) = (self.asked_by, &mut person) {
+                person.demographics = Demographics::default();
+            }
+            Ok(person)
         })
     }
 }

@@ -2,7 +2,10 @@
 //! everything logged, patients' names and identifiers are sent through it in every way that is answered, refused or broken,
 //! and none of them comes out anywhere but in answers.
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use sekisho::wire::hl7v2::mllp::frame;
 
 use crate::support::certs::TempDir;
 use crate::support::community::{Behaviour, Scripted, community_file};
@@ -159,6 +162,101 @@ fn run(served: Served) {
         log.contains("rules=\"de.creation-time.dtm\"") && log.contains("community=urn:oid:1.2.300"),
         "{log}"
     );
+    nothing_of_the_patient_is_in(&log, "the log");
+}
+
+/// The patient as PID-5 to PID-13 have them.
+const PERSON: &str = "金糸雀^花子^^^^^L^I~カナリヤ^ハナコ^^^^^L^P~KANARIYA^HANAKO^^^^^L^A||19310203|F|||^^カナリヤ町||CANARY-4711";
+/// Type, version and segments behind MSH of HL7 v2 messages that are answered, refused or broken; `@` is the authority of
+/// the region's patients, `PERSON` the patient.
+const HL7V2: &[(&str, &str, &str)] = &[
+    ("ADT^A04", "2.3.1", "EVN||2026\rPID|||CANARY-4711^^^@||PERSON\rPV1||N"),
+    ("ADT^A08", "2.3.1", "EVN||2026\rPID|||CANARY-4711^^^@~CANARY-4711B^^^@||PERSON\rPV1||N"),
+    ("ADT^A04", "2.3.1", "EVN||2026\rPID|||CANARY-4711^^^金糸雀&9.9&ISO||PERSON\rPV1||N"),
+    ("ADT^A04", "2.3.1", "EVN||2026\rPID|||CANARY-4711^^^@||金糸雀^花子||KANARIYA19310203|金糸雀\rPV1||N"),
+    ("ADT^A04", "2.3.1", "金糸雀|CANARY-4711"),
+    ("ADT^金糸雀", "2.3.1", "EVN||2026\rPID|||CANARY-4711^^^@||PERSON\rPV1||N"),
+    ("ADT^A04", "金糸雀", "EVN||2026\rPID|||CANARY-4711^^^@||PERSON\rPV1||N"),
+    ("ADT^A40", "2.3.1", "EVN||2026\rPID|||CANARY-4711^^^@||PERSON\rMRG|CANARY-4711B^^^@"),
+    ("ADT^A40", "2.3.1", "EVN||2026\rPID|||CANARY-4711^^^@||PERSON\rMRG|CANARY-4711B^^^@"),
+    ("ADT^A40", "2.3.1", "EVN||2026\rPID|||CANARY-4711^^^@||PERSON\rMRG|CANARY-4711^^^金糸雀&9.9&ISO"),
+    ("QBP^Q23^QBP_Q21", "2.5", "QPD|IHE PIX Query|CANARY-4711|CANARY-4711^^^@\rRCP|I"),
+    ("QBP^Q23^QBP_Q21", "2.5", "QPD|IHE PIX Query|1|CANARY-4711X^^^@|^^^金糸雀&9.9\rRCP|I"),
+    ("QBP^Q22^QBP_Q21", "2.5", "QPD|IHE PDQ Query|1|@PID.5.1.1^金糸雀~@PID.7.1^19310203\rRCP|I"),
+    (
+        "QBP^Q22^QBP_Q21",
+        "2.5",
+        "QPD|IHE PDQ Query|1|@金糸雀^KANARIYA~@PID.7.1^KANARIYA\rRCP|I\rDSC|CANARY-4711|I",
+    ),
+    ("QCN^J01^QCN_J01", "2.5", "QID|CANARY-4711|IHE PDQ Query"),
+    (
+        "ADT^A43^ADT_A43",
+        "2.5",
+        "EVN||2026\rPID|||CANARY-4711^^^@~金糸雀^^^&9.9&ISO||KANARIYA\rMRG|CANARY-4711^^^@",
+    ),
+];
+/// HL7 V3 messages, likewise.
+const HL7V3: &[(&str, &str, &str)] = &[
+    ("iti-55", "urn:hl7-org:v3:PRPA_IN201305UV02:CrossGatewayPatientDiscovery", "PRPA_IN201305UV02"),
+    ("iti-47", "urn:hl7-org:v3:PRPA_IN201305UV02", "PRPA_IN201305UV02"),
+    ("iti-45", "urn:hl7-org:v3:PRPA_IN201309UV02", "PRPA_IN201309UV02"),
+    ("iti-44", "urn:hl7-org:v3:PRPA_IN201301UV02", "PRPA_IN201301UV02"),
+];
+
+/// A question with the patient wherever a parameter stands; to those that ask otherwise, a broken message.
+fn question(action: &str, element: &str) -> String {
+    format!(
+        "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\" xmlns:a=\"http://www.w3.org/2005/08/addressing\">\
+         <s:Header><a:Action s:mustUnderstand=\"1\">{action}</a:Action><a:MessageID>urn:uuid:6b1d2c7e-0000-4000-8000-000000000001</a:MessageID></s:Header>\
+         <s:Body><{element} xmlns=\"urn:hl7-org:v3\" ITSVersion=\"XML_1.0\"><id root=\"1.2.3\" extension=\"CANARY-4711\"/><creationTime value=\"20260101\"/>\
+         <interactionId root=\"2.16.840.1.113883.1.6\" extension=\"{element}\"/><processingCode code=\"P\"/><processingModeCode code=\"T\"/><acceptAckCode code=\"AL\"/>\
+         <receiver typeCode=\"RCV\"><device classCode=\"DEV\" determinerCode=\"INSTANCE\"><id root=\"1.2.4\"/></device></receiver>\
+         <sender typeCode=\"SND\"><device classCode=\"DEV\" determinerCode=\"INSTANCE\"><id root=\"1.2.5\"/></device></sender>\
+         <controlActProcess classCode=\"CACT\" moodCode=\"EVN\"><code code=\"PRPA_TE201305UV02\"/><queryByParameter><queryId root=\"1.2.9\" extension=\"CANARY-4711\"/>\
+         <statusCode code=\"new\"/><responseModalityCode code=\"R\"/><responsePriorityCode code=\"I\"/><parameterList>\
+         <livingSubjectBirthTime><value value=\"19310203\"/><semanticsText>LivingSubject.birthTime</semanticsText></livingSubjectBirthTime>\
+         <livingSubjectName><value><family>金糸雀</family><given>花子</given></value><semanticsText>LivingSubject.name</semanticsText></livingSubjectName>\
+         </parameterList></queryByParameter></controlActProcess></{element}></s:Body></s:Envelope>"
+    )
+}
+
+#[test]
+fn no_patient_of_feeds_and_questions_comes_into_logs_or_metrics() {
+    let folder = TempDir::new();
+    let served = Served::start(
+        "examples/two-regions/west/sekisho.toml",
+        folder.path(),
+        &["listen.mllp.address=127.0.0.1:0", "log.level=trace"],
+    );
+    let mut stream = TcpStream::connect(served.ready["mllp"].as_str().unwrap()).unwrap();
+    let mut accepted = 0;
+    for (kind, version, segments) in HL7V2 {
+        let segments =
+            segments.replace("^^^@", "^^^&2.25.318902478213461.14.3&ISO").replace("PERSON", PERSON);
+        let head = format!("MSH|^~\\&|A|B|C|D|20260101||{kind}|CANARY-4711|P|{version}||||||UNICODE UTF-8");
+        stream.write_all(&frame(format!("{head}\r{segments}\r").as_bytes())).unwrap();
+        let mut answer = Vec::new();
+        let mut byte = [0];
+        while !answer.ends_with(b"\x1c\r") {
+            stream.read_exact(&mut byte).unwrap();
+            answer.push(byte[0]);
+        }
+        accepted += usize::from(String::from_utf8_lossy(&answer).contains("MSA|AA"));
+    }
+    // Both kinds were among them.
+    assert!((4..HL7V2.len() - 4).contains(&accepted), "{accepted}");
+    for (path, action, element) in HL7V3 {
+        let (status, answer) = served.post(&format!("/services/{path}"), &question(action, element));
+        assert!(matches!(status, 200 | 400 | 500), "{status} {path}: {answer}");
+        if answer.contains("soap:Fault>") {
+            nothing_of_the_patient_is_in(&answer, "a fault");
+        }
+    }
+    for page in ["/metrics", "/status", "/"] {
+        nothing_of_the_patient_is_in(&served.get(page).1, page);
+    }
+    let log = served.into_log();
+    assert!(log.contains("ITI-8") && log.contains("ITI-55"), "{log}");
     nothing_of_the_patient_is_in(&log, "the log");
 }
 

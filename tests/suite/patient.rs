@@ -123,6 +123,33 @@ fn batches_of_messages_are_loaded_with_their_merges_in_order() {
 }
 
 #[test]
+fn a_registry_beside_the_index_hears_of_whoever_is_loaded() {
+    let folder = TempDir::new();
+    let config = configuration(folder.path());
+    let text = std::fs::read_to_string(&config).unwrap();
+    let text = text.replace("name = \"Region\"\n", "name = \"Region\"\nauthorities = [\"1.2.1\"]\n");
+    std::fs::write(&config, text.replace("patients = \"any\"", "patients = \"fed\"")).unwrap();
+    let row = |id: &str| format!("{id},1.2.1,山田,花子{id},19600229,F\n");
+    let rows = ["id,domain,family,given,birth,sex\n", &row("1"), &row("2"), &row("3")].concat();
+    let table = file(folder.path(), "patients.csv", &rows);
+    let merge = "MSH|^~\\&|A|B|C|D|20260101||ADT^A40|1|P|2.3.1||||||UNICODE UTF-8\rEVN||20260101\r\
+                 PID|||2^^^&1.2.1&ISO||山田^花子\rMRG|1^^^&1.2.1&ISO\r";
+    let merge = file(folder.path(), "merge.hl7", merge);
+    let (code, counts, problems) = patient(&config, &["import", &table, &merge]);
+    assert_eq!((code, &counts["added"], &counts["merged"]), (0, &3.into(), &1.into()), "{problems}");
+
+    let served = Served::start(config.to_str().unwrap(), &folder.path().join("data"), &[]);
+    let url = served.endpoint("iti41");
+    let letter = file(folder.path(), "letter.txt", "letter");
+    for (id, exit) in [("2", 0), ("3", 0), ("1", 1), ("4", 1)] {
+        let id = format!("{id}^^^&1.2.1&ISO");
+        let (code, told, log) = run(&["submit", "--url", &url, "--patient", &id, &letter], "");
+        assert_eq!(code, exit, "{id}: {told}{log}");
+        assert_eq!(told.contains("XDSUnknownPatientId"), exit == 1, "{id}: {told}");
+    }
+}
+
+#[test]
 fn a_region_learns_from_its_own_records_and_goes_back() {
     let folder = TempDir::new();
     let config = configuration(folder.path());

@@ -14,7 +14,7 @@ use crate::federation::correlate::CorrelationTable;
 use crate::federation::directory::Directory;
 use crate::federation::discovery::Asker;
 use crate::federation::line::{Line, Prudence, PrudenceSettings};
-use crate::federation::managers::{Manager, PdqSupplierLine, PixManagerLine};
+use crate::federation::managers::{AskedBy, Manager, ManagerLine};
 use crate::federation::member::{Member, Role};
 use crate::identity::crossref::{Crossref, CrossrefSettings, follow};
 use crate::identity::index::Index;
@@ -145,12 +145,12 @@ fn managers(settings: &Settings, identity: &config::Identity) -> Result<Vec<Arc<
         })
     };
     let device = community.home.oid().to_string();
+    let outside = [(&identity.manager, AskedBy::PixQuery), (&identity.supplier, AskedBy::DemographicsQuery)];
     let mut managers: Vec<Arc<dyn Manager>> = Vec::new();
-    if let Some(manager) = &identity.manager {
-        managers.push(Arc::new(PixManagerLine { line: line(manager)?, device: device.clone() }));
-    }
-    if let Some(supplier) = &identity.supplier {
-        managers.push(Arc::new(PdqSupplierLine { line: line(supplier)?, device }));
+    for (outside, asked_by) in outside {
+        if let Some(outside) = outside {
+            managers.push(Arc::new(ManagerLine { line: line(outside)?, device: device.clone(), asked_by }));
+        }
     }
     Ok(managers)
 }

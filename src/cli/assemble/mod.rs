@@ -31,7 +31,7 @@ use crate::identity::index::Index;
 use crate::server::{Exposure, Front, ListenError, ListenerSettings, Listeners, Services, TlsFiles};
 
 pub use self::load::load;
-pub use self::region::{directory, directory_settings};
+pub use self::region::{MIGRATIONS, directory, directory_settings, registry};
 
 /// Where a region listens: what `ready` tells.
 #[derive(Debug, Clone, Default, Serialize)]

@@ -30,7 +30,7 @@ use crate::identity;
 use crate::registry::{self, KnownBy, Registry, RegistrySettings, Tenant};
 use crate::repository::{self, Repository};
 use crate::server::{Exchange, Hl7Services, Place, Service, Services};
-use crate::store::{Store, StoreError};
+use crate::store::{Migration, Store, StoreError};
 use crate::transactions::iti18::ITI18;
 use crate::transactions::iti38::ITI38;
 use crate::transactions::iti39::ITI39;
@@ -101,10 +101,7 @@ impl Region {
             Mode::Bridge(bridge) => {
                 let client = client(bridge.tls.as_ref())?;
                 if settings.identity.as_ref().is_some_and(|identity| !identity.domains.is_empty()) {
-                    let store = Store::open(
-                        &settings.data,
-                        &[identity::index::MIGRATION, crate::delivery::MIGRATION],
-                    );
+                    let store = Store::open(&settings.data, MIGRATIONS);
                     region.store = Some(store.map_err(|error| unusable(settings, &error))?);
                 }
                 region.relay = Some(Relay {
@@ -391,12 +388,17 @@ fn offer_hosted(services: &mut Services, place: Place, hosted: &Hosted) {
     );
 }
 
-fn host(settings: &Settings, mode: &config::Hosted) -> Result<(Store, Hosted), StoreError> {
-    let store = Store::open(
-        &settings.data,
-        &[registry::MIGRATION, repository::MIGRATION, identity::index::MIGRATION, crate::delivery::MIGRATION],
-    )?;
-    let tenant: Arc<str> = settings.community.home.to_urn().into();
+/// The tables of every room that keeps some.
+pub const MIGRATIONS: &[Migration] =
+    &[registry::MIGRATION, repository::MIGRATION, identity::index::MIGRATION, crate::delivery::MIGRATION];
+
+/// The registry that a region hosts; None in bridge mode.
+pub fn registry(settings: &Settings, store: &Store) -> Option<Registry> {
+    let (Mode::Standalone(mode) | Mode::Hosted(mode)) = &settings.mode else { return None };
+    Some(hosted_registry(settings, mode, store))
+}
+
+fn hosted_registry(settings: &Settings, mode: &config::Hosted, store: &Store) -> Registry {
     let authorities = match mode.patients {
         Patients::Any => Vec::new(),
         Patients::Own | Patients::Fed => settings.community.authorities.clone(),
@@ -412,7 +414,13 @@ fn host(settings: &Settings, mode: &config::Hosted) -> Result<(Store, Hosted), S
         max_results: settings.limits.max_query_results,
         rules: settings.rules.clone(),
     };
-    let registry = Registry::new(store.clone(), Tenant(Arc::clone(&tenant)), demands);
+    Registry::new(store.clone(), Tenant(settings.community.home.to_urn().into()), demands)
+}
+
+fn host(settings: &Settings, mode: &config::Hosted) -> Result<(Store, Hosted), StoreError> {
+    let store = Store::open(&settings.data, MIGRATIONS)?;
+    let registry = hosted_registry(settings, mode, &store);
+    let tenant: Arc<str> = settings.community.home.to_urn().into();
     let repository = Repository::open(&settings.data, store.clone(), tenant, mode.repository.clone())?;
     let repository =
         DocumentRepository::new(repository, registry.clone(), settings.limits.clone(), mode.permits.clone())

@@ -11,15 +11,16 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use self::import::Import;
+use self::import::{Import, Receivers};
 use self::learn::Learn;
-use super::assemble::Configured;
+use super::assemble::{self, Configured};
 use super::output::Output;
 use super::{Exit, Outcome, Stop};
 use crate::config::Identity;
 use crate::demographics::Domains;
-use crate::identity::index::{Index, IndexError, MIGRATION, Refused, Ruling};
+use crate::identity::index::{Index, IndexError, Refused, Ruling};
 use crate::ids::PatientId;
+use crate::registry::Registry;
 use crate::store::{Store, StoreError};
 
 /// Look into the patient index and decide what the matcher must not.
@@ -110,6 +111,8 @@ enum Answer {
 struct Opened {
     index: Index,
     domains: Arc<Domains>,
+    /// Where the region hosts one: it hears of whoever is imported.
+    registry: Option<Registry>,
     store: Store,
 }
 
@@ -147,7 +150,10 @@ impl Patient {
             }
             Action::Undo { decision } => self.rule(index, Ruling::Undo(*decision), output).await,
             Action::Review(review) => self.review(index, review, output).await,
-            Action::Import(import) => import.run(index, &opened.domains, output).await,
+            Action::Import(import) => {
+                let receivers = Receivers { index, registry: opened.registry.as_ref() };
+                import.run(receivers, &opened.domains, output).await
+            }
             Action::Learn(learn) => {
                 let operator = if learn.decides() { self.operator()? } else { String::new() };
                 learn.run(index, &operator, output).await
@@ -207,12 +213,13 @@ async fn open(file: &Path, overrides: &[String]) -> Result<Opened, Stop> {
         return Err(Stop::new(Exit::Usage, text));
     }
     let opened = tokio::task::spawn_blocking(move || {
-        let store = Store::open(&settings.data, &[MIGRATION])?;
+        let store = Store::open(&settings.data, assemble::MIGRATIONS)?;
         let index = Index::open(store.clone(), &settings.community.home.to_urn())?;
         let domains = Arc::new(Domains::new(domains));
         index.set_domains(Arc::clone(&domains));
         index.set_thresholds(thresholds);
-        Ok::<_, StoreError>(Opened { index, domains, store })
+        let registry = assemble::registry(&settings, &store);
+        Ok::<_, StoreError>(Opened { index, domains, registry, store })
     });
     match opened.await {
         Ok(Ok(opened)) => Ok(opened),

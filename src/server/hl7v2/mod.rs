@@ -11,8 +11,6 @@ mod check;
 mod mode;
 mod observe;
 mod services;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 use std::time::Instant;

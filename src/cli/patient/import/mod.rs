@@ -24,6 +24,8 @@ use crate::demographics::{Authority, DemographicsChange, Domains, Visit, is_my_n
 use crate::identity::index::{Announced, Index, IndexError};
 use crate::ids::{Oid, PatientId};
 use crate::limits;
+use crate::registry::Registry;
+use crate::transactions::identity::Place;
 
 /// Load patients.
 #[derive(Debug, Args)]
@@ -37,6 +39,15 @@ pub struct Import {
     /// Domain of a CSV's column `insured`
     #[arg(long, value_name = "DOMAIN")]
     insured_domain: Option<String>,
+}
+
+/// Who is told of whom is imported, as by a feed: the patient index, and the registry that is hosted beside it.
+#[derive(Clone, Copy)]
+pub struct Receivers<'a> {
+    /// The patient index.
+    pub index: &'a Index,
+    /// The registry, which keeps identifiers of the affinity domain only.
+    pub registry: Option<&'a Registry>,
 }
 
 /// What a row or message says.
@@ -75,14 +86,19 @@ pub struct Naming {
 
 impl Import {
     /// Loads.
-    pub async fn run(&self, index: &Index, domains: &std::sync::Arc<Domains>, output: Output) -> Outcome {
+    pub async fn run(
+        &self,
+        receivers: Receivers<'_>,
+        domains: &std::sync::Arc<Domains>,
+        output: Output,
+    ) -> Outcome {
         let domain = |name: &Option<String>| name.as_deref().map(|name| named(domains, name)).transpose();
         let (patients, insured) = (domain(&self.domain)?, domain(&self.insured_domain)?);
         let mut total = Counts::default();
         for file in &self.files {
             let naming =
                 Naming { domains: domains.clone(), patients: patients.clone(), insured: insured.clone() };
-            let counts = load(index, file, naming, output).await?;
+            let counts = load(receivers, file, naming, output).await?;
             total.add(counts);
         }
         output.line(&format!(
@@ -122,7 +138,7 @@ fn named(domains: &Domains, name: &str) -> Result<Oid, Stop> {
 }
 
 /// Loads a file, reading it on a thread of its own.
-async fn load(index: &Index, file: &Path, naming: Naming, output: Output) -> Result<Counts, Stop> {
+async fn load(receivers: Receivers<'_>, file: &Path, naming: Naming, output: Output) -> Result<Counts, Stop> {
     let unreadable = |error: std::io::Error| Stop::new(Exit::Usage, format!("{}: {error}", file.display()));
     let opened = File::open(file).map_err(unreadable)?;
     let bar = output.progress(opened.metadata().ok().map(|metadata| metadata.len()));
@@ -131,7 +147,7 @@ async fn load(index: &Index, file: &Path, naming: Naming, output: Output) -> Res
         let bar = bar.clone();
         tokio::task::spawn_blocking(move || read(opened, &bar, &naming, &items))
     };
-    let counts = announce_all(index, received, file, &bar).await;
+    let counts = announce_all(receivers, received, file, &bar).await;
     bar.finish_and_clear();
     let read = reading.await.map_err(|error| Stop::new(Exit::Unavailable, error.to_string()))?;
     let counts = counts?;
@@ -155,7 +171,7 @@ fn read(file: File, bar: &ProgressBar, naming: &Naming, items: &Items) -> Result
 
 /// Announces what is read, many at once, but what names one identifier in the order of the file.
 async fn announce_all(
-    index: &Index,
+    receivers: Receivers<'_>,
     mut items: mpsc::Receiver<Item>,
     file: &Path,
     bar: &ProgressBar,
@@ -190,7 +206,7 @@ async fn announce_all(
             }
             Some(Item { line, entry: Ok(entry) }) => {
                 busy.extend(identifiers.iter().cloned());
-                running.push(Box::pin(async move { (line, identifiers, entry.announce(index).await) }));
+                running.push(Box::pin(async move { (line, identifiers, receivers.tell(entry).await) }));
             }
         }
     }
@@ -233,15 +249,24 @@ impl Entry {
             Self::Merge { surviving, subsumed, .. } => vec![surviving.clone(), subsumed.clone()],
         }
     }
+}
 
-    async fn announce(self, index: &Index) -> Outcomes {
-        let done = match self {
-            Self::Announce { identifiers, change, visit } => {
-                let announced = index.announce(identifiers, *change, visit.map(|visit| *visit)).await;
-                announced.map(Outcomes::Announced)
+impl Receivers<'_> {
+    async fn tell(self, entry: Entry) -> Outcomes {
+        let done = match entry {
+            Entry::Announce { identifiers, change, visit } => {
+                let known = identifiers.clone();
+                match self.index.announce(identifiers, *change, visit.map(|visit| *visit)).await {
+                    Ok(announced) => self.make_known(known).await.map(|()| Outcomes::Announced(announced)),
+                    Err(error) => Err(error),
+                }
             }
-            Self::Merge { surviving, subsumed, change } => {
-                match index.merge(surviving, subsumed, *change, None).await {
+            Entry::Merge { surviving, subsumed, change } => {
+                let along = self
+                    .registry
+                    .filter(|registry| serves(registry, &surviving) && serves(registry, &subsumed))
+                    .map(|registry| registry.merging(surviving.clone(), subsumed.clone()));
+                match self.index.merge(surviving, subsumed, *change, along).await {
                     // Loaded before, or by an earlier run.
                     Err(IndexError::Subsumed(_)) => Ok(Outcomes::Announced(Announced::Unchanged)),
                     done => done.map(|()| Outcomes::Merged),
@@ -253,6 +278,22 @@ impl Entry {
             error => Outcomes::Bad(error.to_string()),
         })
     }
+
+    /// Tells the registry, behind the index. A run that was broken off between the two tells it when it is started again.
+    async fn make_known(self, patients: Vec<PatientId>) -> Result<(), IndexError> {
+        let Some(registry) = self.registry else { return Ok(()) };
+        let places = (1..).map(Place::Identifier);
+        let known: Vec<_> = places.zip(patients).filter(|(_, patient)| serves(registry, patient)).collect();
+        match known.is_empty() {
+            true => Ok(()),
+            false => registry.announce(known).await?.map_err(IndexError::Along),
+        }
+    }
+}
+
+/// Whether an identifier is of the affinity domain.
+fn serves(registry: &Registry, patient: &PatientId) -> bool {
+    registry.settings().serves(&patient.to_cx())
 }
 
 impl Naming {
