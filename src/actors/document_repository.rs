@@ -243,7 +243,10 @@ impl DocumentRepository {
     ) -> Vec<RegistryError> {
         let submitted: Vec<_> = documents.iter().map(Fingerprint::of).collect();
         let digest = registry::digest(&submission);
-        let commit = self.repository.commit(documents);
+        let commit = match self.repository.commit(documents).await {
+            Ok(commit) => commit,
+            Err(error) => return vec![self.store_failed(&error, caller)],
+        };
         match self.registry.register(submission, digest, Some(commit)).await {
             Ok(Registered::Accepted(errors) | Registered::Replayed(errors) | Registered::Refused(errors)) => {
                 errors

@@ -13,7 +13,7 @@ use super::output::Output;
 use super::{Exit, Outcome, Stop};
 use crate::config::{Mode, Settings};
 use crate::registry::{self, RegisteredDocument, Registry, RegistrySettings, Tenant};
-use crate::repository::{self, Condition, Repository, StoredDocument};
+use crate::repository::{self, Condition, Opening, Repository, StoredDocument};
 use crate::store::{Store, StoreError};
 
 /// Read every stored document and compare it with its checksums and metadata.
@@ -83,8 +83,8 @@ impl Opened {
         let open = || -> Result<Self, StoreError> {
             let store = Store::open(&settings.data, &[registry::MIGRATION, repository::MIGRATION])?;
             let tenant = Tenant(settings.community.home.to_urn().into());
-            let repository =
-                Repository::open(&settings.data, store.clone(), tenant.0.clone(), hosted.repository.clone())?;
+            let opening = Opening::new(&settings.data, tenant.0.clone(), hosted.repository.clone());
+            let repository = Repository::open(store.clone(), opening)?;
             let registry = Registry::new(store.clone(), tenant, RegistrySettings::default());
             Ok(Self { store, registry, repository })
         };

@@ -27,7 +27,7 @@ mod staging;
 mod verifying;
 
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::ids::Oid;
@@ -86,6 +86,21 @@ pub struct Submitted {
 /// What runs in a submission's transaction.
 pub type CommitJob = Box<dyn FnOnce(&Connection) -> Result<(), StoreError> + Send>;
 
+/// What a repository is opened with.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    directory: PathBuf,
+    tenant: Arc<str>,
+    id: Oid,
+}
+
+impl Opening {
+    /// The repository `id` of a tenant, with its files under `directory`, which is its alone.
+    pub fn new(directory: impl Into<PathBuf>, tenant: Arc<str>, id: Oid) -> Self {
+        Self { directory: directory.into(), tenant, id }
+    }
+}
+
 /// The repository of one tenant. Cheap to clone.
 #[derive(Clone)]
 pub struct Repository {
@@ -105,9 +120,11 @@ struct Rooms {
 }
 
 impl Repository {
-    /// Opens the repository `id` of a tenant under `directory`, which is its alone; settles what a crash left behind, and
-    /// hooks its sync into the store's commits. Blocks: for start-up.
-    pub fn open(directory: &Path, store: Store, tenant: Arc<str>, id: Oid) -> Result<Self, StoreError> {
+    /// Opens a tenant's repository; settles what a crash left behind, and hooks its sync into the store's commits. Blocks:
+    /// for start-up.
+    pub fn open(store: Store, opening: Opening) -> Result<Self, StoreError> {
+        let Opening { directory, tenant, id } = opening;
+        let directory = directory.as_path();
         let index = Index::new(tenant, &id);
         let files = LargeFiles::open(directory)?;
         let folder: Arc<Path> = directory.join("segments").into();
@@ -155,19 +172,19 @@ impl Repository {
         self.store.read(find).await
     }
 
-    /// The job that makes staged documents retrievable; runs in the submission's transaction. A uniqueId that is stored
-    /// with the same bytes stays as it is, without a second copy; one that is stored with others fails the job, which
-    /// leaves nothing behind (ask [`Repository::find`] which it was).
-    pub fn commit(&self, documents: Vec<Submitted>) -> CommitJob {
+    /// Brings staged documents to where they will lie, and gives the job that makes them retrievable: it runs in the
+    /// submission's transaction. A uniqueId that is stored with the same bytes stays as it is, without a second copy; one
+    /// that is stored with others fails the job, which leaves nothing behind (ask [`Repository::find`] which it was).
+    pub async fn commit(&self, documents: Vec<Submitted>) -> Result<CommitJob, StoreError> {
         let rooms = self.rooms.clone();
-        Box::new(move |connection| {
+        Ok(Box::new(move |connection| {
             let before = rooms.segments.mark();
             let stored = rooms.store(connection, documents);
             if stored.is_err() {
                 rooms.segments.rewind(before);
             }
             stored
-        })
+        }))
     }
 
     /// Removes documents by uniqueId: none of them can be retrieved any more when this returns, even after a crash, and

@@ -47,7 +47,7 @@ impl Place {
 
     async fn submit(&self, unique_id: &str, bytes: &Bytes) -> Result<(), StoreError> {
         let staged = self.stage(bytes).await;
-        self.store.write(self.repository.commit(vec![submitted(unique_id, staged)])).await
+        self.store.write(self.repository.commit(vec![submitted(unique_id, staged)]).await.unwrap()).await
     }
 
     async fn bytes(&self, unique_id: &str) -> Bytes {
@@ -91,7 +91,8 @@ impl Drop for Place {
 }
 
 fn open(directory: &Path, store: &Store, tenant: &str) -> Repository {
-    Repository::open(directory, store.clone(), tenant.into(), Oid::parse("1.2.3").unwrap()).unwrap()
+    let opening = Opening::new(directory, tenant.into(), Oid::parse("1.2.3").unwrap());
+    Repository::open(store.clone(), opening).unwrap()
 }
 
 fn copy_folder(from: &Path, to: &Path) {
@@ -134,7 +135,7 @@ async fn documents_of_every_size_come_back_as_they_were() {
         let bytes = document(size);
         let staged = place.stage(&bytes).await;
         assert_eq!((staged.size, &staged.sha1), (size as u64, &sha1(&bytes)), "{size}");
-        let job = place.repository.commit(vec![submitted(&size.to_string(), staged)]);
+        let job = place.repository.commit(vec![submitted(&size.to_string(), staged)]).await.unwrap();
         place.store.write(job).await.unwrap();
     }
     let reopened = place.crashed();
@@ -207,7 +208,7 @@ async fn attack_52_the_same_bytes_again_are_no_second_copy_and_other_bytes_are_r
         place.submit(id, &document(size)).await.unwrap();
 
         let (new, other) = (place.stage(&document(10)).await, place.stage(&document(size + 1)).await);
-        let job = place.repository.commit(vec![submitted("new", new), submitted(id, other)]);
+        let job = place.repository.commit(vec![submitted("new", new), submitted(id, other)]).await.unwrap();
         assert!(place.store.write(job).await.is_err());
         assert!(matches!(place.repository.retrieve("new").await.unwrap(), Retrieved::Unknown));
 
@@ -439,7 +440,7 @@ async fn a_group_larger_than_the_buffer_is_written_in_pieces() {
     for size in &sizes {
         documents.push(submitted(&size.to_string(), place.stage(&document(*size)).await));
     }
-    place.store.write(place.repository.commit(documents)).await.unwrap();
+    place.store.write(place.repository.commit(documents).await.unwrap()).await.unwrap();
     for size in sizes {
         assert!(place.bytes(&size.to_string()).await == document(size), "{size}");
     }
@@ -457,7 +458,7 @@ async fn attack_64_when_documents_cannot_be_written_the_submission_fails_and_the
         for n in 0..3 {
             documents.push(submitted(&format!("{size}-{n}"), place.stage(&document(size / 2)).await));
         }
-        let error = place.store.write(place.repository.commit(documents)).await.unwrap_err();
+        let error = place.store.write(place.repository.commit(documents).await.unwrap()).await.unwrap_err();
         assert!(matches!(error, StoreError::Group(_) | StoreError::Io(_)), "{error}");
         assert!(matches!(place.repository.retrieve("100-0").await.unwrap(), Retrieved::Unknown));
     }
@@ -485,7 +486,7 @@ async fn tenants_do_not_see_each_others_documents() {
     let other = open(&place.directory.join("other"), &place.store, "other");
     assert!(matches!(other.retrieve("same").await.unwrap(), Retrieved::Unknown));
     let staged = other.stage(Content::from_bytes(document(200)), u64::MAX).await.unwrap();
-    place.store.write(other.commit(vec![submitted("same", staged)])).await.unwrap();
+    place.store.write(other.commit(vec![submitted("same", staged)]).await.unwrap()).await.unwrap();
     assert!(place.bytes("same").await == document(100));
     assert_ne!(
         place.repository.rooms.index.fingerprint("same"),

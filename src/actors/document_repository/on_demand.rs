@@ -142,7 +142,8 @@ impl DocumentRepository {
         let document =
             Submitted { unique_id: unique_id.to_owned(), mime_type: made.mime_type.clone(), staged };
         let digest = registry::digest(&submission);
-        let commit = self.repository.commit(vec![document]);
+        let commit = self.repository.commit(vec![document]).await;
+        let commit = commit.map_err(|error| self.store_failed(&error, caller))?;
         match self.registry.register(submission, digest, Some(commit)).await {
             Ok(Registered::Accepted(_) | Registered::Replayed(_)) => Ok(None),
             Ok(Registered::Refused(errors)) => Ok(errors.into_iter().next()),

@@ -14,6 +14,7 @@ use crate::metadata::rim::{Object, Submission};
 use crate::metadata::views::{Membership, association, has_member};
 use crate::metadata::{Author, Code, DocumentEntryBuilder, SubmissionSetBuilder, codes};
 use crate::registry::{RegistrySettings, Tenant};
+use crate::repository::Opening;
 use crate::store::Store;
 use crate::transactions::errors::Status;
 use crate::transactions::iti18::{Parameter, QueryRequest, ReturnType};
@@ -38,7 +39,8 @@ impl Hosted {
         let store = Store::open(&directory, &migrations).unwrap();
         let tenant = Tenant("region".into());
         let id = Oid::parse("1.2.3.9").unwrap();
-        let repository = Repository::open(&directory, store.clone(), tenant.0.clone(), id).unwrap();
+        let repository =
+            Repository::open(store.clone(), Opening::new(&directory, tenant.0.clone(), id)).unwrap();
         let registry = Registry::new(store.clone(), tenant, RegistrySettings::default());
         let permits = Permits { remove: crate::actors::permits::Callers::Anybody, ..Permits::default() };
         let limits = Limits { max_document_bytes: 64 * MIB as u64, ..Limits::default() };

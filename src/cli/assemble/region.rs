@@ -28,7 +28,7 @@ use crate::federation::member::{Member, Role};
 use crate::federation::{Correlate, Source};
 use crate::identity;
 use crate::registry::{self, KnownBy, Registry, RegistrySettings, Tenant};
-use crate::repository::{self, Repository};
+use crate::repository::{self, Opening, Repository};
 use crate::server::{Exchange, Hl7Services, Place, Service, Services};
 use crate::store::{Migration, Store, StoreError};
 use crate::transactions::iti18::ITI18;
@@ -421,7 +421,8 @@ fn host(settings: &Settings, mode: &config::Hosted) -> Result<(Store, Hosted), S
     let store = Store::open(&settings.data, MIGRATIONS)?;
     let registry = hosted_registry(settings, mode, &store);
     let tenant: Arc<str> = settings.community.home.to_urn().into();
-    let repository = Repository::open(&settings.data, store.clone(), tenant, mode.repository.clone())?;
+    let opening = Opening::new(&settings.data, tenant, mode.repository.clone());
+    let repository = Repository::open(store.clone(), opening)?;
     let repository =
         DocumentRepository::new(repository, registry.clone(), settings.limits.clone(), mode.permits.clone())
             .with_on_demand(mode.on_demand, Arc::new(DocumentList));
