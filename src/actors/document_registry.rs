@@ -17,6 +17,7 @@ use crate::metadata::validate::{self, Context};
 use crate::registry::{self, Registered, Registry, Update};
 use crate::store::StoreError;
 use crate::transactions::Caller;
+use crate::transactions::dry_run::{self, Effect};
 use crate::transactions::errors::{Answering, RegistryError, RegistryResponse, code};
 use crate::transactions::iti18::{QueryRequest, QueryResponse};
 use crate::transactions::iti62::RemoveRequest;
@@ -95,6 +96,10 @@ impl DocumentRegistry {
         if let Err(refusal) = self.permits.remove.check(caller) {
             return RegistryResponse::from_errors(vec![refusal]);
         }
+        if caller.effect == Effect::DryRun {
+            let found = self.registry.rehearse_removal(request.objects).await;
+            return rehearsed(Vec::new(), found, caller);
+        }
         let removed = self.registry.remove(request.objects).await;
         RegistryResponse::from_errors(removed.unwrap_or_else(|error| vec![failed(&error, caller)]))
     }
@@ -102,10 +107,14 @@ impl DocumentRegistry {
     async fn register(&self, submission: Submission, context: Context, caller: &Caller) -> RegistryResponse {
         let report = validate::check(&submission, context, self.registry.rules());
         let refusals = refusals(&report, context, Answering::Registry, caller);
+        let digest = registry::digest(&submission);
+        if caller.effect == Effect::DryRun {
+            let found = self.registry.rehearse_registration(submission, digest).await;
+            return rehearsed(refusals, found, caller);
+        }
         if !refusals.is_empty() {
             return RegistryResponse::from_errors(refusals);
         }
-        let digest = registry::digest(&submission);
         answer(self.registry.register(submission, digest, None).await, caller)
     }
 
@@ -136,12 +145,26 @@ impl DocumentRegistry {
         }
         let report = validate::check(&submission, context, self.registry.rules());
         let refusals = refusals(&report, context, Answering::Registry, caller);
+        let digest = registry::digest(&submission);
+        if caller.effect == Effect::DryRun {
+            let found = self.registry.rehearse_update(submission, digest, update).await;
+            return rehearsed(refusals, found, caller);
+        }
         if !refusals.is_empty() {
             return RegistryResponse::from_errors(refusals);
         }
-        let digest = registry::digest(&submission);
         answer(self.registry.update(submission, digest, update).await, caller)
     }
+}
+
+/// The answer to a dry run: what the message itself is refused for, and what the registry would say besides.
+fn rehearsed(
+    mut errors: Vec<RegistryError>,
+    found: Result<Vec<RegistryError>, StoreError>,
+    caller: &Caller,
+) -> RegistryResponse {
+    errors.extend(found.unwrap_or_else(|error| vec![failed(&error, caller)]));
+    dry_run::response(errors, Answering::Registry)
 }
 
 fn answer(registered: Result<Registered, StoreError>, caller: &Caller) -> RegistryResponse {

@@ -5,13 +5,16 @@
 //! metadata findable in the same moment, or neither.
 
 mod document_list;
+mod intake;
 mod on_demand;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 pub use document_list::DocumentList;
 pub use on_demand::{Assembled, OnDemand, OnDemandSource};
+
+use intake::{Arrived, Received};
 
 use super::permits::Permits;
 use super::rules::refusals;
@@ -20,16 +23,17 @@ use crate::metadata::codes::{identifier, slot};
 use crate::metadata::validate::{self, Context};
 use crate::metadata::{Kind, Submission};
 use crate::registry::{self, Registered, Registry};
-use crate::repository::{Repository, Retrieved, StageError, Staged, Submitted};
+use crate::repository::{Repository, Retrieved, StageError, Submitted};
 use crate::store::StoreError;
 use crate::transactions::Caller;
+use crate::transactions::dry_run::{self, Effect};
 use crate::transactions::errors::{Answering, RegistryError, RegistryResponse, Status, code};
 use crate::transactions::iti41::ProvideRequest;
 use crate::transactions::iti43::{
-    DocumentHead, DocumentRequest, DocumentSource, RetrieveRequest, RetrieveResponse, RetrievedDocument,
+    DocumentHead, DocumentRequest, RetrieveRequest, RetrieveResponse, RetrievedDocument,
 };
 use crate::wire::soap::Attachments;
-use crate::wire::stream::{Content, StreamError};
+use crate::wire::stream::StreamError;
 
 /// The Document Repository of one community.
 #[derive(Clone)]
@@ -41,9 +45,6 @@ pub struct DocumentRepository {
     on_demand: OnDemand,
     source: Arc<dyn OnDemandSource>,
 }
-
-/// Documents by the id of their entry.
-type Received = HashMap<String, Staged>;
 
 impl DocumentRepository {
     /// A repository whose documents are registered in `registry`, which lies in the same store.
@@ -71,7 +72,7 @@ impl DocumentRepository {
         let mut report = validate::check(&submission, Context::ProvideAndRegister, rules);
         let ids = documents.iter().map(|(id, _)| id.as_str());
         report.extend(validate::check_documents(&submission, ids, rules));
-        let mut received = match self.receive(documents, &mut attachments).await {
+        let mut received = match self.receive(documents, &mut attachments, caller.effect).await {
             Ok(received) => received,
             Err(StageError::Stream(error)) => return Err(error),
             Err(StageError::Store(error)) => {
@@ -80,16 +81,47 @@ impl DocumentRepository {
             }
         };
         for entry in submission.document_entries() {
-            if let Some(staged) = received.get(entry.entry_uuid()) {
-                report.extend(validate::check_content(entry, staged.size, &staged.sha1, rules));
+            if let Some(arrived) = received.get(entry.entry_uuid()) {
+                report.extend(validate::check_content(entry, arrived.size, &arrived.sha1, rules));
             }
         }
         let refusals = refusals(&report, Context::ProvideAndRegister, Answering::Repository, caller);
+        if caller.effect == Effect::DryRun {
+            return Ok(self.rehearse(submission, refusals, received, caller).await);
+        }
         if !refusals.is_empty() {
             return Ok(RegistryResponse::from_errors(refusals));
         }
-        let (submission, documents) = self.complete(submission, &mut received);
+        let submission = self.complete(submission, &received);
+        let documents = submitted(&submission, &mut received);
         Ok(RegistryResponse::from_errors(self.register(submission, documents, caller).await))
+    }
+
+    /// The answer to a dry run of ITI-41.
+    async fn rehearse(
+        &self,
+        submission: Submission,
+        mut errors: Vec<RegistryError>,
+        received: Received,
+        caller: &Caller,
+    ) -> RegistryResponse {
+        let submission = self.complete(submission, &received);
+        let entries = submission.document_entries();
+        let fingerprints = entries.filter_map(|entry| {
+            let Arrived { size, sha1, .. } = received.get(entry.entry_uuid())?;
+            let unique_id = entry.unique_id().unwrap_or_default().to_owned();
+            Some(Fingerprint { unique_id, size: *size, sha1: sha1.clone() })
+        });
+        let conflicts = self.conflicts(fingerprints.collect()).await;
+        let digest = registry::digest(&submission);
+        let found = self.registry.rehearse_registration(submission, digest).await;
+        for found in [found, conflicts] {
+            let mut found = found.unwrap_or_else(|error| vec![self.store_failed(&error, caller)]);
+            // The registry knows most documents too: what it has said of them is not said again.
+            found.retain(|error| !errors.iter().any(|told| told.code == error.code));
+            errors.extend(found);
+        }
+        dry_run::response(errors, Answering::Repository)
     }
 
     /// ITI-43 Retrieve Document Set (ITI TF-2: 3.43.4.1.3): one DocumentResponse or one RegistryError for each
@@ -145,8 +177,17 @@ impl DocumentRepository {
         asked.retain(|wanted| seen.insert((wanted.repository.clone(), wanted.document.clone())));
         let ours = asked.iter().filter(|wanted| self.holds(wanted)).map(|wanted| wanted.document.clone());
         let ours: Vec<_> = ours.collect();
-        let also = self.registry.forget_submissions(ours.clone());
-        let removed = match self.repository.remove(ours, also).await {
+        let removed = match caller.effect {
+            Effect::Lasting => {
+                let also = self.registry.forget_submissions(ours.clone());
+                self.repository.remove(ours, also).await
+            }
+            Effect::DryRun => {
+                let found = self.repository.find(ours).await;
+                found.map(|found| found.iter().map(Option::is_some).collect())
+            }
+        };
+        let removed = match removed {
             Ok(removed) => removed,
             Err(error) => {
                 let mut failed = self.store_failed(&error, caller);
@@ -169,6 +210,9 @@ impl DocumentRepository {
             let context = format!("document {:?}: {problem} (RMD: 3.86.4.1.3)", shown(&wanted.document));
             errors.push(RegistryError::error(code, context).at(wanted.document));
         }
+        if caller.effect == Effect::DryRun {
+            errors = dry_run::response(errors, Answering::Repository).errors;
+        }
         RegistryResponse { status: Status::of(&errors, any), errors }
     }
 
@@ -177,61 +221,15 @@ impl DocumentRepository {
         wanted.repository == self.repository.id().as_str()
     }
 
-    /// Takes the documents in, those in parts as they arrive. Parts that no document refers to are passed over.
-    async fn receive(
-        &self,
-        documents: Vec<(String, DocumentSource)>,
-        attachments: &mut Attachments,
-    ) -> Result<Received, StageError> {
-        let limit = self.limits.max_document_bytes;
-        let mut received = Received::new();
-        let mut expected = HashMap::new();
-        for (id, source) in documents {
-            match source {
-                DocumentSource::Inline(bytes) => {
-                    let staged = self.repository.stage(Content::from_bytes(bytes), limit).await?;
-                    received.insert(id, staged);
-                }
-                DocumentSource::Part(content_id) => {
-                    if expected.contains_key(&content_id) {
-                        return Err(part_problem("is referred to by two documents", &content_id).into());
-                    }
-                    expected.insert(content_id, id);
-                }
-            }
-        }
-        while let Some(part) = attachments.next().await? {
-            let Some(id) = expected.remove(&part.content_id) else {
-                metrics::counter!("sekisho_unreferenced_parts_total").increment(1);
-                continue;
-            };
-            let mut staging = self.repository.receive(limit);
-            while let Some(chunk) = attachments.chunk().await? {
-                staging.write(chunk).await?;
-            }
-            received.insert(id, staging.finish().await?);
-        }
-        match expected.keys().min() {
-            Some(content_id) => Err(part_problem("is not in the message", content_id).into()),
-            None => Ok(received),
-        }
-    }
-
-    /// Adds what the repository adds to each entry (ITI TF-2: 3.41.4.1.3), and pairs documents with their uniqueIds.
-    fn complete(&self, mut submission: Submission, received: &mut Received) -> (Submission, Vec<Submitted>) {
-        let mut documents = Vec::with_capacity(received.len());
+    /// Adds what the repository adds to each entry (ITI TF-2: 3.41.4.1.3).
+    fn complete(&self, mut submission: Submission, received: &Received) -> Submission {
         for entry in submission.objects.iter_mut().filter(|object| object.kind == Kind::DocumentEntry) {
-            let Some(staged) = received.remove(&entry.id) else { continue };
-            entry.set_slot(slot::HASH, vec![staged.sha1.clone()]);
-            entry.set_slot(slot::SIZE, vec![staged.size.to_string()]);
+            let Some(arrived) = received.get(&entry.id) else { continue };
+            entry.set_slot(slot::HASH, vec![arrived.sha1.clone()]);
+            entry.set_slot(slot::SIZE, vec![arrived.size.to_string()]);
             entry.set_slot(slot::REPOSITORY_UNIQUE_ID, vec![self.repository.id().to_string()]);
-            documents.push(Submitted {
-                unique_id: entry.identifier(identifier::DE_UNIQUE_ID).unwrap_or_default().to_owned(),
-                mime_type: entry.mime_type.clone().unwrap_or_default(),
-                staged,
-            });
         }
-        (submission, documents)
+        submission
     }
 
     /// Stores and registers in one commit; gives errors and warnings.
@@ -289,6 +287,17 @@ impl DocumentRepository {
     }
 }
 
+/// The documents of a submission, paired with their uniqueIds.
+fn submitted(submission: &Submission, received: &mut Received) -> Vec<Submitted> {
+    let entries = submission.objects.iter().filter(|object| object.kind == Kind::DocumentEntry);
+    let paired = entries.filter_map(|entry| {
+        let staged = received.remove(&entry.id)?.staged?;
+        let unique_id = entry.identifier(identifier::DE_UNIQUE_ID).unwrap_or_default().to_owned();
+        Some(Submitted { unique_id, mime_type: entry.mime_type.clone().unwrap_or_default(), staged })
+    });
+    paired.collect()
+}
+
 /// What tells one document's bytes from another's.
 struct Fingerprint {
     unique_id: String,
@@ -329,10 +338,6 @@ fn answer(wanted: DocumentRequest, result: Option<Retrieved>) -> Result<Retrieve
 
 fn not_here(wanted: &DocumentRequest) -> (&'static str, String) {
     (code::UNKNOWN_REPOSITORY_ID, format!("{:?} is not this repository", shown(&wanted.repository)))
-}
-
-fn part_problem(problem: &str, content_id: &str) -> StreamError {
-    StreamError::Malformed(format!("the MIME part {:?} {problem} (ITI TF-2: Appendix V)", shown(content_id)))
 }
 
 /// A text from outside, as far as an answer repeats it.

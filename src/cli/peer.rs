@@ -13,6 +13,7 @@ use super::{Exit, Stop};
 use crate::config::Destination;
 use crate::limits::{self, Limits};
 use crate::metadata::Submission;
+use crate::transactions::dry_run;
 use crate::transactions::errors::RegistryResponse;
 use crate::transactions::iti18::{self, QueryRequest, QueryResponse};
 use crate::transactions::iti41::{self, ITI41};
@@ -129,6 +130,9 @@ pub enum PeerError {
     /// A SOAP answer without a body.
     #[error("the answer's soap:Body is empty")]
     NoBody,
+    /// It took a dry run for a submission.
+    #[error("the peer does not say that this was a dry run: it may have stored the documents")]
+    NoDryRun,
     /// Documents that broke off.
     #[error(transparent)]
     Stream(#[from] StreamError),
@@ -141,7 +145,7 @@ impl From<PeerError> for Stop {
     fn from(error: PeerError) -> Self {
         let (exit, next) = match &error {
             PeerError::Call(CallError::Connect(_)) => (Exit::Unavailable, "; `sekisho doctor URL` tells why"),
-            PeerError::Call(CallError::Fault(_)) => (Exit::No, ""),
+            PeerError::Call(CallError::Fault(_)) | PeerError::NoDryRun => (Exit::No, ""),
             _ => (Exit::Unavailable, ""),
         };
         Self::new(exit, format!("{error}{next}"))
@@ -214,6 +218,23 @@ impl Peer {
         Ok(iti41::read_response(answer.envelope.body().ok_or(PeerError::NoBody)?)?)
     }
 
+    /// A dry run of ITI-41. A peer that has none refuses it, or, breaking SOAP, does not: then this fails.
+    pub async fn rehearse(
+        &self,
+        url: &Uri,
+        submission: &Submission,
+        documents: Vec<(String, String, Content)>,
+    ) -> Result<RegistryResponse, PeerError> {
+        let (body, attachments) = iti41::write_request(submission, documents, Form::Mtom).await?;
+        let headers = vec![dry_run::request_block()];
+        let request = Outgoing { headers, body, attachments, ..request(&ITI41, url) };
+        let answer = self.send(url, request).await?;
+        if !dry_run::is_marked(&answer.envelope) {
+            return Err(PeerError::NoDryRun);
+        }
+        Ok(iti41::read_response(answer.envelope.body().ok_or(PeerError::NoBody)?)?)
+    }
+
     /// ITI-43 or ITI-39. Each document's bytes go to `sink` as they arrive, in the order of the message.
     pub async fn retrieve<S: Sink>(
         &self,
@@ -253,16 +274,21 @@ impl Peer {
         body: Vec<Bytes>,
         attachments: Vec<Attachment>,
     ) -> Result<Message, CallError> {
-        let request = Outgoing {
-            form: if transaction.mtom { Form::Mtom } else { Form::Simple },
-            action: transaction.action.to_owned(),
-            to: Some(url.to_string()),
-            body,
-            attachments,
-            ..Outgoing::default()
-        };
+        self.send(url, Outgoing { body, attachments, ..request(transaction, url) }).await
+    }
+
+    async fn send(&self, url: &Uri, request: Outgoing) -> Result<Message, CallError> {
         let endpoint = Endpoint { url: url.clone(), relates_to_optional: false };
         call(&self.client, &endpoint, request, &self.limits, Instant::now() + self.deadline).await
+    }
+}
+
+fn request(transaction: &Transaction, url: &Uri) -> Outgoing {
+    Outgoing {
+        form: if transaction.mtom { Form::Mtom } else { Form::Simple },
+        action: transaction.action.to_owned(),
+        to: Some(url.to_string()),
+        ..Outgoing::default()
     }
 }
 

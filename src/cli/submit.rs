@@ -80,6 +80,9 @@ pub struct Submit {
     /// sourceId of the submission, an OID
     #[arg(long, value_name = "OID", default_value = "2.25.318902478213461.9")]
     source: String,
+    /// Ask what would come of it: every error at once, and nothing is stored
+    #[arg(long)]
+    dry_run: bool,
     /// One JSON object instead of a table
     #[arg(long)]
     json: bool,
@@ -109,7 +112,10 @@ impl Submit {
             batch.add(document);
         }
         let (submission, documents) = batch.finish();
-        let response = place.peer.submit(&place.url, &submission, documents).await?;
+        let response = match self.dry_run {
+            true => place.peer.rehearse(&place.url, &submission, documents).await?,
+            false => place.peer.submit(&place.url, &submission, documents).await?,
+        };
         let output = Output::new(self.json);
         let row = |(file, id, size, sha1): &(String, String, u64, String)| {
             [file.clone(), id.clone(), bytes(*size), sha1.clone()]
@@ -120,6 +126,7 @@ impl Submit {
         show_errors(output, &response.errors);
         output.json(&json!({
             "status": status(response.status),
+            "dryRun": self.dry_run,
             "documents": rows.iter().map(|(file, id, size, sha1)| {
                 json!({ "file": file, "uniqueId": id, "size": size, "hash": sha1 })
             }).collect::<Vec<_>>(),

@@ -11,6 +11,7 @@ mod on_demand;
 mod patients;
 mod prepare;
 mod query;
+mod rehearsal;
 mod relink;
 mod remove;
 mod revise;

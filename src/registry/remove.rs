@@ -26,21 +26,20 @@ pub(super) fn remove(
     tenant: TenantNumber,
     ids: &[String],
 ) -> Result<Vec<RegistryError>, StoreError> {
-    let mut errors = Vec::new();
-    let mut removal = Removal { connection, tenant, going: HashMap::new(), links: HashMap::new() };
-    for id in ids {
-        match Stored::by_id(connection, tenant, id)? {
-            Some(stored) => drop(removal.going.insert(stored.object, stored.kind)),
-            None => {
-                errors.push(error(code::UNRESOLVED_REFERENCE, &KNOWN, id, "the registry has no such object"))
-            }
-        }
-    }
-    removal.check(&mut errors)?;
+    let (removal, errors) = Removal::plan(connection, tenant, ids)?;
     if errors.is_empty() {
         removal.carry_out()?;
     }
     Ok(errors)
+}
+
+/// What is wrong with removing objects.
+pub(super) fn check(
+    connection: &Connection,
+    tenant: TenantNumber,
+    ids: &[String],
+) -> Result<Vec<RegistryError>, StoreError> {
+    Ok(Removal::plan(connection, tenant, ids)?.1)
 }
 
 /// Forgets that the submissions that brought a document were accepted.
@@ -75,7 +74,29 @@ struct Removal<'a> {
     links: HashMap<i64, Vec<Link>>,
 }
 
-impl Removal<'_> {
+impl<'a> Removal<'a> {
+    fn plan(
+        connection: &'a Connection,
+        tenant: TenantNumber,
+        ids: &[String],
+    ) -> Result<(Self, Vec<RegistryError>), StoreError> {
+        let mut errors = Vec::new();
+        let mut removal = Self { connection, tenant, going: HashMap::new(), links: HashMap::new() };
+        for id in ids {
+            match Stored::by_id(connection, tenant, id)? {
+                Some(stored) => drop(removal.going.insert(stored.object, stored.kind)),
+                None => errors.push(error(
+                    code::UNRESOLVED_REFERENCE,
+                    &KNOWN,
+                    id,
+                    "the registry has no such object",
+                )),
+            }
+        }
+        removal.check(&mut errors)?;
+        Ok((removal, errors))
+    }
+
     fn check(&mut self, errors: &mut Vec<RegistryError>) -> Result<(), StoreError> {
         let mut going: Vec<_> = self.going.iter().map(|(number, kind)| (*number, *kind)).collect();
         going.sort_unstable_by_key(|(number, _)| *number);

@@ -25,6 +25,7 @@ mod segments;
 mod settling;
 mod staging;
 mod verifying;
+mod weighing;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -44,6 +45,7 @@ use staging::{Held, MemoryBudget};
 pub use settling::Settled;
 pub use staging::{StageError, Staged, Staging};
 pub use verifying::Condition;
+pub use weighing::Weighing;
 
 /// The repository's tables.
 pub const MIGRATION: Migration = index::MIGRATION;

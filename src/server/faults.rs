@@ -81,6 +81,11 @@ impl Refusal {
     pub(super) fn not_elsewhere() -> Self {
         Box::new(Fault::only_anonymous("wsa:ReplyTo")).into()
     }
+    /// A dry run where there is none: better refused than carried out.
+    pub(super) fn no_dry_run() -> Self {
+        let reason = "this service has no dry run; nothing was done";
+        Self::new("dry-run.offered", Fault::sender(reason))
+    }
     /// An answer to a request of ours that says to none.
     pub(super) fn unrelated() -> Self {
         Box::new(Fault::header_required("wsa:RelatesTo", "V.3.2.2")).into()

@@ -19,6 +19,7 @@ use super::service::Service;
 use super::services::{self, Services};
 use super::wsdl;
 use crate::limits::Limits;
+use crate::transactions::dry_run::{self, Effect};
 use crate::transactions::errors::Status;
 use crate::transactions::{Caller, Transaction};
 use crate::wire::http::{Handler, Peer};
@@ -152,10 +153,15 @@ impl Inner {
             (method, _) => return Err(Refusal::method(method)),
         }
         let _place = self.admission.enter().await?;
+        let dry_run = request.headers().get(dry_run::HTTP_HEADER).cloned();
         let message = self.receive(request).await?;
         seen.message_id = message.envelope.addressing.message_id.as_deref().map(Arc::from);
         let service = services::dispatch(there, &message.envelope)?;
         seen.transaction = Some(service.transaction);
+        let effect = Effect::of(dry_run.as_ref(), &message.envelope)?;
+        if effect == Effect::DryRun && !service.rehearses() {
+            return Err(Refusal::no_dry_run());
+        }
         let caller = Caller {
             address: Some(peer.address),
             certificate: peer.certificate.as_ref().map(|certificate| certificate.subject.as_str().into()),
@@ -163,6 +169,7 @@ impl Inner {
             message_id: seen.message_id.clone(),
             system: None,
             purpose: None,
+            effect,
         };
         match message.envelope.route(self.allowed())? {
             Route::Back => {
@@ -210,6 +217,7 @@ impl Inner {
         caller: Caller,
     ) -> Result<(Status, Response<Body>), Refusal> {
         let relates_to = caller.message_id.as_deref().unwrap_or(UNSPECIFIED_MESSAGE).to_owned();
+        let effect = caller.effect;
         let (status, outgoing, room) = self.find_answer(service, message, caller, relates_to).await?;
         let reply = soap::send(outgoing);
         let mut response = Response::new(room.hold(reply.body));
@@ -218,6 +226,9 @@ impl Inner {
         }
         if let Some(length) = reply.length {
             response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        if effect == Effect::DryRun {
+            response.headers_mut().insert(dry_run::HTTP_HEADER, HeaderValue::from_static("true"));
         }
         Ok((status, response))
     }
@@ -231,10 +242,14 @@ impl Inner {
         relates_to: String,
     ) -> Result<(Status, Outgoing, Room), Refusal> {
         let form = message.form;
-        let patience = service.deadline(&self.limits);
-        let answered = tokio::time::timeout(patience, service.answer(message, caller))
+        let (patience, effect) = (service.deadline(&self.limits), caller.effect);
+        let mut answered = tokio::time::timeout(patience, service.answer(message, caller))
             .await
             .map_err(|_| Refusal::answer_late(patience))??;
+        if effect == Effect::DryRun {
+            metrics::counter!("sekisho_dry_runs_total", "transaction" => service.transaction.id).increment(1);
+            answered.headers.push(dry_run::answer_block());
+        }
         let room = self.admission.room(answered.in_memory()).await?;
         let outgoing = Outgoing {
             form,

@@ -27,6 +27,8 @@ pub struct Service {
     /// The transaction.
     pub transaction: &'static Transaction,
     shape: Shape,
+    /// Whether the actor heeds [`Caller::effect`].
+    rehearses: bool,
 }
 
 type Ask<Request, Response> = Box<dyn Fn(Request, Caller) -> BoxFuture<'static, Response> + Send + Sync>;
@@ -65,6 +67,17 @@ pub(super) struct Answered {
 }
 
 impl Service {
+    fn of(transaction: &'static Transaction, shape: Shape) -> Self {
+        Self { transaction, shape, rehearses: false }
+    }
+    /// The same service, whose actor takes dry runs too ([`Caller::effect`]); others refuse them.
+    pub fn rehearsing(self) -> Self {
+        Self { rehearses: true, ..self }
+    }
+    /// Whether a dry run may be asked of it.
+    pub(super) fn rehearses(&self) -> bool {
+        self.rehearses
+    }
     /// ITI-18, ITI-38 or ITI-51.
     pub fn query<F>(
         transaction: &'static Transaction,
@@ -74,7 +87,7 @@ impl Service {
         F: Future<Output = QueryResponse> + Send + 'static,
     {
         let ask = Box::new(move |request, caller| ask(request, caller).boxed());
-        Self { transaction, shape: Shape::Query(ask) }
+        Self::of(transaction, Shape::Query(ask))
     }
     /// ITI-43 or ITI-39.
     pub fn retrieve<F>(
@@ -85,7 +98,7 @@ impl Service {
         F: Future<Output = RetrieveResponse> + Send + 'static,
     {
         let ask = Box::new(move |request, caller| ask(request, caller).boxed());
-        Self { transaction, shape: Shape::Retrieve(ask) }
+        Self::of(transaction, Shape::Retrieve(ask))
     }
     /// ITI-42, ITI-57, ITI-61 or ITI-92.
     pub fn register<F>(
@@ -96,7 +109,7 @@ impl Service {
         F: Future<Output = RegistryResponse> + Send + 'static,
     {
         let ask = Box::new(move |request, caller| ask(request, caller).boxed());
-        Self { transaction, shape: Shape::Register(ask) }
+        Self::of(transaction, Shape::Register(ask))
     }
     /// ITI-62.
     pub fn remove_metadata<F>(ask: impl Fn(RemoveRequest, Caller) -> F + Send + Sync + 'static) -> Self
@@ -104,7 +117,7 @@ impl Service {
         F: Future<Output = RegistryResponse> + Send + 'static,
     {
         let ask = Box::new(move |request, caller| ask(request, caller).boxed());
-        Self { transaction: &ITI62, shape: Shape::RemoveMetadata(ask) }
+        Self::of(&ITI62, Shape::RemoveMetadata(ask))
     }
     /// ITI-86.
     pub fn remove_documents<F>(ask: impl Fn(RetrieveRequest, Caller) -> F + Send + Sync + 'static) -> Self
@@ -112,7 +125,7 @@ impl Service {
         F: Future<Output = RegistryResponse> + Send + 'static,
     {
         let ask = Box::new(move |request, caller| ask(request, caller).boxed());
-        Self { transaction: &ITI86, shape: Shape::RemoveDocuments(ask) }
+        Self::of(&ITI86, Shape::RemoveDocuments(ask))
     }
     /// ITI-41. The documents may still be arriving; an error means that they did not arrive whole.
     pub fn provide<F>(ask: impl Fn(ProvideRequest, Attachments, Caller) -> F + Send + Sync + 'static) -> Self
@@ -120,7 +133,7 @@ impl Service {
         F: Future<Output = Result<RegistryResponse, StreamError>> + Send + 'static,
     {
         let ask = Box::new(move |request, parts, caller| ask(request, parts, caller).boxed());
-        Self { transaction: &ITI41, shape: Shape::Provide(ask) }
+        Self::of(&ITI41, Shape::Provide(ask))
     }
 
     /// A transaction on patient identity: it reads the envelope at once, and writes its answer itself.
@@ -132,7 +145,7 @@ impl Service {
         F: Future<Output = Written> + Send + 'static,
     {
         let ask = Box::new(move |envelope: &Envelope, caller| ask(envelope, caller).map(FutureExt::boxed));
-        Self { transaction, shape: Shape::Exchange(ask) }
+        Self::of(transaction, Shape::Exchange(ask))
     }
 
     /// Whether its answer may go to an address of its own: it is safe to ask it again where a delivery must be repeated,

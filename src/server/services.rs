@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::faults::Refusal;
 use super::service::Service;
-use crate::transactions::Transaction;
+use crate::transactions::{Transaction, dry_run};
 use crate::wire::soap::{Envelope, Fault};
 use crate::wire::xml::Element;
 
@@ -81,7 +81,7 @@ pub(super) fn dispatch(there: &[Arc<Service>], envelope: &Envelope) -> Result<Ar
         return Err(not_offered(there, action).into());
     }
     let actions: Vec<_> = fitting.iter().map(|service| service.transaction.action).collect();
-    envelope.check(&actions, &[])?;
+    envelope.check(&actions, &[dry_run::BLOCK])?;
     let meant = fitting.into_iter().find(|service| Some(service.transaction.action) == action);
     meant.cloned().ok_or_else(|| not_offered(there, action).into())
 }

@@ -1,6 +1,7 @@
 //! One file per ITI transaction: its action URIs, its typed request and response, how they are read and written. Client
 //! and server share the file.
 
+pub mod dry_run;
 pub mod errors;
 pub mod hl7v2;
 pub mod hl7v3;
@@ -67,6 +68,8 @@ pub struct Caller {
     pub system: Option<Arc<str>>,
     /// For what purpose they ask; None as long as no assertion says it.
     pub purpose: Option<Purpose>,
+    /// Whether they only want to know what would come of it.
+    pub effect: dry_run::Effect,
 }
 
 /// Why somebody asks (PurposeOfUse of an assertion, ITI TF-2: 3.40.4.1.2).

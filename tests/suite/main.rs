@@ -9,6 +9,7 @@ mod canaries;
 mod command_line;
 mod discovery;
 mod doctor;
+mod dry_run;
 mod durability;
 mod federation_faults;
 mod federation_regions;

@@ -309,7 +309,8 @@ fn offer_hosted(services: &mut Services, place: Place, hosted: &Hosted) {
             Service::remove_metadata(move |request, caller| {
                 let registry = actor.clone();
                 async move { registry.remove_metadata(request, &caller).await }
-            }),
+            })
+            .rehearsing(),
         );
         let actor = repository.clone();
         services.offer(
@@ -317,7 +318,8 @@ fn offer_hosted(services: &mut Services, place: Place, hosted: &Hosted) {
             Service::remove_documents(move |request, caller| {
                 let repository = actor.clone();
                 async move { repository.remove_documents(request, &caller).await }
-            }),
+            })
+            .rehearsing(),
         );
     }
     if permits.update.any() {
@@ -327,7 +329,8 @@ fn offer_hosted(services: &mut Services, place: Place, hosted: &Hosted) {
             Service::register(&ITI57, move |submission, caller| {
                 let registry = actor.clone();
                 async move { registry.update_document_set(submission, &caller).await }
-            }),
+            })
+            .rehearsing(),
         );
         let actor = registry.clone();
         services.offer(
@@ -335,7 +338,8 @@ fn offer_hosted(services: &mut Services, place: Place, hosted: &Hosted) {
             Service::register(&ITI92, move |submission, caller| {
                 let registry = actor.clone();
                 async move { registry.restricted_update_document_set(submission, &caller).await }
-            }),
+            })
+            .rehearsing(),
         );
     }
     if permits.multi_patient.any() {
@@ -362,14 +366,16 @@ fn offer_hosted(services: &mut Services, place: Place, hosted: &Hosted) {
         Service::register(&ITI42, move |submission, caller| {
             let registry = actor.clone();
             async move { registry.register_document_set(submission, &caller).await }
-        }),
+        })
+        .rehearsing(),
     );
     services.offer(
         place,
         Service::register(&ITI61, move |submission, caller| {
             let registry = registry.clone();
             async move { registry.register_on_demand_document_entry(submission, &caller).await }
-        }),
+        })
+        .rehearsing(),
     );
     let actor = repository.clone();
     services.offer(
@@ -377,7 +383,8 @@ fn offer_hosted(services: &mut Services, place: Place, hosted: &Hosted) {
         Service::provide(move |request, parts, caller| {
             let repository = actor.clone();
             async move { repository.provide_and_register(request, parts, &caller).await }
-        }),
+        })
+        .rehearsing(),
     );
     services.offer(
         place,

@@ -63,6 +63,7 @@ namespaces! {
     XCPD 15 "xcpd" "urn:ihe:iti:xcpd:2009";
     RMD 16 "rmd" "urn:ihe:iti:rmd:2017";
     SEKISHO 17 "sekisho" "urn:sekisho:fault:1";
+    DRY_RUN 18 "dry" "urn:sekisho:dry-run:1";
 }
 
 impl Ns {

@@ -60,18 +60,21 @@ impl Standalone {
         body: Vec<Bytes>,
         attachments: Vec<Attachment>,
     ) -> Result<Message, CallError> {
+        self.send(transaction, Outgoing { body, attachments, ..Outgoing::default() }).await
+    }
+
+    /// Sends a message as it is, but for what follows from its transaction.
+    pub async fn send(&self, transaction: &Transaction, message: Outgoing) -> Result<Message, CallError> {
         // The published schema of ITI-86 has room for one document only, the supplement's text for any number.
         if *transaction != ITI86 {
-            messages::keep(transaction.id, &body.concat());
+            messages::keep(transaction.id, &message.body.concat());
         }
         let endpoint = Endpoint { url: self.url(transaction).unwrap(), relates_to_optional: false };
         let request = Outgoing {
             form: if transaction.mtom { Form::Mtom } else { Form::Simple },
             action: transaction.action.to_owned(),
             to: Some(endpoint.url.to_string()),
-            body,
-            attachments,
-            ..Outgoing::default()
+            ..message
         };
         let deadline = Instant::now() + PATIENCE;
         let message = call(&self.client, &endpoint, request, &Limits::default(), deadline).await?;
