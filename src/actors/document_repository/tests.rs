@@ -20,6 +20,7 @@ use crate::transactions::errors::Status;
 use crate::transactions::iti18::{Parameter, QueryRequest, ReturnType};
 use crate::transactions::iti41;
 use crate::wire::soap::{self, Form, Outgoing};
+use crate::wire::stream::Content;
 
 const PATIENT: &str = "7^^^&1.2.3.4&ISO";
 const KIB: usize = 1024;
