@@ -35,8 +35,7 @@ impl Registry {
         let registry = self.clone();
         let objects = prepare::prepare(submission, Holding::Versions, &time::now_dtm());
         self.rehearse(objects, digest, move |connection, tenant, objects, references| {
-            let planned =
-                update::plan(connection, tenant, &registry.settings, update, objects, references)?;
+            let planned = update::plan(connection, tenant, &registry.settings, update, objects, references)?;
             Ok(planned.1)
         })
         .await

@@ -8,11 +8,11 @@ use sekisho::transactions::errors::{RegistryResponse, Severity, Status, code};
 use sekisho::transactions::iti18::ITI18;
 use sekisho::transactions::iti41::ITI41;
 use sekisho::transactions::iti42::ITI42;
+use sekisho::transactions::iti43::{DocumentRequest, RetrieveRequest};
 use sekisho::transactions::iti57::ITI57;
 use sekisho::transactions::iti61::ITI61;
 use sekisho::transactions::iti62::{self, ITI62, RemoveRequest};
 use sekisho::transactions::iti86::{self, ITI86};
-use sekisho::transactions::iti43::{DocumentRequest, RetrieveRequest};
 use sekisho::transactions::{Transaction, dry_run, iti41, iti42};
 use sekisho::wire::soap::{Form, Message, Outgoing};
 use sekisho::wire::stream::Content;
@@ -42,7 +42,11 @@ async fn metadata(standalone: &Standalone, transaction: &Transaction, said: &Sub
     rehearse(standalone, transaction, message).await
 }
 
-async fn documents(standalone: &Standalone, said: &Submission, documents: &[(&str, Bytes)]) -> RegistryResponse {
+async fn documents(
+    standalone: &Standalone,
+    said: &Submission,
+    documents: &[(&str, Bytes)],
+) -> RegistryResponse {
     let parts = documents
         .iter()
         .map(|(id, bytes)| ((*id).to_owned(), "text/plain".to_owned(), Content::from_bytes(bytes.clone())));
@@ -94,7 +98,8 @@ async fn a_good_submission_would_be_accepted_and_nothing_is_stored() {
 
 #[tokio::test]
 async fn every_error_is_told_at_once() {
-    let standalone = Standalone::start(&["standalone.patients=own", "community.authorities=[\"1.2.3\"]"]).await;
+    let standalone =
+        Standalone::start(&["standalone.patients=own", "community.authorities=[\"1.2.3\"]"]).await;
     let first = Document::new(10);
     let said = submission(PATIENT, std::slice::from_ref(&first));
     let real = standalone.submit(&said, vec![("Document0".to_owned(), first.bytes())]).await;
@@ -217,10 +222,10 @@ fn the_program_asks_for_a_dry_run_and_http_can_too() {
     said.objects.retain(|object| object.kind == Kind::SubmissionSet);
     let body = String::from_utf8(iti42::write_request(&said).to_vec()).unwrap();
     let message = envelope(ITI42.action, "", &body);
-    for (mark, expected) in [("true", "dry run: the request would be"), ("maybe", "must be &quot;true&quot;")] {
-        let head = format!(
-            "POST /services/iti-42 HTTP/1.1\r\nContent-Type: {SIMPLE}\r\nSekisho-Dry-Run: {mark}"
-        );
+    for (mark, expected) in [("true", "dry run: the request would be"), ("maybe", "must be &quot;true&quot;")]
+    {
+        let head =
+            format!("POST /services/iti-42 HTTP/1.1\r\nContent-Type: {SIMPLE}\r\nSekisho-Dry-Run: {mark}");
         let (_, answer) = served.request("http", &head, &message);
         assert!(answer.contains(expected) || answer.contains(&expected.replace("&quot;", "\"")), "{answer}");
     }
