@@ -6,8 +6,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::ids::PatientId;
-use crate::store::rusqlite::{OptionalExtension as _, params};
-use crate::store::{Store, StoreError, rusqlite};
+use crate::store::sql::{OptionalExtension as _, params};
+use crate::store::{Store, StoreError, sql};
 
 /// The places of one tenant's consumers. Cheap to clone.
 #[derive(Clone)]
@@ -46,7 +46,7 @@ impl Outbox {
         let (tenant, consumer) = (Arc::clone(&self.tenant), consumer.to_owned());
         let find = "SELECT event FROM delivery_position WHERE tenant = ?1 AND consumer = ?2";
         let known = self.store.read(move |connection| {
-            let place = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+            let place = |row: &sql::Row<'_>| row.get::<i64>(0);
             Ok(connection.query_row(find, params![&*tenant, consumer], place).optional()?)
         });
         match known.await? {
@@ -81,7 +81,7 @@ impl Outbox {
         let (tenant, consumer, local) = (Arc::clone(&self.tenant), consumer.to_owned(), local.to_cx());
         let find = "SELECT patient FROM delivery_link WHERE tenant = ?1 AND consumer = ?2 AND local = ?3";
         let read = self.store.read(move |connection| {
-            let patient = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
+            let patient = |row: &sql::Row<'_>| row.get::<String>(0);
             Ok(connection
                 .prepare_cached(find)?
                 .query_row(params![&*tenant, consumer, local], patient)

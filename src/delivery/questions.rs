@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::limits;
-use crate::store::rusqlite::params;
+use crate::store::sql::params;
 use crate::store::{Store, StoreError};
 
 /// The open questions of one tenant. Cheap to clone.
@@ -65,17 +65,10 @@ impl Questions {
                 return Ok(Kept::Full);
             }
             let insert = "INSERT INTO delivery_question (tenant, since, address, message_id, certificate, envelope) \
-                          VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+                          VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING question";
             let Question { since, address, message_id, certificate, envelope, .. } = question;
-            connection.prepare_cached(insert)?.execute(params![
-                &*tenant,
-                since,
-                address,
-                message_id,
-                certificate,
-                &envelope[..]
-            ])?;
-            Ok(Kept::As(connection.last_insert_rowid()))
+            let values = params![&*tenant, since, address, message_id, certificate, &envelope[..]];
+            Ok(Kept::As(connection.prepare_cached(insert)?.query_row(values, |row| row.get(0))?))
         });
         keep.await
     }
@@ -94,7 +87,7 @@ impl Questions {
                     address: row.get(2)?,
                     message_id: row.get(3)?,
                     certificate: row.get(4)?,
-                    envelope: row.get::<_, Vec<u8>>(5)?.into(),
+                    envelope: row.get::<Vec<u8>>(5)?.into(),
                 })
             })?;
             Ok(rows.collect::<Result<_, _>>()?)

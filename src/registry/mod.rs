@@ -24,14 +24,13 @@ mod update;
 
 use std::sync::{Arc, OnceLock};
 
-use rusqlite::{OptionalExtension, params};
-
 use crate::ids::{Oid, PatientId};
 use crate::limits;
 use crate::metadata::validate;
 use crate::metadata::views::SubmissionSet;
 use crate::metadata::{Code, Kind, Submission};
-use crate::store::{Connection, Store, StoreError, rusqlite};
+use crate::store::sql::{OptionalExtension, params};
+use crate::store::{Connection, Store, StoreError};
 use crate::time;
 use crate::transactions::errors::{RegistryError, code};
 use crate::transactions::identity::{Answer, Place};

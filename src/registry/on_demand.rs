@@ -1,13 +1,12 @@
 //! What the makers of on-demand documents ask the registry (ITI TF-2: 3.43.4.2.2, 3.61.4): which entry is meant, what the
 //! patient has, and which snapshot was the last. Runs in a reader.
 
-use rusqlite::{Connection, OptionalExtension, params};
-
 use super::rows;
 use super::schema::{Availability, TenantNumber, kind_number, uuid_urn};
 use crate::limits;
 use crate::metadata::{Kind, Object, Relation};
-use crate::store::{StoreError, rusqlite};
+use crate::store::StoreError;
+use crate::store::sql::{Connection, OptionalExtension, params};
 
 /// An on-demand entry, as of a moment.
 #[derive(Debug, Clone)]

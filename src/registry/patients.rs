@@ -4,13 +4,12 @@
 //! A merge gives everything that the subsumed identifier has to the surviving one, in the objects as they are returned and
 //! in the columns that are asked: queries know nothing of merges, and a chain of them needs no walk. No message undoes one.
 
-use rusqlite::{Connection, OptionalExtension, params};
-
 use super::RegistrySettings;
 use super::rows;
 use super::schema::TenantNumber;
 use crate::ids::PatientId;
-use crate::store::{StoreError, rusqlite};
+use crate::store::StoreError;
+use crate::store::sql::{Connection, OptionalExtension, params};
 use crate::transactions::identity::{Answer, ErrorCode, IdentityError, Place, Retry};
 
 /// By what a registry knows its patients.

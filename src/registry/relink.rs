@@ -11,8 +11,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Connection, params};
-
 use super::RegistrySettings;
 use super::patients::{self, KnownBy, Standing};
 use super::prepare::{self, Prepared};
@@ -23,7 +21,8 @@ use crate::ids::{EntryUuid, Oid, PatientId};
 use crate::metadata::codes::slot;
 use crate::metadata::views::{self, Membership, SubmissionSetBuilder};
 use crate::metadata::{Code, Kind, Object, Relation, codes};
-use crate::store::{StoreError, rusqlite};
+use crate::store::StoreError;
+use crate::store::sql::{Connection, params};
 use crate::transactions::identity::{Answer, ErrorCode, IdentityError, Place, Retry};
 
 /// A change of a local patient's link, as [`crate::transactions::iti64`] reads it.

@@ -4,13 +4,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use rusqlite::{Connection, params};
-
 use super::rows::{Link, Stored};
 use super::rules::{Rule, kind_name, rules};
 use super::schema::{TenantNumber, kind_number, uuid_urn};
 use crate::metadata::{Kind, Relation};
-use crate::store::{StoreError, rusqlite};
+use crate::store::StoreError;
+use crate::store::sql::{Connection, params};
 use crate::transactions::errors::{RegistryError, code};
 
 rules! {

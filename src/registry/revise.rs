@@ -1,8 +1,6 @@
 //! Carrying out a planned update ([`super::update`]): new versions with what they take over, and the statuses of whatever is
 //! older. Runs in the writer.
 
-use rusqlite::Connection;
-
 use super::fragment::Fragment;
 use super::prepare::{self, Prepared};
 use super::rows::{self, Link};
@@ -10,7 +8,8 @@ use super::schema::{Availability, TenantNumber};
 use super::submit::{Effects, Numbers, insert_all};
 use super::update::{Plan, Target};
 use crate::metadata::{Kind, Relation};
-use crate::store::{StoreError, rusqlite};
+use crate::store::StoreError;
+use crate::store::sql::Connection;
 
 /// Stores an update that the rules have passed.
 pub(super) fn carry_out(

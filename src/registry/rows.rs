@@ -1,14 +1,13 @@
 //! Objects as rows: what of an object stands in which column, inserting, finding, rewriting.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
-
 use super::fragment::{self, Fragment};
 use super::prepare::Prepared;
 use super::schema::{Availability, TenantNumber, Values, kind_number, kind_of, uuid_bytes, uuid_urn};
 use crate::metadata::codes::{self, identifier, slot};
 use crate::metadata::views::{CodeRef, DocumentEntry, Folder, SubmissionSet};
 use crate::metadata::{Kind, Object, Relation};
-use crate::store::{StoreError, rusqlite};
+use crate::store::sql::{Connection, OptionalExtension, Row, params};
+use crate::store::{StoreError, sql};
 use crate::time;
 
 /// What the rules want to know of an object that is in the registry.
@@ -69,7 +68,7 @@ impl Stored {
         let mut rows = find.query(params![tenant.0, uuid, uuid_urn(uuid)])?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
-            found.push(Self::read(row)?);
+            found.push(Self::read(&row)?);
         }
         Ok(found)
     }
@@ -83,7 +82,7 @@ impl Stored {
         let mut rows = find.query(params![tenant.0, unique_id])?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
-            found.push(Self::read(row)?);
+            found.push(Self::read(&row)?);
         }
         Ok(found)
     }
@@ -96,10 +95,10 @@ impl Stored {
                 2 => Availability::Superseded,
                 _ => Availability::Deprecated,
             },
-            on_demand: row.get::<_, Option<bool>>(3)?.unwrap_or(false),
+            on_demand: row.get::<Option<bool>>(3)?.unwrap_or(false),
             patient: row.get(4)?,
             hash: row.get(5)?,
-            size: row.get::<_, Option<i64>>(6)?.map(i64::unsigned_abs),
+            size: row.get::<Option<i64>>(6)?.map(i64::unsigned_abs),
             version: row.get(7)?,
         })
     }
@@ -136,13 +135,13 @@ impl Link {
         let found = find.query_map([tenant.0, number], Self::read)?;
         Ok(found.collect::<Result<_, _>>()?)
     }
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+    fn read(row: &Row<'_>) -> sql::Result<Self> {
         Ok(Self {
             number: row.get(0)?,
             source: row.get(1)?,
             target: row.get(2)?,
             relation: row.get(3)?,
-            approved: row.get::<_, i64>(4)? == Availability::Approved as i64,
+            approved: row.get::<i64>(4)? == Availability::Approved as i64,
         })
     }
 }

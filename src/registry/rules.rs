@@ -3,8 +3,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use rusqlite::Connection;
-
 use super::RegistrySettings;
 use super::patients::{KnownBy, Standing};
 use super::prepare::Prepared;
@@ -12,7 +10,8 @@ use super::rows::Stored;
 use super::schema::{Availability, TenantNumber};
 use crate::metadata::views::DocumentEntry;
 use crate::metadata::{Association, Kind, Relation};
-use crate::store::{StoreError, rusqlite};
+use crate::store::StoreError;
+use crate::store::sql::Connection;
 use crate::transactions::errors::{RegistryError, code};
 
 /// A rule, as codeContext names it.

@@ -3,12 +3,11 @@
 //! The tenant leads every key. Of objects and patients it is the upper part of the number itself, so that the primary key
 //! leads with it too and one tenant's rows lie together.
 
-use rusqlite::{Connection, OptionalExtension, params};
-
 use crate::ids::EntryUuid;
 use crate::metadata::Kind;
 use crate::metadata::codes;
-use crate::store::{Migration, StoreError, rusqlite};
+use crate::store::sql::{Connection, OptionalExtension, params};
+use crate::store::{Migration, StoreError};
 
 /// The registry's tables.
 pub const MIGRATION: Migration =
@@ -124,8 +123,8 @@ impl TenantNumber {
         if let Some(found) = Self::find(connection, name)? {
             return Ok(found);
         }
-        connection.execute("INSERT INTO registry_tenant (name) VALUES (?1)", [name])?;
-        Ok(Self(connection.last_insert_rowid()))
+        let insert = "INSERT INTO registry_tenant (name) VALUES (?1) RETURNING tenant";
+        Ok(Self(connection.query_row(insert, [name], |row| row.get(0))?))
     }
     /// The next free number of an object.
     pub(super) fn next_object(self, connection: &Connection) -> Result<i64, StoreError> {

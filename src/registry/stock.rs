@@ -1,12 +1,11 @@
 //! The registry's side of comparing metadata with documents (`sekisho verify-store`, `sekisho check --store`). Blocks.
 
-use rusqlite::{Connection, params};
-
 use super::Registry;
 use super::rows::{self, Stored};
 use super::schema::{Availability, TenantNumber, kind_number, uuid_urn};
 use crate::metadata::{Kind, codes};
-use crate::store::{StoreError, rusqlite};
+use crate::store::StoreError;
+use crate::store::sql::{Connection, params};
 
 /// What the registry says of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,10 +37,10 @@ impl Registry {
             let found = find.query_map(params![tenant.0, entry, repository, superseded], |row| {
                 Ok(RegisteredDocument {
                     id: uuid_urn(row.get(0)?),
-                    unique_id: row.get::<_, Option<String>>(1)?.unwrap_or_default(),
-                    hash: row.get::<_, Option<String>>(2)?.unwrap_or_default(),
-                    size: row.get::<_, Option<i64>>(3)?.unwrap_or_default().unsigned_abs(),
-                    approved: row.get::<_, i64>(4)? == Availability::Approved as i64,
+                    unique_id: row.get::<Option<String>>(1)?.unwrap_or_default(),
+                    hash: row.get::<Option<String>>(2)?.unwrap_or_default(),
+                    size: row.get::<Option<i64>>(3)?.unwrap_or_default().unsigned_abs(),
+                    approved: row.get::<i64>(4)? == Availability::Approved as i64,
                 })
             })?;
             Ok(found.collect::<Result<_, _>>()?)

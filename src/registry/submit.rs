@@ -4,14 +4,13 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use rusqlite::{Connection, params};
-
 use super::prepare::{self, Prepared};
 use super::rows;
 use super::rules::{End, References};
 use super::schema::{Availability, TenantNumber, kind_number, uuid_urn};
 use crate::metadata::{Kind, Relation, codes};
-use crate::store::{StoreError, rusqlite};
+use crate::store::StoreError;
+use crate::store::sql::{Connection, params};
 
 /// Stores a submission that the rules have passed.
 pub(super) fn store(

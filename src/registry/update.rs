@@ -7,8 +7,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use rusqlite::Connection;
-
 use super::RegistrySettings;
 use super::prepare::Prepared;
 use super::rows::{self, Link, Stored};
@@ -17,7 +15,8 @@ use super::schema::{Availability, TenantNumber};
 use crate::metadata::codes::slot;
 use crate::metadata::views::{DocumentEntry, Folder};
 use crate::metadata::{Association, Kind, Object, Relation};
-use crate::store::{StoreError, rusqlite};
+use crate::store::StoreError;
+use crate::store::sql::Connection;
 use crate::transactions::errors::{RegistryError, code};
 
 rules! {

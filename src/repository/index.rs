@@ -6,7 +6,7 @@ use openssl::sha::Sha256;
 
 use super::StoredDocument;
 use crate::ids::Oid;
-use crate::store::rusqlite::{self, OptionalExtension, params};
+use crate::store::sql::{self, OptionalExtension, params};
 use crate::store::{Connection, Migration, StoreError};
 
 pub(super) const MIGRATION: Migration = Migration {
@@ -152,7 +152,7 @@ impl Index {
              WHERE tenant = ?1 AND repository = ?2 AND unique_id > ?3 ORDER BY unique_id LIMIT ?4",
         )?;
         let ids = find.query_map(params![self.tenant, self.repository, unique_id, most as i64], |row| {
-            row.get::<_, String>(0)
+            row.get::<String>(0)
         })?;
         let mut rows = Vec::new();
         for id in ids {
@@ -266,6 +266,6 @@ impl Index {
 }
 
 /// A number of bytes: SQLite's integers have a sign.
-fn bytes(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<u64> {
-    Ok(row.get::<_, i64>(column)? as u64)
+fn bytes(row: &sql::Row<'_>, column: usize) -> sql::Result<u64> {
+    Ok(row.get::<i64>(column)? as u64)
 }

@@ -517,7 +517,7 @@ async fn bytes_of_removed_documents_are_erased_when_a_crash_came_between() {
     let segment = fs::read(&after.files("segments")[0]).unwrap();
     assert_eq!(segment.iter().filter(|byte| **byte == 0x5a).count(), small.len(), "one of two is left");
     let noted = |connection: &Connection| {
-        Ok(connection.query_row("SELECT count(*) FROM repository_erasure", [], |row| row.get::<_, i64>(0))?)
+        Ok(connection.query_row("SELECT count(*) FROM repository_erasure", (), |row| row.get::<i64>(0))?)
     };
     assert_eq!(after.store.read(noted).await.unwrap(), 0);
 }

@@ -3,9 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use rusqlite::Connection;
-
-use super::StoreError;
+use super::{Connection, StoreError};
 
 /// Work that runs on a thread of the store. It is answered apart from being run: a writer's jobs are told nothing before
 /// their group is committed.

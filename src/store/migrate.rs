@@ -1,20 +1,19 @@
 //! Migrations: numbered, forward-only, all in one transaction.
 
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
-
-use super::{Migration, StoreError};
+use super::sql::{OptionalExtension, params};
+use super::{Connection, Migration, StoreError};
 
 const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS store_schema (
     room TEXT PRIMARY KEY,
     version INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID";
 
-/// Brings every room's tables up to date. A database that is newer than this program is left as it is.
-pub(super) fn run(connection: &mut Connection, migrations: &[Migration]) -> Result<(), StoreError> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    transaction.execute_batch(VERSIONS)?;
+/// Brings every room's tables up to date, in the transaction that is open. A database that is newer than this program is
+/// left as it is.
+pub(super) fn run(connection: &Connection, migrations: &[Migration]) -> Result<(), StoreError> {
+    connection.execute_batch(VERSIONS)?;
     for Migration { room, steps } in migrations {
-        let found: u32 = transaction
+        let found: u32 = connection
             .query_row("SELECT version FROM store_schema WHERE room = ?1", [room], |row| row.get(0))
             .optional()?
             .unwrap_or(0);
@@ -22,13 +21,13 @@ pub(super) fn run(connection: &mut Connection, migrations: &[Migration]) -> Resu
             return Err(StoreError::NewerSchema { room, found, known: steps.len() as u32 });
         };
         for step in due {
-            transaction.execute_batch(step)?;
+            connection.execute_batch(step)?;
         }
-        transaction.execute(
+        connection.execute(
             "INSERT INTO store_schema (room, version) VALUES (?1, ?2)
              ON CONFLICT (room) DO UPDATE SET version = excluded.version",
             params![room, steps.len() as u32],
         )?;
     }
-    Ok(transaction.commit()?)
+    Ok(())
 }

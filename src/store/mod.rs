@@ -9,23 +9,30 @@ mod job;
 mod lock;
 mod migrate;
 mod reader;
+pub mod sql;
+mod sqlite;
 mod writer;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
-pub use rusqlite::{self, Connection};
-
 use job::{Answer, Job, Work};
+pub use rusqlite;
+use sql::Access;
+pub use sql::Connection;
+use sqlite::Sqlite;
+
+use crate::limits;
 
 /// Why the store could not do something. Internal text: for the log, never for a peer.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// SQLite said so.
-    #[error("SQLite: {0}")]
-    Sqlite(#[from] rusqlite::Error),
+    /// A statement failed.
+    #[error(transparent)]
+    Sql(#[from] sql::Error),
     /// The disk said so.
     #[error("disk: {0}")]
     Io(#[from] std::io::Error),
@@ -72,18 +79,19 @@ pub enum Trouble {
     Broken,
 }
 
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error.into())
+    }
+}
+
 impl StoreError {
     /// What kind of trouble this is.
     pub fn trouble(&self) -> Trouble {
-        use rusqlite::ErrorCode;
         match self {
             Self::Busy | Self::Closed => Trouble::Busy,
             Self::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => Trouble::OutOfResources,
-            Self::Sqlite(error) => match error.sqlite_error_code() {
-                Some(ErrorCode::DiskFull | ErrorCode::OutOfMemory) => Trouble::OutOfResources,
-                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Trouble::Busy,
-                _ => Trouble::Broken,
-            },
+            Self::Sql(error) => error.trouble(),
             Self::Group(error) => error.trouble(),
             _ => Trouble::Broken,
         }
@@ -128,15 +136,19 @@ impl Store {
     pub fn open(directory: &Path, migrations: &[Migration]) -> Result<Store, StoreError> {
         std::fs::create_dir_all(directory)?;
         let lock = lock::take(directory)?;
-        let file = directory.join("sekisho.db");
-        let mut connection = writer::connect(&file)?;
-        migrate::run(&mut connection, migrations)?;
-        std::fs::File::open(directory)?.sync_all()?;
+        let database = Sqlite::of(directory);
+        let connection = database.for_writing()?;
+        connection.begin(Access::Write)?;
+        migrate::run(&connection, migrations)?;
+        connection.commit()?;
+        File::open(directory)?.sync_all()?;
 
         let hooks = Hooks::default();
         let mut threads = Vec::new();
-        let writer = writer::start(&file, connection, hooks.clone(), lock, &mut threads)?;
-        let readers = reader::start(&file, &mut threads)?;
+        let writing = database.writing(connection, lock, &mut threads)?;
+        let writer = writer::start(writing, hooks.clone(), &mut threads)?;
+        let readers = (0..limits::STORE_READERS).map(|_| database.for_reading());
+        let readers = reader::start(readers.collect::<Result<_, _>>()?, &mut threads)?;
         Ok(Self(Arc::new(Shared {
             directory: directory.to_owned(),
             hooks,

@@ -41,7 +41,7 @@ fn ids(store: &Store) -> Vec<i64> {
     store
         .read_blocking(|connection| {
             let mut statement = connection.prepare_cached("SELECT id FROM note ORDER BY id")?;
-            Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+            Ok(statement.query_map((), |row| row.get(0))?.collect::<Result<_, _>>()?)
         })
         .unwrap()
 }
@@ -118,7 +118,7 @@ async fn a_job_that_fails_or_panics_takes_back_its_own_changes_only() {
     assert_eq!(ids(&store), [0, 1, 5]);
     assert!(matches!(results[2], Err(StoreError::Damaged(_))));
     assert!(matches!(results[3], Err(StoreError::Panicked)));
-    assert!(matches!(results[4], Err(StoreError::Sqlite(_))));
+    assert!(matches!(results[4], Err(StoreError::Sql(_))));
 }
 
 #[tokio::test]
@@ -228,7 +228,7 @@ fn migrations_run_once_and_a_newer_schema_is_refused() {
     const SECOND: Migration =
         Migration { room: "notes", steps: &[NOTES.steps[0], "ALTER TABLE note ADD COLUMN author TEXT"] };
     let store = Store::open(&scratch.0, &[SECOND]).unwrap();
-    store.write_blocking(|c| Ok(c.execute("INSERT INTO note VALUES (1, 'x', 'me')", [])?)).unwrap();
+    store.write_blocking(|c| Ok(c.execute("INSERT INTO note VALUES (1, 'x', 'me')", ())?)).unwrap();
     store.close();
     let refused = Store::open(&scratch.0, &[NOTES]).map(|_| ());
     assert!(matches!(refused, Err(StoreError::NewerSchema { room: "notes", found: 2, known: 1 })));

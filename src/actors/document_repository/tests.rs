@@ -121,7 +121,7 @@ impl Hosted {
         }
         let rows = |connection: &crate::store::Connection| {
             Ok(connection
-                .query_row("SELECT count(*) FROM repository_document", [], |row| row.get::<_, i64>(0))?)
+                .query_row("SELECT count(*) FROM repository_document", (), |row| row.get::<i64>(0))?)
         };
         self.large_files() == 0
             && self.entries().await.is_empty()
@@ -367,14 +367,14 @@ async fn attack_52_when_the_registry_has_forgotten_the_repository_still_refuses_
     hosted.accept(&Draft::one("1.2.3.1", bytes(100))).await;
     let forget = |connection: &crate::store::Connection| {
         let tables: Vec<String> = connection
-            .prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'registry_%'")?
-            .query_map([], |row| row.get(0))?
+            .prepare_cached("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'registry_%'")?
+            .query_map((), |row| row.get(0))?
             .collect::<Result<_, _>>()?;
         connection.execute_batch("PRAGMA defer_foreign_keys = ON")?;
         tables
             .iter()
             .filter(|table| *table != "registry_tenant")
-            .try_for_each(|table| connection.execute(&format!("DELETE FROM {table}"), []).map(drop))?;
+            .try_for_each(|table| connection.execute(&format!("DELETE FROM {table}"), ()).map(drop))?;
         Ok(())
     };
     hosted.store.write(forget).await.unwrap();

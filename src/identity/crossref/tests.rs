@@ -234,7 +234,7 @@ async fn where_events_were_missed_everything_is_forgotten() {
     }
     store
         .write_blocking(
-            |store| Ok(store.execute("DELETE FROM identity_event WHERE body LIKE '%\"7\"%'", [])?),
+            |store| Ok(store.execute("DELETE FROM identity_event WHERE body LIKE '%\"7\"%'", ())?),
         )
         .unwrap();
     keep(&cache, "1", "1.5", entry(&["A"], now() + 100)).await;

@@ -10,8 +10,8 @@ use super::persons::{Regrouping, pairs};
 use super::records::Record;
 use super::schema::{Numbered, Tables};
 use crate::ids::PatientId;
-use crate::store::rusqlite::{OptionalExtension, Row, params};
-use crate::store::{StoreError, rusqlite};
+use crate::store::sql::{OptionalExtension, Row, params};
+use crate::store::{StoreError, sql};
 
 /// What an operator decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -232,7 +232,7 @@ impl Tables<'_> {
         let find =
             "SELECT record, other, effect FROM identity_decision WHERE decision = ?1 AND undone IS NULL";
         let found = self.connection.query_row(find, [self.global(number)], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, String>(2)?))
+            Ok((row.get::<i64>(0)?, row.get::<Option<i64>>(1)?, row.get::<String>(2)?))
         });
         let Some((record, other, effect)) = found.optional()? else { return Ok(Err(Refused::NoDecision)) };
         let effect: Effect = serde_json::from_str(&effect)
@@ -366,7 +366,7 @@ struct Logged {
 }
 
 impl Logged {
-    fn of(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
+    fn of(row: &Row<'_>) -> Result<Self, sql::Error> {
         Ok(Self {
             number: row.get(0)?,
             at: row.get(1)?,

@@ -7,7 +7,7 @@ use super::schema::{Numbered, Tables};
 use crate::ids::{Oid, PatientId};
 use crate::limits;
 use crate::store::StoreError;
-use crate::store::rusqlite::params;
+use crate::store::sql::params;
 
 /// Something that happened to identifiers: who keeps things that follow from them reads on from where they stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,7 +111,7 @@ impl Tables<'_> {
             "SELECT event, body FROM identity_event WHERE event > ?1 AND event <= ?2 ORDER BY event LIMIT ?3";
         let mut find = self.connection.prepare_cached(find)?;
         let rows = find.query_map(params![self.global(after), self.range().1, most as i64], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+            Ok((row.get::<i64>(0)?, row.get::<String>(1)?))
         })?;
         rows.map(|row| {
             let (number, body) = row?;

@@ -9,7 +9,7 @@ use crate::demographics::Demographics;
 use crate::ids::PatientId;
 use crate::limits;
 use crate::store::StoreError;
-use crate::store::rusqlite::params;
+use crate::store::sql::params;
 
 /// A number in one spelling: width and case folded, and whatever separates the parts is the same.
 pub(super) fn spelling(id: &str) -> String {

@@ -5,7 +5,7 @@ use super::schema::{Numbered, Tables};
 use crate::identity::matching::{FORM, Model, Prepared, Thresholds, Training, Verdict, candidates};
 use crate::limits::{MAX_KEPT_MODELS, MAX_LEARNING_RECORDS, MIN_LEARNING_PAIRS};
 use crate::store::StoreError;
-use crate::store::rusqlite::{OptionalExtension, params};
+use crate::store::sql::{OptionalExtension, params};
 
 /// How far learning has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,7 +171,7 @@ impl Tables<'_> {
         let one_in = all.div_ceil(MAX_LEARNING_RECORDS as u64).max(1);
         let find = "SELECT record, prepared FROM identity_record
                     WHERE record BETWEEN ?1 AND ?2 AND survivor IS NULL";
-        let mut find = self.connection.prepare(find)?;
+        let mut find = self.connection.prepare_cached(find)?;
         let mut rows = find.query([first, last])?;
         let (mut sample, mut records) = (Vec::new(), 0);
         while let Some(row) = rows.next()? {

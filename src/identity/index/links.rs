@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::schema::{Numbered, Tables};
-use crate::store::rusqlite::{OptionalExtension, Row, params};
-use crate::store::{StoreError, rusqlite};
+use crate::store::sql::{OptionalExtension, Row, params};
+use crate::store::{StoreError, sql};
 
 /// Who decided that two records are one person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -105,7 +105,7 @@ pub(super) struct Doubt {
 /// Pair, origin, probability, operator, since.
 type LinkRow = (Pair, i64, Option<f64>, Option<String>, i64);
 
-fn link(row: &Row<'_>) -> Result<LinkRow, rusqlite::Error> {
+fn link(row: &Row<'_>) -> Result<LinkRow, sql::Error> {
     Ok((Pair(row.get(0)?, row.get(1)?), row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
 }
 
@@ -215,7 +215,7 @@ impl Tables<'_> {
                     WHERE review > ?1 AND review <= ?2 ORDER BY review LIMIT ?3";
         self.doubts(find, params![after, self.range().1, most as i64])
     }
-    fn doubts(self, find: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<Doubt>, StoreError> {
+    fn doubts(self, find: &str, values: &[&dyn sql::ToSql]) -> Result<Vec<Doubt>, StoreError> {
         let mut find = self.connection.prepare_cached(find)?;
         let mut rows = find.query(values)?;
         let mut doubts = Vec::new();

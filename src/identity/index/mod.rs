@@ -378,7 +378,7 @@ impl Tables<'_> {
         between: [i64; 2],
         inserted: impl Fn(u64),
     ) -> Result<(), StoreError> {
-        let mut find = self.connection.prepare(find)?;
+        let mut find = self.connection.prepare_cached(find)?;
         let mut rows = find.query(between)?;
         let mut of_record = Vec::new();
         while let Some(row) = rows.next()? {
@@ -386,7 +386,7 @@ impl Tables<'_> {
             of_record.clear();
             let prepared = Prepared::from_bytes(row.get_ref(1)?.as_blob().unwrap_or_default());
             prepared.unwrap_or_default().blocking_keys(&mut of_record);
-            search_keys::of(&records::decode(&row.get::<_, Vec<u8>>(2)?)?, &mut of_record);
+            search_keys::of(&records::decode(&row.get::<Vec<u8>>(2)?)?, &mut of_record);
             keys.insert(record, &of_record);
             inserted(record);
         }

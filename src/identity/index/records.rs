@@ -8,8 +8,8 @@ use crate::demographics::{Demographics, Visit};
 use crate::identity::matching::Prepared;
 use crate::ids::PatientId;
 use crate::limits;
-use crate::store::rusqlite::{OptionalExtension, Row, params};
-use crate::store::{StoreError, rusqlite};
+use crate::store::sql::{OptionalExtension, Row, params};
+use crate::store::{StoreError, sql};
 
 /// A record without what describes the patient.
 #[derive(Debug, Clone)]
@@ -47,7 +47,7 @@ pub(super) struct Content<'a> {
 
 const COLUMNS: &str = "record, domain, id, person, survivor, revision";
 
-fn record(row: &Row<'_>) -> Result<Record, rusqlite::Error> {
+fn record(row: &Row<'_>) -> Result<Record, sql::Error> {
     Ok(Record {
         number: row.get(0)?,
         domain: row.get(1)?,
@@ -145,7 +145,7 @@ impl Tables<'_> {
                     ORDER BY former DESC LIMIT ?2";
         let mut find = self.connection.prepare_cached(find)?;
         let rows = find.query_map(params![record, limits::MAX_FORMER_VERSIONS as i64], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
+            Ok((row.get::<i64>(0)?, row.get::<Vec<u8>>(1)?))
         })?;
         rows.map(|row| row.map_err(StoreError::from).and_then(|(until, was)| Ok((until, decode(&was)?))))
             .collect()

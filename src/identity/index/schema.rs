@@ -4,8 +4,8 @@
 
 use crate::identity::matching::{Model, Thresholds};
 use crate::ids::{Oid, PatientId};
-use crate::store::rusqlite::{Connection, OptionalExtension, params};
-use crate::store::{Migration, StoreError, rusqlite};
+use crate::store::sql::{Connection, OptionalExtension, params};
+use crate::store::{Migration, StoreError, sql};
 
 /// The index's tables.
 pub const MIGRATION: Migration = Migration { room: "identity", steps: &[FIRST, LEARNT] };
@@ -148,7 +148,7 @@ impl Tenant {
     /// The tenant of a name, made now if there is none.
     pub(super) fn find_or_make(connection: &Connection, name: &str) -> Result<Self, StoreError> {
         let find = "SELECT tenant, generation FROM identity_tenant WHERE name = ?1";
-        let tenant = |row: &rusqlite::Row<'_>| Ok(Self { number: row.get(0)?, generation: row.get(1)? });
+        let tenant = |row: &sql::Row<'_>| Ok(Self { number: row.get(0)?, generation: row.get(1)? });
         if let Some(found) = connection.query_row(find, [name], tenant).optional()? {
             return Ok(found);
         }

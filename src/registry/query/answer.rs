@@ -3,14 +3,14 @@
 use std::collections::HashSet;
 
 use bytes::{Bytes, BytesMut};
-use rusqlite::{Connection, Row, params_from_iter};
 
 use super::catalog::{By, Patients, Selection};
 use super::select::{Columns, Select};
 use super::{Filter, Question, Test, Versions};
 use crate::metadata::{Kind, Relation};
 use crate::registry::schema::{TenantNumber, kind_of, uuid_urn};
-use crate::store::{StoreError, rusqlite};
+use crate::store::sql::{Connection, Row};
+use crate::store::{StoreError, sql};
 use crate::transactions::errors::{RegistryError, code};
 use crate::transactions::iti18::{ObjectKind, QueryResponse, RegistryObject, ReturnType};
 use crate::wire::xml::{Ns, Writer};
@@ -232,7 +232,7 @@ impl<'a> Answering<'a> {
     fn named(&self) -> Result<Vec<i64>, Stop> {
         let (sql, values) = Select::new(self.tenant, Columns::Number).named(self.filters()).finish();
         let mut statement = self.connection.prepare_cached(&sql)?;
-        let found = statement.query_map(params_from_iter(values), |row| row.get(0))?;
+        let found = statement.query_map(values, |row| row.get(0))?;
         Ok(found.collect::<Result<_, _>>()?)
     }
 
@@ -261,20 +261,20 @@ impl<'a> Answering<'a> {
     fn fetch(&mut self, select: Select) -> Result<Vec<Found>, Stop> {
         let (sql, values) = select.finish();
         let mut statement = self.connection.prepare_cached(&sql)?;
-        let mut rows = statement.query(params_from_iter(values))?;
+        let mut rows = statement.query(values)?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
             if found.len() == self.most {
                 return Err(Stop::TooMany);
             }
-            found.push(self.read(row)?);
+            found.push(self.read(&row)?);
         }
         Ok(found)
     }
 
     fn read(&mut self, row: &Row<'_>) -> Result<Found, StoreError> {
         let id = uuid_urn(row.get(2)?);
-        let ends = row.get::<_, Option<i64>>(3)?.zip(row.get::<_, Option<i64>>(4)?);
+        let ends = row.get::<Option<i64>>(3)?.zip(row.get::<Option<i64>>(4)?);
         let mut object = RegistryObject {
             kind: ObjectKind::ObjectRef,
             id,
@@ -300,10 +300,10 @@ impl<'a> Answering<'a> {
                 object.unique_id = row.get(6)?;
                 object.repository = row.get(7)?;
                 object.hash = row.get(8)?;
-                object.size = row.get::<_, Option<i64>>(9)?.map(i64::unsigned_abs);
+                object.size = row.get::<Option<i64>>(9)?.map(i64::unsigned_abs);
             }
-            let fragment = row.get_ref(11)?.as_blob().map_err(rusqlite::Error::from)?;
-            object.xml = self.slices(row.get::<_, u32>(10)? as usize, fragment);
+            let fragment = row.get_ref(11)?.as_blob().map_err(sql::Error::from)?;
+            object.xml = self.slices(row.get::<u32>(10)? as usize, fragment);
         }
         Ok(Found { number: row.get(0)?, ends, object })
     }

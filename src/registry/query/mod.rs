@@ -8,7 +8,6 @@ mod values;
 
 pub(super) use catalog::AskedBy;
 use catalog::{By, Catalog, Is, Of, Parameter, Query, Takes};
-use rusqlite::Connection;
 
 use super::RegistrySettings;
 use super::patients::{Standing, UnknownPatient};
@@ -17,7 +16,8 @@ use super::schema::{Availability, TenantNumber, uuid_bytes};
 use crate::ids::PatientId;
 use crate::limits;
 use crate::metadata::{Relation, codes};
-use crate::store::{StoreError, rusqlite};
+use crate::store::StoreError;
+use crate::store::sql::Connection;
 use crate::transactions::errors::{RegistryError, code};
 use crate::transactions::iti18::{QueryRequest, ReturnType};
 
@@ -49,9 +49,11 @@ struct Filter {
 enum Test {
     /// One of these texts.
     Among(Vec<String>),
+    /// One of these entryUUIDs.
+    Uuids(Vec<[u8; 16]>),
     /// One of these numbers.
     Numbers(Vec<i64>),
-    /// One of these GLOB patterns.
+    /// One of these LIKE patterns.
     Like(Vec<String>),
     /// At or after this moment, or no moment at all.
     From(i64),
@@ -225,10 +227,11 @@ impl Reading {
             Is::PatientId => {
                 Test::Among(items.iter().map(|item| self.patient(item)).collect::<Result<_, _>>()?)
             }
-            Is::EntryUuid => Test::Among(items.iter().filter_map(|item| uuid_hex(item)).collect()),
-            Is::Pattern => self.patterns(&items)?,
+            // What is no UUID can be no object's.
+            Is::EntryUuid => Test::Uuids(items.iter().filter_map(|item| uuid_bytes(item)).collect()),
+            Is::Pattern => self.patterns(items)?,
             Is::TextOrPattern if items.iter().any(|item| item.contains(['%', '_'])) => {
-                self.patterns(&items)?
+                self.patterns(items)?
             }
             Is::TextOrPattern => Test::Among(items),
             Is::From => Test::From(self.moment(first)?),
@@ -287,12 +290,12 @@ impl Reading {
         moment(item).ok_or_else(|| self.wrong(&format!("{item:?} is no DTM, YYYY[MM[DD[hh[mm[ss]]]]]")))
     }
 
-    fn patterns(&self, items: &[String]) -> Result<Test, RegistryError> {
+    fn patterns(&self, items: Vec<String>) -> Result<Test, RegistryError> {
         let most = limits::MAX_PATTERN_CHARS;
         if items.iter().any(|item| item.chars().count() > most) {
             return Err(self.wrong(&format!("a pattern is longer than {most} characters")));
         }
-        Ok(Test::Like(items.iter().map(|item| values::glob(item)).collect()))
+        Ok(Test::Like(items))
     }
 
     fn missing(&self) -> RegistryError {
@@ -312,9 +315,4 @@ impl Reading {
 /// The numbers of those items that are known.
 fn known(items: &[String], number: impl Fn(&str) -> Option<i64>) -> Vec<i64> {
     items.iter().filter_map(|item| number(item)).collect()
-}
-
-/// An entryUUID as hexadecimal digits: how it travels to SQL in a list. None for what can be no object's.
-fn uuid_hex(item: &str) -> Option<String> {
-    uuid_bytes(item).map(|bytes| bytes.iter().map(|byte| format!("{byte:02X}")).collect())
 }

@@ -1,14 +1,11 @@
-//! Statements over the registry's rows, made of fixed pieces: whatever came with a request is bound, lists as JSON arrays,
+//! Statements over the registry's rows, made of fixed pieces: whatever came with a request is bound, lists as one value,
 //! so that the same question is the same prepared statement for any number of values.
-
-use rusqlite::types::Value;
-use uuid::Uuid;
 
 use super::catalog::{By, Of};
 use super::{Filter, Test};
 use crate::metadata::{Kind, Relation};
-use crate::registry::schema::{Availability, TenantNumber, Values, kind_number};
-use crate::store::rusqlite;
+use crate::registry::schema::{Availability, TenantNumber, Values, kind_number, uuid_urn};
+use crate::store::sql::{List, Value};
 
 /// What a statement gives of each object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,7 +117,7 @@ impl Select {
     }
 
     fn filter(mut self, filter: &Filter) -> Self {
-        if let (By::LogicalId, Test::Among(ids)) = (filter.by, &filter.test) {
+        if let (By::LogicalId, Test::Uuids(ids)) = (filter.by, &filter.test) {
             return self.versions_of(ids);
         }
         let place = Place::of(filter.by);
@@ -143,27 +140,27 @@ impl Select {
                 let (one, value) = match wanted {
                     [one] => (
                         " AND o.patient = (SELECT patient FROM registry_patient WHERE tenant = ? AND patient_id = ?)",
-                        one.clone(),
+                        Value::from(one.clone()),
                     ),
                     several => (
                         " AND o.patient IN (SELECT patient FROM registry_patient WHERE tenant = ? AND patient_id IN (SELECT value FROM json_each(?)))",
-                        json(several),
+                        List::Texts(several.to_vec()).into(),
                     ),
                 };
                 self.sql.push_str(one);
-                self.values.push(value.into());
+                self.values.push(value);
                 return self;
             }
         };
         match &filter.test {
-            Test::Among(ids) if filter.by == By::EntryUuid => {
-                self.sql.push_str(" AND o.uuid IN (SELECT unhex(value) FROM json_each(?))");
-                self.values.push(json(ids).into());
+            Test::Uuids(ids) => {
+                self.sql.push_str(&format!(" AND {column} IN (SELECT unhex(value) FROM json_each(?))"));
+                self.values.push(blobs(ids));
             }
             Test::Among(texts) => self = self.texts(column, texts),
             Test::Numbers(numbers) => self = self.numbers(column, numbers),
             Test::Like(patterns) => {
-                let one = format!("{column} GLOB ?");
+                let one = format!("{column} LIKE ?");
                 let any = vec![one.as_str(); patterns.len()].join(" OR ");
                 self.sql.push_str(&format!(" AND ({any})"));
                 self.values.extend(patterns.iter().cloned().map(Value::from));
@@ -183,8 +180,8 @@ impl Select {
         self
     }
 
-    /// Versions of the objects with one of these logical ids, given in hexadecimal digits.
-    fn versions_of(mut self, ids: &[String]) -> Self {
+    /// Versions of the objects with one of these logical ids.
+    fn versions_of(mut self, ids: &[[u8; 16]]) -> Self {
         self.by_number = true;
         self.sql.push_str(
             " AND o.object IN (
@@ -194,13 +191,12 @@ impl Select {
                  SELECT object FROM registry_object
                  WHERE tenant = ? AND version > 1 AND logical_id IN (SELECT value FROM json_each(?)))",
         );
-        let urns: Vec<_> =
-            ids.iter().filter_map(|id| Some(Uuid::try_parse(id).ok()?.urn().to_string())).collect();
+        let urns = ids.iter().copied().map(uuid_urn).collect();
         let tenant = self.values.first().cloned();
         self.values.extend(tenant.clone());
-        self.values.push(json(ids).into());
+        self.values.push(blobs(ids));
         self.values.extend(tenant);
-        self.values.push(json(&urns).into());
+        self.values.push(List::Texts(urns).into());
         self
     }
 
@@ -212,7 +208,7 @@ impl Select {
             }
             many => {
                 self.sql.push_str(&format!(" AND {column} IN (SELECT value FROM json_each(?))"));
-                self.values.push(json(many).into());
+                self.values.push(List::Texts(many.to_vec()).into());
             }
         }
         self
@@ -226,7 +222,7 @@ impl Select {
             }
             many => {
                 self.sql.push_str(&format!(" AND {column} IN (SELECT value FROM json_each(?))"));
-                self.values.push(json(many).into());
+                self.values.push(List::Integers(many.to_vec()).into());
             }
         }
         self
@@ -283,23 +279,20 @@ fn applies(of: Of, kind: Kind) -> bool {
     }
 }
 
-/// Texts or numbers as a JSON array, for json_each.
-fn json<T: serde::Serialize>(values: &[T]) -> String {
-    // Strings and integers always have a JSON form.
-    serde_json::to_string(values).unwrap_or_default()
+fn blobs(uuids: &[[u8; 16]]) -> Value {
+    List::Blobs(uuids.iter().map(|uuid| uuid.to_vec()).collect()).into()
 }
 
 #[cfg(test)]
 mod tests {
-    use rusqlite::{Connection, params_from_iter};
-
     use super::*;
     use crate::registry::schema::MIGRATION;
+    use crate::store::Connection;
 
     fn plan(connection: &Connection, select: Select) -> String {
         let (sql, values) = select.finish();
-        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let lines = statement.query_map(params_from_iter(values), |row| row.get::<_, String>(3)).unwrap();
+        let mut statement = connection.prepare_cached(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let lines = statement.query_map(values, |row| row.get::<String>(3)).unwrap();
         lines.collect::<Result<Vec<_>, _>>().unwrap().join("\n")
     }
 
@@ -311,10 +304,14 @@ mod tests {
         Test::Among((0..count).map(|n| n.to_string()).collect())
     }
 
+    fn uuids(count: u8) -> Test {
+        Test::Uuids((0..count).map(|n| [n; 16]).collect())
+    }
+
     /// Whatever is asked, the first step is a search by key, and the registry's size does not matter.
     #[test]
     fn every_statement_begins_with_a_key() {
-        let connection = Connection::open_in_memory().unwrap();
+        let connection = Connection::from(rusqlite::Connection::open_in_memory().unwrap());
         connection.execute_batch(&MIGRATION.steps.concat()).unwrap();
         let start = || Select::new(TenantNumber(1), Columns::Leaf);
         let entry = Kind::DocumentEntry;
@@ -338,11 +335,11 @@ mod tests {
                 "registry_object_patient (tenant=? AND patient=? AND kind=?)",
             ),
             (
-                start().of(entry, &[filter(By::EntryUuid, texts(1))]),
+                start().of(entry, &[filter(By::EntryUuid, uuids(1))]),
                 "registry_object_uuid (tenant=? AND uuid=?)",
             ),
             (
-                start().of(entry, &[filter(By::EntryUuid, texts(3))]),
+                start().of(entry, &[filter(By::EntryUuid, uuids(3))]),
                 "registry_object_uuid (tenant=? AND uuid=?)",
             ),
             (
@@ -353,7 +350,7 @@ mod tests {
                 start().of(entry, &[filter(By::UniqueId, texts(3))]),
                 "registry_object_unique_id (tenant=? AND unique_id=?)",
             ),
-            (start().named(&[filter(By::EntryUuid, texts(3))]), "registry_object_uuid (tenant=? AND uuid=?)"),
+            (start().named(&[filter(By::EntryUuid, uuids(3))]), "registry_object_uuid (tenant=? AND uuid=?)"),
             (start().from(&[1]), "registry_object_source (tenant=? AND source=?"),
             (
                 start().to(&[1, 2]).relations(&[1]),

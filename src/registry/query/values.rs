@@ -52,20 +52,6 @@ fn quoted(text: &str, quote: char) -> Result<(String, &str), &'static str> {
     }
 }
 
-/// An SQL LIKE pattern as a GLOB pattern, which minds the case.
-pub(super) fn glob(like: &str) -> String {
-    let mut glob = String::with_capacity(like.len() + 8);
-    for character in like.chars() {
-        match character {
-            '%' => glob.push('*'),
-            '_' => glob.push('?'),
-            '*' | '?' | '[' => glob.extend(['[', character, ']']),
-            other => glob.push(other),
-        }
-    }
-    glob
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,11 +88,5 @@ mod tests {
         for wrong in ["'a", "('a'", "('a' 'b')", "'a'b", "(", "('a)", "'"] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn like_becomes_glob() {
-        assert_eq!(glob("%Sm_th%"), "*Sm?th*");
-        assert_eq!(glob("a*b?c[d]"), "a[*]b[?]c[[]d]");
     }
 }

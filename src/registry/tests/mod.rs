@@ -131,12 +131,12 @@ impl Hosted {
                 "registry_value",
                 "registry_submission",
             ] {
-                let mut statement = connection.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2"))?;
-                let columns = statement.column_count();
-                let mut found = statement.query([])?;
+                let mut all = connection.prepare_cached(&format!("SELECT * FROM {table} ORDER BY 1, 2"))?;
+                let mut found = all.query(())?;
                 while let Some(row) = found.next()? {
-                    let row: Vec<_> =
-                        (0..columns).map(|column| format!("{:?}", row.get_ref(column))).collect();
+                    let row: Vec<_> = (0..row.columns())
+                        .map(|column| row.get_ref(column).map(|value| format!("{value:?}")))
+                        .collect::<Result<_, _>>()?;
                     rows.push(format!("{table} {}", row.join("|")));
                 }
             }

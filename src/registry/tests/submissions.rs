@@ -251,7 +251,7 @@ async fn a_replacement_deprecates_the_original_with_its_children_and_takes_its_p
     hosted
         .store
         .write_blocking(|c| {
-            Ok(c.execute("UPDATE registry_object SET last_update_time = 20000101000000 WHERE kind = 2", [])?)
+            Ok(c.execute("UPDATE registry_object SET last_update_time = 20000101000000 WHERE kind = 2", ())?)
         })
         .unwrap();
 

@@ -5,7 +5,7 @@ use crate::demographics::Demographics;
 use crate::identity::index::{KeptModel, Weights};
 use crate::identity::matching::{FORM, Model, Thresholds};
 use crate::store::StoreError;
-use crate::store::rusqlite::params;
+use crate::store::sql::params;
 
 /// Persons who are known in two domains: as many pairs of one person as learning needs, and some more.
 const PERSONS: u32 = 180;
@@ -93,7 +93,7 @@ async fn a_model_that_cannot_be_read_is_passed_over() {
     learn(&scratch, "operator").await;
     let spoil = "UPDATE identity_model SET form = ?1, body = substr(body, 1, ?2)";
     let mut scratch = scratch;
-    for (form, length) in [(FORM, 20), (FORM + 1, i32::MAX)] {
+    for (form, length) in [(FORM, 20), (FORM + 1, i64::from(i32::MAX))] {
         learn(&scratch, "operator").await;
         let spoilt = scratch.store.write(move |connection| {
             connection.execute(spoil, params![form, length]).map_err(StoreError::from)
