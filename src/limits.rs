@@ -392,6 +392,11 @@ pub const MAX_RATED_CALLERS: usize = 10_000;
 /// Questions to communities about patients that concurrent queries share.
 pub const MAX_SHARED_DISCOVERIES: usize = 10_000;
 
+/// Tenants of one gateway besides its own: each has its segment, whose buffer is two megabytes while it is written.
+pub const MAX_TENANTS: usize = 500;
+/// Bytes of a tenant's name.
+pub const MAX_TENANT_NAME_BYTES: usize = 32;
+
 /// The bounds that an operator may move, with the constants above as defaults.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -48,8 +48,17 @@ impl DocumentRegistry {
         &self.permits
     }
 
-    /// ITI-18 Registry Stored Query (ITI TF-2: 3.18.4.1.3). `home` means nothing to a registry and is passed over.
+    /// ITI-18 Registry Stored Query (ITI TF-2: 3.18.4.1.3), for those who are permitted to ask. `home` means nothing to a
+    /// registry and is passed over.
     pub async fn registry_stored_query(&self, request: QueryRequest, caller: &Caller) -> QueryResponse {
+        match self.permits.query.check(caller) {
+            Ok(()) => self.answer_gateway(request, caller).await,
+            Err(refusal) => QueryResponse::failure(refusal),
+        }
+    }
+
+    /// The same for a gateway of ours, which decides for itself whom it answers.
+    pub async fn answer_gateway(&self, request: QueryRequest, caller: &Caller) -> QueryResponse {
         let answer = self.registry.query(request).await;
         answer.unwrap_or_else(|error| QueryResponse::failure(failed(&error, caller)))
     }
@@ -105,6 +114,9 @@ impl DocumentRegistry {
     }
 
     async fn register(&self, submission: Submission, context: Context, caller: &Caller) -> RegistryResponse {
+        if let Err(refusal) = self.permits.submit.check(caller) {
+            return RegistryResponse::from_errors(vec![refusal]);
+        }
         let report = validate::check(&submission, context, self.registry.rules());
         let refusals = refusals(&report, context, Answering::Registry, caller);
         let digest = registry::digest(&submission);
@@ -122,7 +134,7 @@ impl DocumentRegistry {
     /// between communities (RMU: 3.92.4.1.3).
     fn other_community(&self, submission: &Submission, update: Update) -> Option<RegistryError> {
         let home = submission.submission_set()?.home_community_id()?;
-        let ours = HomeCommunityId::parse(self.registry.tenant_name()).ok()?;
+        let ours = HomeCommunityId::parse(self.registry.whose().home()).ok()?;
         let is_ours = HomeCommunityId::parse(home).is_ok_and(|home| home == ours);
         if update == Update::Full || is_ours {
             return None;

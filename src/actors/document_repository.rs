@@ -18,6 +18,7 @@ use intake::{Arrived, Received};
 
 use super::permits::Permits;
 use super::rules::refusals;
+use crate::ids::Oid;
 use crate::limits::{self, Limits};
 use crate::metadata::codes::{identifier, slot};
 use crate::metadata::validate::{self, Context};
@@ -59,7 +60,13 @@ impl DocumentRepository {
         self
     }
 
-    /// ITI-41 Provide and Register Document Set-b (ITI TF-2: 3.41.4.1.3). Durable on Success; otherwise nothing is kept.
+    /// repositoryUniqueId.
+    pub fn id(&self) -> &Oid {
+        self.repository.id()
+    }
+
+    /// ITI-41 Provide and Register Document Set-b (ITI TF-2: 3.41.4.1.3), for those who are permitted to submit. Durable on
+    /// Success; otherwise nothing is kept.
     /// An error means that the message did not arrive whole or exceeds a limit: it becomes a fault.
     pub async fn provide_and_register(
         &self,
@@ -67,6 +74,10 @@ impl DocumentRepository {
         mut attachments: Attachments,
         caller: &Caller,
     ) -> Result<RegistryResponse, StreamError> {
+        if let Err(refusal) = self.permits.submit.check(caller) {
+            attachments.drain().await?;
+            return Ok(RegistryResponse::from_errors(vec![refusal]));
+        }
         let ProvideRequest { submission, documents } = request;
         let rules = self.registry.rules();
         let mut report = validate::check(&submission, Context::ProvideAndRegister, rules);
@@ -125,8 +136,20 @@ impl DocumentRepository {
     }
 
     /// ITI-43 Retrieve Document Set (ITI TF-2: 3.43.4.1.3): one DocumentResponse or one RegistryError for each
-    /// DocumentRequest.
+    /// DocumentRequest. For those who are permitted to ask.
     pub async fn retrieve_document_set(&self, request: RetrieveRequest, caller: &Caller) -> RetrieveResponse {
+        match self.permits.query.check(caller) {
+            Ok(()) => self.answer_gateway(request, caller).await,
+            Err(refusal) => {
+                let wanted = request.documents.into_iter().take(limits::MAX_DOCUMENTS_PER_RETRIEVE);
+                let each = wanted.map(|wanted| refusal.clone().at(wanted.document));
+                RetrieveResponse::new(each.collect(), Vec::new())
+            }
+        }
+    }
+
+    /// The same for a gateway of ours, which decides for itself whom it answers.
+    pub async fn answer_gateway(&self, request: RetrieveRequest, caller: &Caller) -> RetrieveResponse {
         let asked = request.documents;
         if asked.len() > limits::MAX_DOCUMENTS_PER_RETRIEVE {
             let most = limits::MAX_DOCUMENTS_PER_RETRIEVE;

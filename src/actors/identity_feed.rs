@@ -1,7 +1,10 @@
-//! Who takes patient identity feeds here (ITI-8, ITI-44): the PIX Manager, the Document Registry, or both with one feed.
+//! Who takes patient identity feeds here (ITI-8, ITI-44): the PIX Manager, the Document Registries of our community, or all
+//! of them with one feed.
 
 use super::document_registry::DocumentRegistry;
 use super::pix_manager::PixManager;
+use crate::demographics::Identifier;
+use crate::identity::index::Along;
 use crate::transactions::Caller;
 use crate::transactions::identity::{Answer, Feed, FeedEvent};
 
@@ -10,28 +13,62 @@ use crate::transactions::identity::{Answer, Feed, FeedEvent};
 pub struct FeedReceivers {
     /// The cross-reference of all domains.
     pub manager: Option<PixManager>,
-    /// The patients of the affinity domain.
-    pub registry: Option<DocumentRegistry>,
+    /// The registries that know patients of the affinity domain: the region's own, and those of its facilities.
+    pub registries: Vec<DocumentRegistry>,
 }
 
 impl FeedReceivers {
-    /// Tells both; the PIX Manager first, which refuses more. A merge is one transaction of both, since a source that did not
+    /// Tells all; the PIX Manager first, which refuses more. A merge is one transaction of all, since a source that did not
     /// hear the answer is refused when it repeats one; an announcement can be repeated. A merge that is none of the
-    /// registry's domain is no business of a registry beside a manager. Returns when it is on disk.
+    /// registries' domain is no business of a registry beside a manager. Returns when it is on disk.
     pub async fn patient_identity_feed(&self, feed: Feed, caller: &Caller) -> Answer<()> {
-        let Some(manager) = &self.manager else { return self.tell_registry(feed, caller).await };
+        let Some(manager) = &self.manager else { return self.tell_registries(feed, caller).await };
         if let FeedEvent::Merge { surviving, subsumed, .. } = &feed.event {
-            let along = self.registry.as_ref().and_then(|registry| registry.merging(surviving, subsumed));
+            let along = in_order(merging(&self.registries, surviving, subsumed));
             return manager.patient_identity_feed(feed, along, caller).await;
         }
         manager.patient_identity_feed(feed.clone(), None, caller).await?;
-        self.tell_registry(feed, caller).await
+        self.tell_registries(feed, caller).await
     }
 
-    async fn tell_registry(&self, feed: Feed, caller: &Caller) -> Answer<()> {
-        match &self.registry {
-            Some(registry) => registry.patient_identity_feed(feed, caller).await,
-            None => Ok(()),
+    async fn tell_registries(&self, feed: Feed, caller: &Caller) -> Answer<()> {
+        let FeedEvent::Merge { surviving, subsumed, .. } = &feed.event else {
+            for registry in &self.registries {
+                registry.patient_identity_feed(feed.clone(), None, caller).await?;
+            }
+            return Ok(());
+        };
+        // One decides, whose domain it is; the others follow.
+        let serves = |registry: &DocumentRegistry| registry.serves(surviving) && registry.serves(subsumed);
+        let mut following = self.registries.clone();
+        let deciding = following.iter().position(serves).unwrap_or(0);
+        if following.is_empty() {
+            return Ok(());
         }
+        let deciding = following.remove(deciding);
+        let along = in_order(merging(&following, surviving, subsumed));
+        deciding.patient_identity_feed(feed, along, caller).await
     }
+}
+
+/// The parts of registries in a merge.
+fn merging(registries: &[DocumentRegistry], surviving: &Identifier, subsumed: &Identifier) -> Vec<Along> {
+    registries.iter().filter_map(|registry| registry.merging(surviving, subsumed)).collect()
+}
+
+/// Several parts as one, of which the first decides: a further registry where the subsumed identifier ended before has
+/// nothing left to do.
+fn in_order(parts: Vec<Along>) -> Option<Along> {
+    let mut parts = parts.into_iter();
+    let first = parts.next()?;
+    Some(Box::new(move |connection| {
+        let answer = first(connection)?;
+        if answer.is_ok() {
+            for part in parts {
+                // A refusal changes nothing there.
+                let _ = part(connection)?;
+            }
+        }
+        Ok(answer)
+    }))
 }

@@ -1,5 +1,5 @@
-//! Who may do what a registry and repository do not do for everybody: ask about several patients at once, change what is
-//! registered, remove it. The configuration says so ([`crate::config`]); the hosted actors ask here before anything else.
+//! Who may do what at a registry and repository of ours. The configuration says so ([`crate::config`]); the hosted actors ask
+//! here before anything else. Our own gateways are no callers here: they decide for themselves whom they answer.
 
 use crate::transactions::Caller;
 use crate::transactions::errors::{RegistryError, code};
@@ -16,15 +16,42 @@ pub enum Callers {
     Certified(Vec<String>),
 }
 
-/// Who may do what: by default nobody.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// Who may do what.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Permits {
+    /// ITI-41, ITI-42, ITI-61: submit.
+    pub submit: Callers,
+    /// ITI-18, ITI-43: ask and retrieve.
+    pub query: Callers,
+    /// ITI-44 at a tenant's own path: tell of its patients.
+    pub feed: Callers,
     /// ITI-51: ask about several patients at once.
     pub multi_patient: Callers,
     /// ITI-57, ITI-92: change metadata.
     pub update: Callers,
     /// ITI-62, ITI-86: remove metadata and documents.
     pub remove: Callers,
+}
+
+/// A region's own registry and repository are for whoever gets through to us, but for what not everybody should do.
+impl Default for Permits {
+    fn default() -> Self {
+        Self { submit: Callers::Anybody, query: Callers::Anybody, ..Self::nobody() }
+    }
+}
+
+impl Permits {
+    /// Nobody may do anything: what another tenant begins with.
+    pub fn nobody() -> Self {
+        Self {
+            submit: Callers::Nobody,
+            query: Callers::Nobody,
+            feed: Callers::Nobody,
+            multi_patient: Callers::Nobody,
+            update: Callers::Nobody,
+            remove: Callers::Nobody,
+        }
+    }
 }
 
 impl Callers {

@@ -128,6 +128,11 @@ fn summarise(output: Output, settings: &Settings) {
         ["community".to_owned(), format!("{} ({})", settings.community.name, settings.community.home)],
         ["mode".to_owned(), mode],
     ];
+    rows.extend(settings.tenants.iter().map(|tenant| {
+        let key = tenant.key();
+        let is = format!("{} ({}) at /hosted/{}", tenant.title, key.0, tenant.name);
+        ["tenant".to_owned(), is]
+    }));
     if let Some(soap) = &listen.soap {
         let clients =
             if soap.client_ca.is_some() { "mutual TLS" } else { "TLS, clients without certificate" };

@@ -5,6 +5,7 @@
 
 mod asynchronous;
 mod document;
+mod hosted;
 mod identity;
 mod listen;
 mod notified;
@@ -12,18 +13,21 @@ pub mod probe;
 mod problem;
 mod section;
 mod settings;
+mod tenants;
 
 use std::path::Path;
 
 pub use asynchronous::Asynchronous;
 pub use document::quoted;
+pub use hosted::{Hosted, Patients};
 pub use identity::{Cache, Discovery, Identity, Outside, Sender};
 pub use listen::{Listen, MllpListener, MllpsListener, PlainListener, TlsListener};
 pub use notified::{Destination, LinkChangeTarget, NotifiedConsumer, NotifiedPeer};
 pub use problem::{Position, Problem, Problems, Weight};
 pub use settings::{
-    Bridge, ClientTls, Community, Correlation, Federation, Hosted, Log, LogFormat, Mode, Patients, Settings,
+    Bridge, ClientTls, Community, Correlation, Federation, Log, LogFormat, Mode, Settings,
 };
+pub use tenants::{Federated, OWN, TenantSettings};
 
 /// Reads a configuration, with `path.to.key=value` overrides laid over it. Touches the disk: not for the runtime's threads.
 /// With the settings come the warnings.

@@ -7,17 +7,15 @@ use std::time::Duration;
 use hyper::Uri;
 
 use super::asynchronous::{self, Asynchronous};
+use super::hosted::{Hosted, Patients, hosted};
 use super::identity::{self, Identity};
 use super::listen::{self, Listen};
 use super::probe::{self, Validity};
 use super::section::{Report, Section};
-use crate::actors::document_repository::OnDemand;
-use crate::actors::permits::{Callers, Permits};
+use super::tenants::{self, TenantSettings};
 use crate::ids::{HomeCommunityId, Oid, PatientId};
 use crate::limits::{self, Limits};
-use crate::metadata::Code;
-use crate::metadata::validate::{self, CodeLists};
-use crate::registry::UnknownPatient;
+use crate::metadata::validate;
 
 /// A whole configuration.
 #[derive(Debug, Clone)]
@@ -30,6 +28,8 @@ pub struct Settings {
     pub data: PathBuf,
     /// What stands behind the gateway.
     pub mode: Mode,
+    /// Whose registries and repositories are here besides.
+    pub tenants: Vec<TenantSettings>,
     /// How other communities are asked; None with federation off.
     pub federation: Option<Federation>,
     /// Who is who; None where the gateway knows only what its table says.
@@ -64,36 +64,6 @@ pub enum Mode {
     Hosted(Hosted),
     /// `[bridge]`: the region's own registry and repositories.
     Bridge(Box<Bridge>),
-}
-
-/// `[hosted]` or `[standalone]`
-#[derive(Debug, Clone)]
-pub struct Hosted {
-    /// repositoryUniqueId.
-    pub repository: Oid,
-    /// Whose patients are accepted.
-    pub patients: Patients,
-    /// What a query about a patient whom nobody knows is answered with.
-    pub unknown_patient: UnknownPatient,
-    /// The affinity domain's code lists.
-    pub codes: Option<CodeLists>,
-    /// What becomes of a request for an on-demand document.
-    pub on_demand: OnDemand,
-    /// contentTypeCode of what ITI-64 does.
-    pub link_change_code: Option<Code>,
-    /// Who may do what not everybody may.
-    pub permits: Permits,
-}
-
-/// Whose patients a hosted registry accepts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Patients {
-    /// Those of `community.authorities`.
-    Own,
-    /// Anybody's.
-    Any,
-    /// Those of `community.authorities` whom a Patient Identity Feed announced.
-    Fed,
 }
 
 /// `[bridge]`
@@ -174,13 +144,12 @@ pub fn read(report: &Report<'_>) -> Option<Settings> {
     let federation = federation(&top, mode.as_ref());
     let identity = identity::read(&top);
     let asynchronous = asynchronous::read(&top);
-    let mut rules = rules(&top, mode.as_ref());
-    if let Some(Mode::Hosted(hosted) | Mode::Standalone(hosted)) = &mode
-        && let Some(codes) = hosted.codes.clone()
-    {
-        let settings = rules.take().unwrap_or_else(|| validate::Settings::built_in().clone());
-        rules = Some(settings.with_codes(codes));
-    }
+    let rules = rules(&top, mode.as_ref());
+    let tenants = tenants::read(&top, community.as_ref().and_then(Option::as_ref), mode.as_ref(), rules.as_ref());
+    let rules = match &mode {
+        Some(Mode::Hosted(hosted) | Mode::Standalone(hosted)) => hosted.rules(rules),
+        _ => rules,
+    };
     let limits = top.section("limits").map(limits).unwrap_or_default();
     let log = log(top.section("log"));
     if let (Some(Some(community)), Some(Mode::Hosted(hosted) | Mode::Standalone(hosted))) =
@@ -189,12 +158,27 @@ pub fn read(report: &Report<'_>) -> Option<Settings> {
         own_patients_have_an_authority(&top, community, hosted);
     }
     let has_index = identity.as_ref().is_some_and(|identity| !identity.domains.is_empty());
-    if let (Some(listen), Some(Mode::Bridge(_)), false) = (&listen, &mode, has_index) {
+    let has_patients = has_index || tenants.iter().any(|tenant| {
+        community.as_ref().and_then(Option::as_ref).is_some_and(|community| community.home == tenant.home)
+    });
+    if let (Some(listen), Some(Mode::Bridge(_)), false) = (&listen, &mode, has_patients) {
         listen.mllp_has_an_actor(&top);
     }
     top.close();
     let (community, listen, mode) = (community??, listen?, mode?);
-    Some(Settings { community, listen, data, mode, federation, identity, asynchronous, rules, limits, log })
+    Some(Settings {
+        community,
+        listen,
+        data,
+        mode,
+        tenants,
+        federation,
+        identity,
+        asynchronous,
+        rules,
+        limits,
+        log,
+    })
 }
 
 fn community(section: Section<'_>) -> Option<Community> {
@@ -304,95 +288,26 @@ fn mode(top: &Section<'_>) -> Option<Mode> {
     }
 }
 
-fn hosted(section: Section<'_>) -> Option<Hosted> {
-    let repository = section.required("repository");
-    let patients = [("own", Patients::Own), ("any", Patients::Any), ("fed", Patients::Fed)];
-    let patients = section.word("patients", &patients).unwrap_or(Patients::Own);
-    let unknown = [("empty", UnknownPatient::Empty), ("refuse", UnknownPatient::Refused)];
-    let unknown_patient = section.word("unknown_patient_queries", &unknown).unwrap_or_default();
-    let on_demand =
-        [("off", OnDemand::Off), ("assemble", OnDemand::Assemble), ("persist", OnDemand::Persist)];
-    let on_demand = section.word("on_demand", &on_demand).unwrap_or_default();
-    let codes = code_lists(&section);
-    let link_change_code = section.section("link_change_code").and_then(coded_value);
-    let permits = section.section("permit").map(permits).unwrap_or_default();
-    section.close();
-    Some(Hosted {
-        repository: repository?,
-        patients,
-        unknown_patient,
-        codes,
-        on_demand,
-        link_change_code,
-        permits,
-    })
-}
-
-/// The file of code lists; all that is wrong with it stops the start.
-fn code_lists(section: &Section<'_>) -> Option<CodeLists> {
-    let file: PathBuf = section.optional("codes")?;
-    let help = "docs/validation.md says what stands in it";
-    let text = match std::fs::read_to_string(&file) {
-        Ok(text) => text,
-        Err(error) => {
-            section.error("codes", format!("{} cannot be read: {error}", file.display()), help);
-            return None;
-        }
-    };
-    let lists = CodeLists::parse(&text);
-    for problem in lists.as_ref().err().into_iter().flatten() {
-        section.error("codes", format!("{}: {problem}", file.display()), help);
-    }
-    lists.ok()
-}
-
-fn coded_value(section: Section<'_>) -> Option<Code> {
-    let code: Option<String> = section.required("code");
-    let scheme: Option<String> = section.required("scheme");
-    let display: Option<String> = section.required("display");
-    section.close();
-    Some(Code { code: code?, scheme: scheme?, display: display? })
-}
-
-fn permits(section: Section<'_>) -> Permits {
-    let callers = |key| -> Option<Callers> {
-        let names: Vec<String> = section.has(key).then(|| section.list(key))?;
-        Some(match names.as_slice() {
-            [] => Callers::Nobody,
-            [all] if all == "*" => Callers::Anybody,
-            _ if names.iter().any(|name| name == "*") => {
-                let help = "write [\"*\"] for everybody, or the subjects of those who may";
-                section.error(key, "\"*\" stands beside names, which then mean nothing", help);
-                Callers::Nobody
-            }
-            _ => Callers::Certified(names),
-        })
-    };
-    let Permits { multi_patient, update, remove } = Permits::default();
-    let permits = Permits {
-        multi_patient: callers("multi_patient").unwrap_or(multi_patient),
-        update: callers("update").unwrap_or(update),
-        remove: callers("remove").unwrap_or(remove),
-    };
-    section.close();
-    permits
-}
-
 /// `[rules]`: the built-in levels of the metadata rules, and what is otherwise.
 fn rules(top: &Section<'_>, mode: Option<&Mode>) -> Option<validate::Settings> {
     let section = top.section("rules")?;
     if matches!(mode, Some(Mode::Bridge(_))) {
         let help = "leave it out: what is submitted goes to the registry behind; rules for a community's answers stand in \
-                    its own file";
+                    its own file, those of a tenant in its table";
         top.error("rules", "a bridge checks no submissions", help);
     }
-    let mut rules = validate::Settings::built_in().clone();
+    Some(laid_over(None, &section))
+}
+
+/// Levels of rules, laid over others.
+pub(super) fn laid_over(below: Option<&validate::Settings>, section: &Section<'_>) -> validate::Settings {
+    let mut rules = below.unwrap_or(validate::Settings::built_in()).clone();
     for (entry, setting) in section.pairs() {
         if let Err(problem) = rules.take(&entry.key, &setting) {
             section.error_at(entry.place, problem.to_string(), "docs/validation.md lists all rules");
         }
     }
-    Some(rules)
+    rules
 }
 
 fn bridge(section: Section<'_>) -> Option<Bridge> {

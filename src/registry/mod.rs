@@ -24,7 +24,7 @@ mod update;
 
 use std::sync::{Arc, OnceLock};
 
-use crate::ids::{Oid, PatientId};
+use crate::ids::{HomeCommunityId, Oid, PatientId};
 use crate::limits;
 use crate::metadata::validate;
 use crate::metadata::views::SubmissionSet;
@@ -48,9 +48,24 @@ use schema::TenantNumber;
 pub use stock::RegisteredDocument;
 pub use update::Update;
 
-/// Whose data: a community. Part of every key.
+/// Whose data: a community, or a facility of one. Part of every key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Tenant(pub Arc<str>);
+
+impl Tenant {
+    /// The tenant of a community, or of a facility in it.
+    pub fn new(home: &HomeCommunityId, facility: Option<&Oid>) -> Self {
+        match facility {
+            None => Self(home.to_urn().into()),
+            Some(facility) => Self(format!("{}/{facility}", home.to_urn()).into()),
+        }
+    }
+
+    /// Its community's homeCommunityId.
+    pub fn home(&self) -> &str {
+        self.0.split('/').next().unwrap_or_default()
+    }
+}
 
 /// What the registry of one tenant demands.
 #[derive(Debug, Clone, Default)]
@@ -218,12 +233,22 @@ impl Registry {
     }
 
     /// Merges a patient into another, with everything that is registered (ITI TF-2: 3.8.4.2.3). Durable on return; where it
-    /// is refused, nothing has changed.
-    pub async fn merge(&self, surviving: PatientId, subsumed: PatientId) -> Result<Answer<()>, StoreError> {
+    /// is refused, nothing has changed. `along` is other registries' part in the same transaction, whose refusal changes
+    /// nothing here.
+    pub async fn merge(
+        &self,
+        surviving: PatientId,
+        subsumed: PatientId,
+        along: Option<Joined>,
+    ) -> Result<Answer<()>, StoreError> {
         let registry = self.clone();
         let merge = move |connection: &Connection| {
             let tenant = TenantNumber::find(connection, &registry.tenant.0)?.unwrap_or(TenantNumber(0));
-            patients::merge(connection, tenant, &registry.settings, &surviving, &subsumed)
+            let merged = patients::merge(connection, tenant, &registry.settings, &surviving, &subsumed)?;
+            if let (Ok(()), Some(along)) = (&merged, along) {
+                let _ = along(connection)?;
+            }
+            Ok(merged)
         };
         self.store.write(merge).await
     }
@@ -270,8 +295,8 @@ impl Registry {
     }
 
     /// Whose registry it is.
-    pub fn tenant_name(&self) -> &str {
-        &self.tenant.0
+    pub fn whose(&self) -> &Tenant {
+        &self.tenant
     }
 
     /// What this registry demands.

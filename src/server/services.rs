@@ -14,25 +14,29 @@ use crate::wire::xml::Element;
 
 /// Where a service is offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum Place<'a> {
     /// `/services/iti-NN`, and `/services`.
     Services,
     /// `/services/iti-NN` only: for a message that would be taken for another's at the common path (ITI-46 for ITI-44).
     OwnPath,
     /// `/hosted/iti-NN`: what the region hosts itself, without federation.
     Hosted,
+    /// `/hosted/NAME/iti-NN`: what is hosted for a tenant. Nothing else in a request says whose data are meant.
+    Tenant(&'a str),
 }
 
-impl Place {
-    fn prefix(self) -> &'static str {
-        match self {
-            Self::Services | Self::OwnPath => "/services",
-            Self::Hosted => "/hosted",
-        }
-    }
+/// Where everything of [`Place::Services`] is offered at once.
+const COMMON_PATH: &str = "/services";
+
+impl Place<'_> {
     /// The path of a transaction here.
     pub fn path(self, transaction: &Transaction) -> String {
-        format!("{}/{}", self.prefix(), transaction.id.to_ascii_lowercase())
+        let id = transaction.id.to_ascii_lowercase();
+        match self {
+            Self::Services | Self::OwnPath => format!("{COMMON_PATH}/{id}"),
+            Self::Hosted => format!("/hosted/{id}"),
+            Self::Tenant(name) => format!("/hosted/{name}/{id}"),
+        }
     }
 }
 
@@ -48,11 +52,11 @@ impl Services {
         Self::default()
     }
     /// Offers a service. Another one for the same transaction at the same place is replaced.
-    pub fn offer(&mut self, place: Place, service: Service) -> &mut Self {
+    pub fn offer(&mut self, place: Place<'_>, service: Service) -> &mut Self {
         let service = Arc::new(service);
         let mut paths = vec![place.path(service.transaction)];
         if place == Place::Services {
-            paths.push(place.prefix().to_owned());
+            paths.push(COMMON_PATH.to_owned());
         }
         for path in paths {
             let there = self.endpoints.entry(path).or_default();
@@ -63,10 +67,11 @@ impl Services {
     }
     /// The paths of single transactions, for those who ask where everything is.
     pub fn paths(&self) -> impl Iterator<Item = (&'static Transaction, &str)> {
-        let single = self.endpoints.iter().filter(|(path, _)| path.as_str() != Place::Services.prefix());
+        let single = self.endpoints.iter().filter(|(path, _)| path.as_str() != COMMON_PATH);
         single.flat_map(|(path, there)| there.iter().map(move |service| (service.transaction, path.as_str())))
     }
-    /// What answers at a path, with or without a slash at its end.
+    /// What answers at a path, with or without a slash at its end. Paths are compared as they came: nothing in them is
+    /// decoded, and no other spelling of one leads anywhere (attack 49).
     pub(super) fn at(&self, path: &str) -> Option<&[Arc<Service>]> {
         self.endpoints.get(path.strip_suffix('/').unwrap_or(path)).map(Vec::as_slice)
     }

@@ -37,5 +37,6 @@ mod server_front;
 mod soap_call;
 mod soap_forms;
 mod support;
+mod tenants;
 mod transactions;
 mod validation;

@@ -17,8 +17,23 @@ use crate::transactions::identity::{Answer, ErrorCode, Feed, FeedEvent, Identity
 use crate::transactions::iti64::LinkChange;
 
 impl DocumentRegistry {
-    /// ITI-8, ITI-44. Durable on return; where it is refused, nothing has changed.
-    pub async fn patient_identity_feed(&self, feed: Feed, caller: &Caller) -> Answer<()> {
+    /// ITI-44 at a tenant's own path, for those who are permitted to tell of its patients.
+    pub async fn permitted_feed(&self, feed: Feed, caller: &Caller) -> Answer<()> {
+        if !self.permits().feed.include(caller) {
+            let text = "this caller is not permitted to tell of patients here";
+            return Err(vec![IdentityError::new(ErrorCode::InternalError, Place::Message, text)]);
+        }
+        self.patient_identity_feed(feed, None, caller).await
+    }
+
+    /// ITI-8, ITI-44. Durable on return; where it is refused, nothing has changed. `along` is what a merge means to other
+    /// registries that hear the same feed.
+    pub async fn patient_identity_feed(
+        &self,
+        feed: Feed,
+        along: Option<Along>,
+        caller: &Caller,
+    ) -> Answer<()> {
         let answered = match &feed.event {
             FeedEvent::Announce { identifiers, .. } => {
                 let mut known = Vec::new();
@@ -43,7 +58,7 @@ impl DocumentRegistry {
                     return Err(foreign.map(|(_, place)| self::foreign(place)).collect());
                 };
                 self.check_source(into, &feed, 1)?;
-                self.registry.merge(into.clone(), from.clone()).await
+                self.registry.merge(into.clone(), from.clone(), along).await
             }
         };
         answered.unwrap_or_else(|error| Err(vec![failed(&error, caller)]))

@@ -2,6 +2,7 @@
 //! nothing else.
 
 mod delivery;
+mod hosting;
 mod identity;
 mod load;
 mod patients;
@@ -30,8 +31,9 @@ use crate::federation::directory::Directory;
 use crate::identity::index::Index;
 use crate::server::{Exposure, Front, ListenError, ListenerSettings, Listeners, Services, TlsFiles};
 
+pub use self::hosting::MIGRATIONS;
 pub use self::load::load;
-pub use self::region::{MIGRATIONS, directory, directory_settings, registry};
+pub use self::region::{directory, directory_settings, registry};
 
 /// Where a region listens: what `ready` tells.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -51,7 +53,7 @@ pub struct Bound {
     /// Health, metrics, status.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operator: Option<String>,
-    /// URLs by transaction: `iti18`, and `hosted-iti18` for what answers without federation.
+    /// URLs by transaction: `iti18`, `hosted-iti18` for what answers without federation, `hosted-NAME-iti18` of a tenant.
     pub endpoints: BTreeMap<String, String>,
 }
 
@@ -220,7 +222,11 @@ impl Running {
 fn paths(services: &Services) -> Vec<(String, String)> {
     let name = |id: &str, path: &str| {
         let id = id.to_ascii_lowercase().replace('-', "");
-        if path.starts_with("/hosted/") { format!("hosted-{id}") } else { id }
+        match path.strip_prefix("/hosted/").map(|rest| rest.split_once('/')) {
+            Some(Some((tenant, _))) => format!("hosted-{tenant}-{id}"),
+            Some(None) => format!("hosted-{id}"),
+            None => id,
+        }
     };
     services.paths().map(|(transaction, path)| (name(transaction.id, path), path.to_owned())).collect()
 }

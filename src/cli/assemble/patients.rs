@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::identity::Identity;
 use crate::actors::document_registry::DocumentRegistry;
 use crate::actors::identity_feed::FeedReceivers;
-use crate::actors::own_community::Hosted;
 use crate::actors::pdq_supplier::PdqSupplier;
 use crate::actors::pix_manager::PixManager;
 use crate::ids::HomeCommunityId;
@@ -19,20 +18,18 @@ use crate::wire::hl7v2::Charset;
 pub struct PatientActors {
     manager: Option<PixManager>,
     supplier: Option<PdqSupplier>,
-    registry: Option<DocumentRegistry>,
+    /// Those of our own community; the first is the region's own, if it has one here.
+    registries: Vec<DocumentRegistry>,
 }
 
 impl PatientActors {
     /// Those of a region.
-    pub fn new(identity: Option<&Identity>, hosted: Option<&Hosted>) -> Self {
+    pub fn new(identity: Option<&Identity>, registries: Vec<DocumentRegistry>) -> Self {
         let index = identity.and_then(|room| Some((room.index.clone()?, Arc::clone(&room.domains))));
         Self {
             manager: index.clone().map(|(index, domains)| PixManager::new(index, domains)),
             supplier: index.map(|(index, domains)| PdqSupplier::new(index, domains)),
-            registry: hosted.map(|hosted| {
-                let domains = identity.map(|room| Arc::clone(&room.domains)).unwrap_or_default();
-                hosted.registry.clone().with_domains(domains)
-            }),
+            registries,
         }
     }
 
@@ -73,14 +70,14 @@ impl PatientActors {
         if let Some(supplier) = self.supplier.clone() {
             services = services.with_pdq_supplier(supplier);
         }
-        match self.registry.clone() {
+        match self.registries.first().cloned() {
             Some(registry) => services.with_link_changes(registry),
             None => services,
         }
     }
 
     fn receivers(&self) -> Option<FeedReceivers> {
-        let (manager, registry) = (self.manager.clone(), self.registry.clone());
-        (manager.is_some() || registry.is_some()).then_some(FeedReceivers { manager, registry })
+        let (manager, registries) = (self.manager.clone(), self.registries.clone());
+        (manager.is_some() || !registries.is_empty()).then_some(FeedReceivers { manager, registries })
     }
 }

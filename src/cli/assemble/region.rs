@@ -8,16 +8,15 @@ use tokio::task::JoinHandle;
 
 use super::super::{Exit, Stop};
 use super::delivery;
+use super::hosting::{Housing, MIGRATIONS, offer_gateway, offer_hosted};
 use super::identity::Identity;
 use super::patients::PatientActors;
-use crate::actors::document_registry::DocumentRegistry;
-use crate::actors::document_repository::{DocumentList, DocumentRepository};
 use crate::actors::initiating_gateway::InitiatingGateway;
 use crate::actors::notifier::Notifier;
-use crate::actors::own_community::{Hosted, OwnCommunity};
+use crate::actors::own_community::OwnCommunity;
 use crate::actors::responding_gateway::RespondingGateway;
 use crate::actors::submission_relay::SubmissionRelay;
-use crate::config::{self, Asynchronous, ClientTls, Federation, Mode, Patients, Settings};
+use crate::config::{self, Asynchronous, ClientTls, Federation, Mode, Settings};
 use crate::delivery::outbox::Outbox;
 use crate::federation::breaker::RetryBudget;
 use crate::federation::bridge::Bridge;
@@ -27,19 +26,12 @@ use crate::federation::line::{Line, Prudence, PrudenceSettings};
 use crate::federation::member::{Member, Role};
 use crate::federation::{Correlate, Source};
 use crate::identity;
-use crate::registry::{self, KnownBy, Registry, RegistrySettings, Tenant};
-use crate::repository::{self, Opening, Repository};
+use crate::registry::Registry;
 use crate::server::{Exchange, Hl7Services, Place, Service, Services};
-use crate::store::{Migration, Store, StoreError};
+use crate::store::{Store, StoreError};
 use crate::transactions::iti18::ITI18;
-use crate::transactions::iti38::ITI38;
-use crate::transactions::iti39::ITI39;
 use crate::transactions::iti42::ITI42;
 use crate::transactions::iti43::ITI43;
-use crate::transactions::iti51::ITI51;
-use crate::transactions::iti57::ITI57;
-use crate::transactions::iti61::ITI61;
-use crate::transactions::iti92::ITI92;
 use crate::wire::hl7v2::Charset;
 use crate::wire::http::{Client, ClientSettings, TlsClient};
 use crate::wire::soap::{AllowedReplies, Endpoint, Replies};
@@ -47,7 +39,7 @@ use crate::wire::soap::{AllowedReplies, Endpoint, Replies};
 /// A region's actors.
 pub struct Region {
     store: Option<Store>,
-    hosted: Option<Hosted>,
+    housing: Housing,
     relay: Option<Relay>,
     federated: Option<Federated>,
     identity: Option<Identity>,
@@ -84,45 +76,48 @@ impl Region {
         let member = Arc::new(Member::new(Role::Own, &community.name, community.home.clone(), Vec::new()));
         let mut region = Self {
             store: None,
-            hosted: None,
+            housing: Housing::default(),
             relay: None,
             federated: None,
             identity: None,
             patients: PatientActors::default(),
             outbox: None,
         };
-        let source: Arc<dyn Source> = match &settings.mode {
-            Mode::Standalone(mode) | Mode::Hosted(mode) => {
-                let (store, hosted) = host(settings, mode).map_err(|error| unusable(settings, &error))?;
-                region.store = Some(store);
-                region.hosted = Some(hosted.clone());
-                Arc::new(hosted)
+        let has_index = settings.identity.as_ref().is_some_and(|identity| !identity.domains.is_empty());
+        let has_tenants = settings.own().is_some() || !settings.tenants.is_empty();
+        if has_index || has_tenants {
+            let open = || {
+                let store = Store::open(&settings.data, MIGRATIONS)?;
+                Ok((Housing::open(settings, &store)?, store))
+            };
+            let (housing, store) = open().map_err(|error| unusable(settings, &error))?;
+            (region.housing, region.store) = (housing, Some(store));
+        }
+        let main: Option<Arc<dyn Source>> = match &settings.mode {
+            Mode::Standalone(_) | Mode::Hosted(_) => {
+                region.housing.own().map(|hosted| Arc::new(hosted.clone()) as _)
             }
             Mode::Bridge(bridge) => {
                 let client = client(bridge.tls.as_ref())?;
-                if settings.identity.as_ref().is_some_and(|identity| !identity.domains.is_empty()) {
-                    let store = Store::open(&settings.data, MIGRATIONS);
-                    region.store = Some(store.map_err(|error| unusable(settings, &error))?);
-                }
                 region.relay = Some(Relay {
                     relay: SubmissionRelay::new(client.clone(), settings.limits.clone()),
                     iti41: bridge.iti41.clone(),
                     iti42: bridge.iti42.clone(),
                 });
-                Arc::new(lines(settings, bridge, &client, &member))
+                Some(Arc::new(lines(settings, bridge, &client, &member)))
             }
         };
         if let Some(identity) = &settings.identity {
             let room = Identity::open(settings, identity, region.store.as_ref())?;
-            if let Some(hosted) = &mut region.hosted {
-                hosted.registry = hosted.registry.clone().with_domains(Arc::clone(&room.domains));
-            }
+            region.housing.set_domains(&room.domains);
             let outbox = region.store.as_ref().map(|store| delivery::outbox(settings, store));
             region.outbox = outbox.transpose()?;
             region.identity = Some(room);
         }
-        region.patients = PatientActors::new(region.identity.as_ref(), region.hosted.as_ref());
-        if let Some(federation) = &settings.federation {
+        region.patients = PatientActors::new(region.identity.as_ref(), region.housing.registries(&community.home));
+        if let (Some(federation), Some(source)) =
+            (&settings.federation, region.housing.own_source(main, settings))
+        {
             let table = Arc::new(CorrelationTable::new(rows(federation)));
             let correlate: Arc<dyn Correlate> = match (&region.identity, &settings.identity) {
                 (Some(room), Some(identity)) => {
@@ -176,18 +171,19 @@ impl Region {
             delivery::offer_deferred(&mut services, settings, discovery, self.store.as_ref(), exchange);
         }
         self.patients.offer(&mut services, &settings.community.home);
-        if let Some(hosted) = &self.hosted {
+        if let Some(hosted) = self.housing.own() {
             offer_hosted(&mut services, Place::Services, hosted);
         }
         if let Some(relay) = &self.relay {
             relay.offer(&mut services);
         }
         if let Some(federated) = &self.federated {
-            if let Some(hosted) = &self.hosted {
+            if let Some(hosted) = self.housing.own() {
                 offer_hosted(&mut services, Place::Hosted, hosted);
             }
             federated.offer(&mut services);
         }
+        self.housing.offer_tenants(&mut services, settings);
         services
     }
 
@@ -281,159 +277,13 @@ impl Federated {
                 async move { gateway.retrieve_document_set(request, &caller).await }
             }),
         );
-        let gateway = responding.clone();
-        services.offer(
-            place,
-            Service::query(&ITI38, move |request, caller| {
-                let gateway = gateway.clone();
-                async move { gateway.cross_gateway_query(request, &caller).await }
-            }),
-        );
-        services.offer(
-            place,
-            Service::retrieve(&ITI39, move |request, caller| {
-                let gateway = responding.clone();
-                async move { gateway.cross_gateway_retrieve(request, &caller).await }
-            }),
-        );
+        offer_gateway(services, place, responding);
     }
 }
-
-fn offer_hosted(services: &mut Services, place: Place, hosted: &Hosted) {
-    let Hosted { registry, repository } = hosted.clone();
-    let permits = registry.permits().clone();
-    if permits.remove.any() {
-        let actor = registry.clone();
-        services.offer(
-            place,
-            Service::remove_metadata(move |request, caller| {
-                let registry = actor.clone();
-                async move { registry.remove_metadata(request, &caller).await }
-            })
-            .rehearsing(),
-        );
-        let actor = repository.clone();
-        services.offer(
-            place,
-            Service::remove_documents(move |request, caller| {
-                let repository = actor.clone();
-                async move { repository.remove_documents(request, &caller).await }
-            })
-            .rehearsing(),
-        );
-    }
-    if permits.update.any() {
-        let actor = registry.clone();
-        services.offer(
-            place,
-            Service::register(&ITI57, move |submission, caller| {
-                let registry = actor.clone();
-                async move { registry.update_document_set(submission, &caller).await }
-            })
-            .rehearsing(),
-        );
-        let actor = registry.clone();
-        services.offer(
-            place,
-            Service::register(&ITI92, move |submission, caller| {
-                let registry = actor.clone();
-                async move { registry.restricted_update_document_set(submission, &caller).await }
-            })
-            .rehearsing(),
-        );
-    }
-    if permits.multi_patient.any() {
-        let actor = registry.clone();
-        services.offer(
-            place,
-            Service::query(&ITI51, move |request, caller| {
-                let registry = actor.clone();
-                async move { registry.multi_patient_stored_query(request, &caller).await }
-            }),
-        );
-    }
-    let actor = registry.clone();
-    services.offer(
-        place,
-        Service::query(&ITI18, move |request, caller| {
-            let registry = actor.clone();
-            async move { registry.registry_stored_query(request, &caller).await }
-        }),
-    );
-    let actor = registry.clone();
-    services.offer(
-        place,
-        Service::register(&ITI42, move |submission, caller| {
-            let registry = actor.clone();
-            async move { registry.register_document_set(submission, &caller).await }
-        })
-        .rehearsing(),
-    );
-    services.offer(
-        place,
-        Service::register(&ITI61, move |submission, caller| {
-            let registry = registry.clone();
-            async move { registry.register_on_demand_document_entry(submission, &caller).await }
-        })
-        .rehearsing(),
-    );
-    let actor = repository.clone();
-    services.offer(
-        place,
-        Service::provide(move |request, parts, caller| {
-            let repository = actor.clone();
-            async move { repository.provide_and_register(request, parts, &caller).await }
-        })
-        .rehearsing(),
-    );
-    services.offer(
-        place,
-        Service::retrieve(&ITI43, move |request, caller| {
-            let repository = repository.clone();
-            async move { repository.retrieve_document_set(request, &caller).await }
-        }),
-    );
-}
-
-/// The tables of every room that keeps some.
-pub const MIGRATIONS: &[Migration] =
-    &[registry::MIGRATION, repository::MIGRATION, identity::index::MIGRATION, crate::delivery::MIGRATION];
 
 /// The registry that a region hosts; None in bridge mode.
 pub fn registry(settings: &Settings, store: &Store) -> Option<Registry> {
-    let (Mode::Standalone(mode) | Mode::Hosted(mode)) = &settings.mode else { return None };
-    Some(hosted_registry(settings, mode, store))
-}
-
-fn hosted_registry(settings: &Settings, mode: &config::Hosted, store: &Store) -> Registry {
-    let authorities = match mode.patients {
-        Patients::Any => Vec::new(),
-        Patients::Own | Patients::Fed => settings.community.authorities.clone(),
-    };
-    let demands = RegistrySettings {
-        authorities,
-        known_by: match mode.patients {
-            Patients::Fed => KnownBy::Feed,
-            Patients::Own | Patients::Any => KnownBy::Submissions,
-        },
-        unknown_patient: mode.unknown_patient,
-        relinking_content_type: mode.link_change_code.clone(),
-        max_results: settings.limits.max_query_results,
-        rules: settings.rules.clone(),
-    };
-    Registry::new(store.clone(), Tenant(settings.community.home.to_urn().into()), demands)
-}
-
-fn host(settings: &Settings, mode: &config::Hosted) -> Result<(Store, Hosted), StoreError> {
-    let store = Store::open(&settings.data, MIGRATIONS)?;
-    let registry = hosted_registry(settings, mode, &store);
-    let tenant: Arc<str> = settings.community.home.to_urn().into();
-    let opening = Opening::new(&settings.data, tenant, mode.repository.clone());
-    let repository = Repository::open(store.clone(), opening)?;
-    let repository =
-        DocumentRepository::new(repository, registry.clone(), settings.limits.clone(), mode.permits.clone())
-            .with_on_demand(mode.on_demand, Arc::new(DocumentList));
-    Ok((store, Hosted { registry: DocumentRegistry::new(registry, mode.permits.clone()), repository }))
+    Some(settings.own()?.registry(settings, store))
 }
 
 fn unusable(settings: &Settings, error: &StoreError) -> Stop {

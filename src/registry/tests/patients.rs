@@ -24,7 +24,7 @@ impl Hosted {
         self.registry.announce(patients.collect()).await.unwrap()
     }
     async fn merge(&self, surviving: &str, subsumed: &str) -> Answer<()> {
-        self.registry.merge(id(surviving), id(subsumed)).await.unwrap()
+        self.registry.merge(id(surviving), id(subsumed), None).await.unwrap()
     }
     /// The ids of a patient's entries, each of which names that patient wherever it says whose it is.
     async fn entries_of(&self, patient: &str) -> Vec<String> {
@@ -164,7 +164,7 @@ async fn tenants_know_their_own_patients() {
         Tenant("urn:oid:1.2.3.9".into()),
         RegistrySettings { known_by: KnownBy::Feed, ..RegistrySettings::default() },
     );
-    assert!(other.merge(id(OTHER_PATIENT), id(PATIENT)).await.unwrap().is_err());
+    assert!(other.merge(id(OTHER_PATIENT), id(PATIENT), None).await.unwrap().is_err());
     let submission = Draft::new().submission();
     let digest = digest(&submission);
     assert!(matches!(other.register(submission, digest, None).await, Ok(Registered::Refused(_))));

@@ -313,7 +313,7 @@ async fn wrong_link_changes_change_nothing() {
     for cx in [PATIENT, OTHER_PATIENT, gone] {
         hosted.registry.announce(vec![(Place::Identifier(1), id(cx))]).await.unwrap().unwrap();
     }
-    hosted.registry.merge(id(OTHER_PATIENT), id(gone)).await.unwrap().unwrap();
+    hosted.registry.merge(id(OTHER_PATIENT), id(gone), None).await.unwrap().unwrap();
     hosted.accept(&Draft::new().entry(local(&uuid(), LOCAL))).await;
     let stranger = id("P9^^^&1.2.3&ISO");
     let (unknown, duplicate) = (ErrorCode::UnknownKeyIdentifier, ErrorCode::DuplicateKeyIdentifier);

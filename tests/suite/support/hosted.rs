@@ -1,5 +1,6 @@
 //! A stand-alone registry and repository in this process, and messages to it over a socket.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -29,28 +30,56 @@ const CONFIG: &str = "[community]\nhome = \"urn:oid:1.2.3\"\nname = \"試験\"\n
     \"127.0.0.1:0\"\n[standalone]\nrepository = \"1.2.3.4\"\npatients = \"any\"\n\
     permit = { update = [\"*\"], remove = [\"*\"] }\n";
 
+/// A registry and repository, or one of its tenants.
 pub struct Standalone {
-    running: Running,
+    running: Arc<Running>,
     client: Client,
+    /// What the names of its endpoints begin with.
+    prefix: String,
     /// Its data lie there.
-    pub folder: TempDir,
+    pub folder: Arc<TempDir>,
 }
 
 impl Standalone {
     /// Starts one with settings laid over the usual ones.
     pub async fn start(overrides: &[&str]) -> Self {
-        let folder = TempDir::new();
+        Self::configured(CONFIG, overrides).await
+    }
+
+    /// Starts what a configuration says.
+    pub async fn configured(configuration: &str, overrides: &[&str]) -> Self {
+        Self::in_folder(Arc::new(TempDir::new()), configuration, overrides).await
+    }
+
+    /// The same where something has been before.
+    pub async fn in_folder(folder: Arc<TempDir>, configuration: &str, overrides: &[&str]) -> Self {
         let file = folder.path().join("sekisho.toml");
-        std::fs::write(&file, CONFIG).unwrap();
+        std::fs::write(&file, configuration).unwrap();
         let overrides: Vec<_> = overrides.iter().map(|text| (*text).to_owned()).collect();
         let running = Running::start(&file, &overrides).await.map_err(|stop| stop.message).unwrap();
-        Self { running, client: Client::new(&ClientSettings::default()).unwrap(), folder }
+        let client = Client::new(&ClientSettings::default()).unwrap();
+        Self { running: Arc::new(running), client, prefix: String::new(), folder }
+    }
+
+    /// A tenant in the same process.
+    pub fn tenant(&self, name: &str) -> Self {
+        Self {
+            running: Arc::clone(&self.running),
+            client: self.client.clone(),
+            prefix: format!("hosted-{name}-"),
+            folder: Arc::clone(&self.folder),
+        }
+    }
+
+    /// The process.
+    pub fn running(&self) -> &Running {
+        &self.running
     }
 
     /// Where a transaction is answered, if it is.
     pub fn url(&self, transaction: &Transaction) -> Option<Uri> {
         let name = transaction.id.to_ascii_lowercase().replace('-', "");
-        self.running.bound().endpoints.get(&name).map(|url| url.parse().unwrap())
+        self.running.bound().endpoints.get(&format!("{}{name}", self.prefix)).map(|url| url.parse().unwrap())
     }
 
     /// Sends a body, and gives the answer, which has the transaction's own action.
@@ -131,9 +160,10 @@ impl Standalone {
         peer.submit(&url, submission, parts.collect()).await.unwrap()
     }
 
-    /// Stops it, and gives its folder.
-    pub async fn stop(self) -> TempDir {
-        self.running.shutdown().await;
+    /// Stops it, once its tenants are dropped, and gives its folder.
+    pub async fn stop(self) -> Arc<TempDir> {
+        let running = Arc::into_inner(self.running).expect("a tenant is still in use");
+        running.shutdown().await;
         self.folder
     }
 }

@@ -36,7 +36,7 @@ impl Region {
         let domains = Arc::new(domains());
         index.set_domains(Arc::clone(&domains));
         let manager = PixManager::new(index.clone(), Arc::clone(&domains));
-        let receivers = FeedReceivers { manager: Some(manager.clone()), registry: None };
+        let receivers = FeedReceivers { manager: Some(manager.clone()), registries: Vec::new() };
         let services = Hl7Services::new(Charset::Utf8)
             .with_feed(receivers)
             .with_pix_manager(manager)

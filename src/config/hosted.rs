@@ -1,0 +1,139 @@
+//! A registry and repository of ours: `[hosted]`, `[standalone]`, and what `[[tenants]]` have in common with them.
+
+use std::path::PathBuf;
+
+use super::section::Section;
+use crate::actors::document_repository::OnDemand;
+use crate::actors::permits::{Callers, Permits};
+use crate::ids::Oid;
+use crate::metadata::Code;
+use crate::metadata::validate::{self, CodeLists};
+use crate::registry::UnknownPatient;
+
+/// `[hosted]` or `[standalone]`
+#[derive(Debug, Clone)]
+pub struct Hosted {
+    /// repositoryUniqueId.
+    pub repository: Oid,
+    /// Whose patients are accepted.
+    pub patients: Patients,
+    /// What a query about a patient whom nobody knows is answered with.
+    pub unknown_patient: UnknownPatient,
+    /// The affinity domain's code lists.
+    pub codes: Option<CodeLists>,
+    /// What becomes of a request for an on-demand document.
+    pub on_demand: OnDemand,
+    /// contentTypeCode of what ITI-64 does.
+    pub link_change_code: Option<Code>,
+    /// Who may do what not everybody may.
+    pub permits: Permits,
+}
+
+impl Hosted {
+    /// The metadata rules here: those that hold anyway, with the affinity domain's code lists.
+    pub fn rules(&self, rules: Option<validate::Settings>) -> Option<validate::Settings> {
+        let Some(codes) = self.codes.clone() else { return rules };
+        Some(rules.unwrap_or_else(|| validate::Settings::built_in().clone()).with_codes(codes))
+    }
+}
+
+/// Whose patients a hosted registry accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patients {
+    /// Those of the community's authorities, or of the tenant's.
+    Own,
+    /// Anybody's.
+    Any,
+    /// Those of them whom a Patient Identity Feed announced.
+    Fed,
+}
+
+/// `[hosted]` or `[standalone]`: whoever gets through to us may submit and ask, unless it says otherwise.
+pub(super) fn hosted(section: Section<'_>) -> Option<Hosted> {
+    let hosted = holding(&section, Permits::default());
+    section.close();
+    hosted
+}
+
+/// The keys of any registry and repository of ours; `permits` is what holds where nothing is written.
+pub(super) fn holding(section: &Section<'_>, permits: Permits) -> Option<Hosted> {
+    let repository = section.required("repository");
+    let patients = [("own", Patients::Own), ("any", Patients::Any), ("fed", Patients::Fed)];
+    let patients = section.word("patients", &patients).unwrap_or(Patients::Own);
+    let unknown = [("empty", UnknownPatient::Empty), ("refuse", UnknownPatient::Refused)];
+    let unknown_patient = section.word("unknown_patient_queries", &unknown).unwrap_or_default();
+    let on_demand =
+        [("off", OnDemand::Off), ("assemble", OnDemand::Assemble), ("persist", OnDemand::Persist)];
+    let on_demand = section.word("on_demand", &on_demand).unwrap_or_default();
+    let codes = code_lists(section);
+    let link_change_code = section.section("link_change_code").and_then(coded_value);
+    let permits = match section.section("permit") {
+        Some(written) => permitted(written, permits),
+        None => permits,
+    };
+    Some(Hosted {
+        repository: repository?,
+        patients,
+        unknown_patient,
+        codes,
+        on_demand,
+        link_change_code,
+        permits,
+    })
+}
+
+/// The file of code lists; all that is wrong with it stops the start.
+fn code_lists(section: &Section<'_>) -> Option<CodeLists> {
+    let file: PathBuf = section.optional("codes")?;
+    let help = "docs/validation.md says what stands in it";
+    let text = match std::fs::read_to_string(&file) {
+        Ok(text) => text,
+        Err(error) => {
+            section.error("codes", format!("{} cannot be read: {error}", file.display()), help);
+            return None;
+        }
+    };
+    let lists = CodeLists::parse(&text);
+    for problem in lists.as_ref().err().into_iter().flatten() {
+        section.error("codes", format!("{}: {problem}", file.display()), help);
+    }
+    lists.ok()
+}
+
+fn coded_value(section: Section<'_>) -> Option<Code> {
+    let code: Option<String> = section.required("code");
+    let scheme: Option<String> = section.required("scheme");
+    let display: Option<String> = section.required("display");
+    section.close();
+    Some(Code { code: code?, scheme: scheme?, display: display? })
+}
+
+fn permitted(section: Section<'_>, mut permits: Permits) -> Permits {
+    let callers = |key| -> Option<Callers> {
+        let names: Vec<String> = section.has(key).then(|| section.list(key))?;
+        Some(match names.as_slice() {
+            [] => Callers::Nobody,
+            [all] if all == "*" => Callers::Anybody,
+            _ if names.iter().any(|name| name == "*") => {
+                let help = "write [\"*\"] for everybody, or the subjects of those who may";
+                section.error(key, "\"*\" stands beside names, which then mean nothing", help);
+                Callers::Nobody
+            }
+            _ => Callers::Certified(names),
+        })
+    };
+    for (key, who) in [
+        ("submit", &mut permits.submit),
+        ("query", &mut permits.query),
+        ("feed", &mut permits.feed),
+        ("multi_patient", &mut permits.multi_patient),
+        ("update", &mut permits.update),
+        ("remove", &mut permits.remove),
+    ] {
+        if let Some(named) = callers(key) {
+            *who = named;
+        }
+    }
+    section.close();
+    permits
+}
