@@ -24,9 +24,7 @@ pub use identity::{Cache, Discovery, Identity, Outside, Sender};
 pub use listen::{Listen, MllpListener, MllpsListener, PlainListener, TlsListener};
 pub use notified::{Destination, LinkChangeTarget, NotifiedConsumer, NotifiedPeer};
 pub use problem::{Position, Problem, Problems, Weight};
-pub use settings::{
-    Bridge, ClientTls, Community, Correlation, Federation, Log, LogFormat, Mode, Settings,
-};
+pub use settings::{Bridge, ClientTls, Community, Correlation, Federation, Log, LogFormat, Mode, Settings};
 pub use tenants::{Federated, OWN, TenantSettings};
 
 /// Reads a configuration, with `path.to.key=value` overrides laid over it. Touches the disk: not for the runtime's threads.

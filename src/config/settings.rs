@@ -145,7 +145,8 @@ pub fn read(report: &Report<'_>) -> Option<Settings> {
     let identity = identity::read(&top);
     let asynchronous = asynchronous::read(&top);
     let rules = rules(&top, mode.as_ref());
-    let tenants = tenants::read(&top, community.as_ref().and_then(Option::as_ref), mode.as_ref(), rules.as_ref());
+    let tenants =
+        tenants::read(&top, community.as_ref().and_then(Option::as_ref), mode.as_ref(), rules.as_ref());
     let rules = match &mode {
         Some(Mode::Hosted(hosted) | Mode::Standalone(hosted)) => hosted.rules(rules),
         _ => rules,
@@ -158,9 +159,10 @@ pub fn read(report: &Report<'_>) -> Option<Settings> {
         own_patients_have_an_authority(&top, community, hosted);
     }
     let has_index = identity.as_ref().is_some_and(|identity| !identity.domains.is_empty());
-    let has_patients = has_index || tenants.iter().any(|tenant| {
-        community.as_ref().and_then(Option::as_ref).is_some_and(|community| community.home == tenant.home)
-    });
+    let has_patients = has_index
+        || tenants.iter().any(|tenant| {
+            community.as_ref().and_then(Option::as_ref).is_some_and(|community| community.home == tenant.home)
+        });
     if let (Some(listen), Some(Mode::Bridge(_)), false) = (&listen, &mode, has_patients) {
         listen.mllp_has_an_actor(&top);
     }

@@ -82,7 +82,9 @@ pub(super) fn read(
     };
     let mut tenants: Vec<TenantSettings> = Vec::new();
     for section in sections {
-        let Some(tenant) = community.and_then(|community| tenant(&section, community, rules)) else { continue };
+        let Some(tenant) = community.and_then(|community| tenant(&section, community, rules)) else {
+            continue;
+        };
         stays_apart(&section, &tenant, &tenants, community, own);
         section.close();
         tenants.push(tenant);
@@ -95,7 +97,8 @@ pub(super) fn read(
     };
     for tenant in tenants.iter().filter(|tenant| tenant.federation == Federated::Yes) {
         if !has_gateway(&tenant.home) {
-            let message = format!("tenant {:?} is federated, and its community has no gateway here", tenant.name);
+            let message =
+                format!("tenant {:?} is federated, and its community has no gateway here", tenant.name);
             let help = "add the community itself as a federated tenant: its path is the gateway's";
             top.error("tenants", message, help);
         }
@@ -128,7 +131,8 @@ fn tenant(
     let title = section.optional("title");
     let (name, hosted): (String, Hosted) = (name?, hosted?);
     if hosted.patients != Patients::Any && authorities.is_empty() {
-        let help = "name the assigning authorities of its patients, or accept everybody with patients = \"any\"";
+        let help =
+            "name the assigning authorities of its patients, or accept everybody with patients = \"any\"";
         section.error("authorities", "its registry would accept nobody", help);
     }
     if hosted.permits.submit == Callers::Nobody && hosted.permits.query == Callers::Nobody {
@@ -176,7 +180,8 @@ fn stays_apart(
         section.error("name", "another tenant has this name", "each has its own");
     }
     let repository = &tenant.hosted.repository;
-    if own_repository == Some(repository) || others.iter().any(|other| other.hosted.repository == *repository) {
+    if own_repository == Some(repository) || others.iter().any(|other| other.hosted.repository == *repository)
+    {
         let help = "a repositoryUniqueId is one repository's, in the whole world";
         section.error("repository", "another repository here has this repositoryUniqueId", help);
     }

@@ -106,7 +106,12 @@ impl TenantSettings {
 impl Housing {
     /// Opens everything that is hosted in a store. Blocks.
     pub fn open(settings: &Settings, store: &Store) -> Result<Self, StoreError> {
-        settings.all_tenants().iter().map(|tenant| tenant.house(settings, store)).collect::<Result<_, _>>().map(Self)
+        settings
+            .all_tenants()
+            .iter()
+            .map(|tenant| tenant.house(settings, store))
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 
     /// The region's own.
@@ -140,9 +145,8 @@ impl Housing {
     }
 
     fn federated_facilities(&self, home: &HomeCommunityId) -> Vec<Hosted> {
-        let is_one = |housed: &&Housed| {
-            housed.tenant.facility.is_some() && housed.tenant.federation == Federated::Yes
-        };
+        let is_one =
+            |housed: &&Housed| housed.tenant.facility.is_some() && housed.tenant.federation == Federated::Yes;
         self.of_community(home).into_iter().filter(is_one).map(|housed| housed.hosted.clone()).collect()
     }
 

@@ -114,7 +114,8 @@ impl Region {
             region.outbox = outbox.transpose()?;
             region.identity = Some(room);
         }
-        region.patients = PatientActors::new(region.identity.as_ref(), region.housing.registries(&community.home));
+        region.patients =
+            PatientActors::new(region.identity.as_ref(), region.housing.registries(&community.home));
         if let (Some(federation), Some(source)) =
             (&settings.federation, region.housing.own_source(main, settings))
         {
