@@ -365,6 +365,16 @@ pub const MAX_DEFERRED_AT_ONCE: usize = 16;
 pub const DEFERRED_LIFETIME: Duration = Duration::from_secs(5 * 24 * 60 * 60);
 /// Deferred questions that are open at once; further ones are told that they must be asked immediately.
 pub const MAX_DEFERRED_QUESTIONS: i64 = 10_000;
+/// Deferred questions of ours that are remembered at once, answered ones included; further ones are not asked.
+pub const MAX_ASKED_QUESTIONS: i64 = 10_000;
+/// How long an answer to a deferred question of ours is waited for: as long as we try to deliver ours.
+pub const ASKED_LIFETIME: Duration = DEFERRED_LIFETIME;
+/// How long a deferred question is remembered after its answer: one that comes twice is known, and one that told nobody
+/// apart is not asked for again at once.
+pub const ANSWERED_LIFETIME: Duration = Duration::from_secs(15 * 60);
+/// How long a deferred answer is kept that says nothing of it, where the operator has not agreed on anything either: without
+/// that, it would be of no use to whoever comes back for it.
+pub const DEFERRED_ANSWER_LIFE: Duration = Duration::from_secs(60 * 60);
 
 /// How long an answer of another community about a patient is kept at most, whatever it says: people move and marry.
 pub const MAX_CORRELATION_LIFE: Duration = Duration::from_secs(90 * 24 * 60 * 60);

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
+use crate::actors::notifier::NotTold;
 use crate::actors::patient_discovery::PatientDiscovery;
 use crate::delivery::questions::{Kept, Question, Questions};
 use crate::ids::HomeCommunityId;
@@ -129,14 +130,16 @@ impl DeferredDiscovery {
         tokio::spawn(answer(this, question));
     }
 
-    async fn try_to_answer(&self, question: &Question) -> Result<(), String> {
+    async fn try_to_answer(&self, question: &Question) -> Result<(), NotTold> {
         let Shared { discovery, own, allowed, client, limits, working, .. } = &*self.0;
-        let _place = working.acquire().await.map_err(|closed| closed.to_string())?;
+        let _place = working.acquire().await.map_err(later)?;
         // The list may have been shortened since.
-        let url = allowed.find(&question.address).ok_or("its address is no longer allowed")?;
-        let tree = Tree::parse(question.envelope.clone()).map_err(|problem| problem.to_string())?;
-        let envelope = Envelope::read(tree).map_err(|problem| problem.to_string())?;
-        let received = iti55::read_request(&envelope).map_err(|problem| problem.to_string())?;
+        let url = allowed
+            .find(&question.address)
+            .ok_or_else(|| NotTold::Later("its address is no longer allowed".into()))?;
+        let tree = Tree::parse(question.envelope.clone()).map_err(later)?;
+        let envelope = Envelope::read(tree).map_err(later)?;
+        let received = iti55::read_request(&envelope).map_err(later)?;
         let caller = Caller {
             certificate: question.certificate.as_deref().map(Arc::from),
             trace: uuid::Uuid::new_v4().to_string().into(),
@@ -160,15 +163,23 @@ impl DeferredDiscovery {
             // Some acknowledge with HTTP alone.
             Err(CallError::Empty(200..=299)) => Ok(()),
             // A fault's reason is the peer's own text.
-            Err(CallError::Fault(fault)) => Err(format!("SOAP fault, {:?}", fault.code)),
-            Err(problem) => Err(problem.to_string()),
-            Ok(message) => match message.envelope.body().and_then(read_acknowledgement) {
-                Some(acknowledgement) if acknowledgement.code.is_positive() => Ok(()),
-                Some(acknowledgement) => Err(format!("it is acknowledged with {:?}", acknowledgement.code)),
-                None => Err("the acknowledgement cannot be read".to_owned()),
+            Err(CallError::Fault(fault)) => Err(NotTold::Later(format!("SOAP fault, {:?}", fault.code))),
+            Err(problem) => Err(later(problem)),
+            Ok(message) => match message.envelope.body().and_then(read_acknowledgement).map(|ack| ack.code) {
+                Some(code) if code.is_positive() => Ok(()),
+                // Whoever has taken it before, or never asked, takes it at no later time.
+                Some(code @ (AckCode::Error | AckCode::AcceptError)) => {
+                    Err(NotTold::Refused(format!("it is acknowledged with {code:?}")))
+                }
+                Some(code) => Err(NotTold::Later(format!("it is acknowledged with {code:?}"))),
+                None => Err(NotTold::Later("the acknowledgement cannot be read".to_owned())),
             },
         }
     }
+}
+
+fn later(problem: impl std::fmt::Display) -> NotTold {
+    NotTold::Later(problem.to_string())
 }
 
 /// Answers, however often it takes.
@@ -179,8 +190,9 @@ async fn answer(discovery: Weak<Shared>, question: Question) {
         let this = DeferredDiscovery(shared);
         let (outcome, problem) = match this.try_to_answer(&question).await {
             Ok(()) => ("answered", String::new()),
-            Err(problem) if jiff::Timestamp::now().as_second() > end => ("given-up", problem),
-            Err(problem) => {
+            Err(NotTold::Refused(problem)) => ("refused-answer", problem),
+            Err(NotTold::Later(problem)) if jiff::Timestamp::now().as_second() > end => ("given-up", problem),
+            Err(NotTold::Later(problem)) => {
                 drop(this);
                 tracing::warn!(
                     question = question.number,

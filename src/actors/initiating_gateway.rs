@@ -286,6 +286,9 @@ fn at_home(request: QueryRequest) -> QueryRequest {
 
 /// A community of which it could not be found out who the patient is there.
 fn unknown_patient(member: &Member, why: Uncorrelated) -> Judged {
+    if why == Uncorrelated::Pending {
+        return pending(member);
+    }
     let context = format!(
         "who the patient is in {} could not be found out: {} (ITI TF-2: 3.55)",
         member.title(),
@@ -293,6 +296,17 @@ fn unknown_patient(member: &Member, why: Uncorrelated) -> Judged {
     );
     let error = RegistryError::error(code::UNAVAILABLE_COMMUNITY, context).at(member.home().to_urn());
     Judged { outcome: Outcome::Failed, errors: vec![error], objects: Vec::new() }
+}
+
+/// A community that tells later who the patient is there: nothing has failed, and whoever asks again then has its documents,
+/// too.
+fn pending(member: &Member) -> Judged {
+    let context = format!(
+        "{} was not asked for documents: who the patient is there it tells later (ITI TF-2: 3.55.4.1.3); ask again then",
+        member.title()
+    );
+    let warning = RegistryError::warning(code::UNAVAILABLE_COMMUNITY, context).at(member.home().to_urn());
+    Judged { outcome: Outcome::Succeeded, errors: vec![warning], objects: Vec::new() }
 }
 
 /// Judges an answer. Finding out whether it keeps to metadata rules takes a parser: not here, where others wait.

@@ -5,10 +5,11 @@
 //! 2. the cross-reference cache;
 //! 3. the region's index: identifiers of the same person in domains that the community shares;
 //! 4. a PIX Manager or central MPI behind the region ([`Manager`]);
-//! 5. the community itself, by patient discovery (ITI-55).
+//! 5. the community itself, by patient discovery (ITI-55), at once or for an answer that comes later ([`deferred`]).
 //!
 //! Concurrent questions about one patient and community are one ([`Flights`]).
 
+mod deferred;
 mod flights;
 #[cfg(test)]
 mod tests;
@@ -20,8 +21,10 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use self::flights::Flights;
+use crate::delivery::asked::AskedQuestions;
 use crate::demographics::Demographics;
 use crate::federation::correlate::CorrelationTable;
+use crate::federation::directory::Directory;
 use crate::federation::discovery::{Asker, Discovered, discover};
 use crate::federation::managers::{Manager, Person};
 use crate::federation::member::{Member, Role};
@@ -46,6 +49,10 @@ pub struct Sources {
     pub managers: Vec<Arc<dyn Manager>>,
     /// How communities are asked; None: they are not.
     pub asker: Option<Asker>,
+    /// Questions that are answered later; None: nobody is asked such.
+    pub asked: Option<AskedQuestions>,
+    /// The communities, for answers that come by themselves.
+    pub directory: Option<Arc<Directory>>,
     /// The assigning authorities of our own community.
     pub authorities: Vec<Oid>,
 }
@@ -208,17 +215,17 @@ impl Inner {
     async fn ask(
         &self,
         patient: &PatientId,
-        Known { person, ticket }: &Known,
+        known: &Known,
         peer: &Arc<Peer>,
         caller: &Caller,
         deadline: Instant,
     ) -> Result<Discovered, Uncorrelated> {
         let Some(asker) = &self.sources.asker else { return Ok(Discovered::default()) };
-        let own = asker.template.authority.as_ref().and_then(|authority| {
-            let mut all = std::iter::once(patient).chain(&person.identifiers);
-            all.find(|id| id.authority() == authority)
-        });
-        let answer = discover(peer, asker, &person.demographics, own, caller, deadline).await;
+        if peer.deferred.is_some() {
+            self.defer((patient, known), peer, caller, deadline).await?;
+        }
+        let own = self.own_identifier(patient, known);
+        let answer = discover(peer, asker, &known.person.demographics, own, caller, deadline).await;
         let outcome = match &answer {
             Ok(discovered) if discovered.patients.is_empty() => "nobody",
             Ok(_) => "found",
@@ -227,20 +234,33 @@ impl Inner {
         };
         metrics::counter!("sekisho_discoveries_asked_total", "outcome" => outcome).increment(1);
         let discovered = answer?;
-        if let (Some(cache), Some(ticket), Some(life)) =
-            (&self.sources.cache, ticket.clone(), discovered.time_to_live)
-        {
-            let obtained = crossref::now();
-            let entry = Entry {
-                remote: discovered.patients.clone(),
-                digest: Digest::of(&person.demographics),
-                score: discovered.degree,
-                decided: Decided::Community,
-                obtained,
-                expires: obtained + life.min(limits::MAX_CORRELATION_LIFE).as_secs(),
-            };
-            cache.keep(ticket, peer.member.home().clone(), entry).await;
-        }
+        self.keep(known, peer, &discovered).await;
         Ok(discovered)
+    }
+
+    /// Our own identifier of a patient, if it may be told.
+    fn own_identifier<'a>(&self, patient: &'a PatientId, known: &'a Known) -> Option<&'a PatientId> {
+        let authority = self.sources.asker.as_ref()?.template.authority.as_ref()?;
+        let mut all = std::iter::once(patient).chain(&known.person.identifiers);
+        all.find(|id| id.authority() == authority)
+    }
+
+    /// Keeps what a community said of its own patients, for as long as it permits.
+    async fn keep(&self, Known { person, ticket }: &Known, peer: &Peer, discovered: &Discovered) {
+        let (Some(cache), Some(ticket), Some(life)) =
+            (&self.sources.cache, ticket.clone(), discovered.time_to_live)
+        else {
+            return;
+        };
+        let obtained = crossref::now();
+        let entry = Entry {
+            remote: discovered.patients.clone(),
+            digest: Digest::of(&person.demographics),
+            score: discovered.degree,
+            decided: Decided::Community,
+            obtained,
+            expires: obtained + life.min(limits::MAX_CORRELATION_LIFE).as_secs(),
+        };
+        cache.keep(ticket, peer.member.home().clone(), entry).await;
     }
 }

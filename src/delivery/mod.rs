@@ -1,18 +1,21 @@
-//! What is still to be told to others, and survives us: how far each consumer of notifications has been told, and questions
-//! that were accepted and are not answered yet. Called by the actors; knows no message and no socket.
+//! What is still to be told to others or by others, and survives us: how far each consumer of notifications has been told,
+//! questions that were accepted and are not answered yet, and questions of ours that others accepted. Called by the actors;
+//! knows no message and no socket.
 //!
 //! | file | what it keeps |
 //! |---|---|
 //! | [`outbox`] | each consumer's place in the index's events, and which links it was told (ITI-10, 46, 64) |
-//! | [`questions`] | deferred questions (ITI-55), until their answers have been taken |
+//! | [`questions`] | deferred questions to us (ITI-55), until their answers have been taken |
+//! | [`asked`] | deferred questions of ours, until their answers have come |
 
+pub mod asked;
 pub mod outbox;
 pub mod questions;
 
 use crate::store::Migration;
 
 /// Its tables.
-pub const MIGRATION: Migration = Migration { room: "delivery", steps: &[FIRST] };
+pub const MIGRATION: Migration = Migration { room: "delivery", steps: &[FIRST, ASKED] };
 
 const FIRST: &str = "
 -- Tells the notices of one data directory from those of another with the same numbers.
@@ -48,4 +51,21 @@ CREATE TABLE delivery_question (
     envelope BLOB NOT NULL
 ) STRICT;
 CREATE INDEX delivery_question_tenant ON delivery_question (tenant, question);
+";
+
+const ASKED: &str = "
+-- Questions of ours that are answered later: one about each patient to each community.
+CREATE TABLE delivery_asked (
+    tenant TEXT NOT NULL,
+    patient TEXT NOT NULL,                 -- CX
+    community TEXT NOT NULL,               -- homeCommunityId
+    key TEXT NOT NULL,                     -- of our message and query
+    round INTEGER NOT NULL,
+    digest TEXT NOT NULL,                  -- of the demographics that were asked with
+    state TEXT NOT NULL,                   -- sent, open, answered; or why it is unresolved
+    until INTEGER NOT NULL,
+    PRIMARY KEY (tenant, patient, community)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX delivery_asked_key ON delivery_asked (tenant, key);
+CREATE INDEX delivery_asked_until ON delivery_asked (tenant, until);
 ";

@@ -96,6 +96,9 @@ struct CommunityFile {
     /// It is asked asynchronously: its answers come to our own address for replies.
     #[serde(default)]
     asynchronous: Option<Spanned<Asynchronous>>,
+    /// It answers patient discoveries later, to our own address for replies (ITI TF-2: 3.55.4.1.3).
+    #[serde(default)]
+    deferred: Option<Spanned<bool>>,
 }
 
 /// Whether a community is asked asynchronously, and who brings its answers.
@@ -194,9 +197,11 @@ pub(super) fn read(path: &Path, text: &str, surroundings: &Surroundings) -> Resu
     let endpoints = read_endpoints(&file, &mut reading);
     let (client, files) = read_client(&file, surroundings, &mut reading);
     let channel = read_channel(&file, surroundings, &mut reading);
+    let deferred = read_deferred(&file, surroundings, &mut reading);
     match (member, client) {
         (Some(member), Some(client)) if reading.problems.is_empty() => {
-            let peer = assemble(&file, surroundings, member, client, endpoints, channel);
+            let mut peer = assemble(&file, surroundings, member, client, endpoints, channel);
+            peer.deferred = deferred;
             Ok(Described { peer: Arc::new(peer), enabled: file.enabled, files })
         }
         _ => Err(reading.problems),
@@ -314,6 +319,27 @@ fn read_channel(
         );
     }
     Some(ReplyChannel { replies: replies?, from })
+}
+
+/// Where deferred answers come, if it is asked for them.
+fn read_deferred(
+    file: &CommunityFile,
+    surroundings: &Surroundings,
+    reading: &mut Reading<'_>,
+) -> Option<String> {
+    let deferred = file.deferred.as_ref().filter(|deferred| *deferred.get_ref())?;
+    let start = deferred.span().start;
+    if !file.endpoints.get_ref().keys().any(|name| name.get_ref() == "iti55") {
+        reading.wrong(start, "there is nothing to defer: it has no endpoint iti55");
+    }
+    if surroundings.replies.is_none() {
+        reading.wrong(
+            start,
+            "it cannot answer later: sekisho.toml does not say where; add replies = \"https://…/services/replies\" to \
+             [async]",
+        );
+    }
+    surroundings.replies.as_ref().map(|replies| replies.address().to_owned())
 }
 
 fn read_client(

@@ -7,20 +7,25 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::demographics::{BirthRange, Demographics, NameKind};
+use crate::demographics::{Authority, BirthRange, Demographics, Identifier, NameKind};
 use crate::federation::Unavailable;
 use crate::federation::line::Question;
 use crate::federation::member::Oddity;
 use crate::federation::peer::{Peer, no_body};
 use crate::ids::PatientId;
 use crate::limits;
-use crate::transactions::Caller;
-use crate::transactions::hl7v3::Ii;
+use crate::transactions::hl7v3::query::Priority;
+use crate::transactions::hl7v3::{Ii, read_acknowledgement};
 use crate::transactions::identity::DemographicsQuery;
 use crate::transactions::iti55::{
-    self, Asking, Attribute, Discovery, DiscoveryResponse, Found, ITI55, Outcome, Reason, lifetime,
+    self, Asking, Attribute, DeferredAnswer, Discovery, DiscoveryResponse, Found, ITI55, ITI55_DEFERRED,
+    Outcome, Reason, lifetime,
 };
 use crate::transactions::iti56::{self, ITI56, Location};
+use crate::transactions::{Caller, Malformed};
+use crate::wire::soap::Message;
+
+const URN_UUID: &str = "urn:uuid:";
 
 /// Why it is not known who a patient is in a community.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +38,19 @@ pub enum Uncorrelated {
     Ambiguous,
     /// It answers for another community only, which it may not.
     Foreign,
+    /// It was asked, and answers later.
+    Pending,
 }
+
+/// What an answer may come to that names nobody, with the name under which that is kept.
+const UNRESOLVED: [(Uncorrelated, &str); 6] = [
+    (Uncorrelated::Ambiguous, "ambiguous"),
+    (Uncorrelated::Foreign, "foreign"),
+    (Uncorrelated::Cannot(Reason::ResponderBusy), "busy"),
+    (Uncorrelated::Cannot(Reason::AnswerNotAvailable), "not-available"),
+    (Uncorrelated::Cannot(Reason::InternalError), "internal-error"),
+    (Uncorrelated::Away(Unavailable::Malformed), "malformed"),
+];
 
 impl Uncorrelated {
     /// The words for consumers.
@@ -45,7 +62,19 @@ impl Uncorrelated {
             Self::Cannot(Reason::InternalError) => "it has an internal failure",
             Self::Ambiguous => "several people there fit, and what is known here does not tell them apart",
             Self::Foreign => "it answered for another community",
+            Self::Pending => "it was asked, and answers later",
         }
+    }
+
+    /// The name under which it is kept.
+    pub fn label(self) -> &'static str {
+        UNRESOLVED.iter().find(|(why, _)| *why == self).map_or("failed", |(_, label)| label)
+    }
+
+    /// What is kept under a name.
+    pub fn of_label(label: &str) -> Self {
+        let known = UNRESOLVED.iter().find(|(_, known)| *known == label);
+        known.map_or(Self::Away(Unavailable::Internal), |(why, _)| *why)
     }
 }
 
@@ -69,6 +98,24 @@ pub struct Discovered {
     pub time_to_live: Option<Duration>,
 }
 
+/// What follows from an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// This is who the person is there.
+    Known(Discovered),
+    /// To be asked once more, with more of what is known of them.
+    Ask(DemographicsQuery),
+}
+
+/// How a community takes a question that it may answer later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deferral {
+    /// It will answer.
+    Promised,
+    /// It does not answer later (NS250): it must be asked for an immediate answer.
+    Declined,
+}
+
 /// Asks a community about a person of ours; `own` is our identifier, if it may be told.
 pub async fn discover(
     peer: &Arc<Peer>,
@@ -78,47 +125,55 @@ pub async fn discover(
     caller: &Caller,
     deadline: Instant,
 ) -> Result<Discovered, Uncorrelated> {
-    let mut who = described(person);
-    if let Some(own) = own {
-        who.identifiers.push(crate::demographics::Identifier {
-            id: own.id().to_owned(),
-            authority: crate::demographics::Authority::of_oid(own.authority().as_str()),
-            type_code: String::new(),
-        });
-    }
-    let mut question = Discovery { who, ..asker.template.clone() };
-    for round in 1.. {
+    let mut question = Discovery { who: first_question(person, own), ..asker.template.clone() };
+    for _ in 0..limits::MAX_DISCOVERY_ROUNDS {
         let answer = peer.discover(&question, &asker.device, caller, deadline).await;
-        let DiscoveryResponse { outcome, time_to_live } = answer.map_err(Uncorrelated::Away)?;
-        let time_to_live = time_to_live.or(peer.time_to_live);
-        let more: Vec<Attribute> = match outcome {
-            Outcome::Cannot(reason) => return Err(Uncorrelated::Cannot(reason)),
-            Outcome::AskForMore(attributes) => attributes,
-            Outcome::Found(found) => {
-                let found = judge(peer, found)?;
-                let fitting: Vec<_> = found.into_iter().filter(|found| !contradicts(person, found)).collect();
-                if one_person_each(&fitting) {
-                    let degree = fitting.iter().map(|found| found.degree).min().unwrap_or(0);
-                    let patients = fitting.into_iter().map(|found| found.patient);
-                    let patients = patients.take(limits::MAX_IDENTITIES_PER_COMMUNITY).collect();
-                    return Ok(Discovered { patients, degree, time_to_live });
-                }
-                Attribute::all().collect()
-            }
-        };
-        let richer = with(&question.who, person, &more);
-        if richer == question.who || round >= limits::MAX_DISCOVERY_ROUNDS {
-            break;
+        match follow(peer, person, &question.who, answer.map_err(Uncorrelated::Away)?)? {
+            Next::Known(discovered) => return Ok(discovered),
+            Next::Ask(who) => question.who = who,
         }
-        question.who = richer;
     }
     Err(Uncorrelated::Ambiguous)
 }
 
-/// What is told of a person at first.
-fn described(person: &Demographics) -> DemographicsQuery {
+/// What follows from an answer to a question about a person of ours.
+pub fn follow(
+    peer: &Peer,
+    person: &Demographics,
+    asked: &DemographicsQuery,
+    answer: DiscoveryResponse,
+) -> Result<Next, Uncorrelated> {
+    let DiscoveryResponse { outcome, time_to_live } = answer;
+    let time_to_live = time_to_live.or(peer.time_to_live);
+    let more: Vec<Attribute> = match outcome {
+        Outcome::Cannot(reason) => return Err(Uncorrelated::Cannot(reason)),
+        Outcome::AskForMore(attributes) => attributes,
+        Outcome::Found(found) => {
+            let found = judge(peer, found)?;
+            let fitting: Vec<_> = found.into_iter().filter(|found| !contradicts(person, found)).collect();
+            if one_person_each(&fitting) {
+                let degree = fitting.iter().map(|found| found.degree).min().unwrap_or(0);
+                let patients = fitting.into_iter().map(|found| found.patient);
+                let patients = patients.take(limits::MAX_IDENTITIES_PER_COMMUNITY).collect();
+                return Ok(Next::Known(Discovered { patients, degree, time_to_live }));
+            }
+            Attribute::all().collect()
+        }
+    };
+    let richer = with(asked, person, &more);
+    if richer == *asked { Err(Uncorrelated::Ambiguous) } else { Ok(Next::Ask(richer)) }
+}
+
+/// What is told of a person at first; `own` is our identifier, if it may be told.
+pub fn first_question(person: &Demographics, own: Option<&PatientId>) -> DemographicsQuery {
     let names = person.names.iter().filter(|name| matches!(name.kind, NameKind::Legal | NameKind::Alias));
+    let own = own.map(|own| Identifier {
+        id: own.id().to_owned(),
+        authority: Authority::of_oid(own.authority().as_str()),
+        type_code: String::new(),
+    });
     DemographicsQuery {
+        identifiers: own.into_iter().collect(),
         names: names.cloned().collect(),
         birth: person.birth.clone().map(BirthRange::Within),
         sex: person.sex,
@@ -180,7 +235,30 @@ fn one_person_each(found: &[Found]) -> bool {
     })
 }
 
+/// wsa:MessageID of a deferred question: its answer names it.
+fn message_id(key: &str) -> String {
+    format!("{URN_UUID}{key}")
+}
+
+/// The key of the question that an answer is to. None if it names none, or two.
+pub fn key_of(answer: &DeferredAnswer) -> Option<&str> {
+    let related = answer.relates_to.as_deref().map(|id| id.strip_prefix(URN_UUID).unwrap_or(id));
+    let Some(query) = &answer.query else { return related };
+    let named = Some(query.root.as_str()).filter(|_| query.extension.is_none())?;
+    related.is_none_or(|related| related == named).then_some(named)
+}
+
 impl Peer {
+    /// Whether an answer that came by itself is its own: under one of its certificates where its file names any, in the name
+    /// of one of its communities where the answer has one, and with wsa:RelatesTo.
+    pub fn answers(&self, answer: &DeferredAnswer, caller: &Caller) -> bool {
+        let member = &self.member;
+        let sender = answer.transmission.sender.organization.as_deref();
+        (member.certificates.is_empty() || member.is_certified(caller))
+            && sender.is_none_or(|home| member.is_named(home))
+            && (answer.relates_to.is_some() || member.quirks.relates_to_optional)
+    }
+
     /// Whether it can be asked who somebody is there.
     pub fn discovers(&self) -> bool {
         self.lines.discovery.is_some()
@@ -202,6 +280,37 @@ impl Peer {
         let headers = question.time_to_live.map(lifetime::write).into_iter().collect();
         let question = Question { headers, ..Question::simple(&ITI55, body, caller, deadline) };
         line.ask(question, |message| iti55::read_response(&message.envelope, &query)).await
+    }
+
+    /// ITI-55, for an answer that comes later to `address` under that key: a UUID, of the message and of the query.
+    pub async fn defer(
+        &self,
+        question: &Discovery,
+        device: &str,
+        (key, address): (&str, &str),
+        caller: &Caller,
+        deadline: Instant,
+    ) -> Result<Deferral, Unavailable> {
+        let line = self.lines.discovery.as_ref().ok_or(Unavailable::NoEndpoint)?;
+        let receiver = self.member.home().oid().as_str();
+        let asking = Asking { query: Ii::of_root(key), sender: device, receiver, respond_to: Some(address) };
+        let question = Discovery { priority: Priority::Deferred, ..question.clone() };
+        let body = iti55::write_request(&question, &asking);
+        let question = Question {
+            headers: question.time_to_live.map(lifetime::write).into_iter().collect(),
+            message_id: Some(message_id(key)),
+            ..Question::simple(&ITI55_DEFERRED, body, caller, deadline)
+        };
+        let promised = |message: Message| {
+            let body = message.envelope.body().ok_or_else(no_body)?;
+            let acknowledgement = read_acknowledgement(body).ok_or_else(|| Malformed {
+                rule: "xcpd.acknowledgement",
+                section: "ITI TF-2: 3.55.4.1.3",
+                problem: format!("{} acknowledges nothing", body.local()),
+            })?;
+            Ok(if acknowledgement.code.is_positive() { Deferral::Promised } else { Deferral::Declined })
+        };
+        line.ask(question, promised).await
     }
 
     /// ITI-56: which communities it knows of that have data of a patient whom it knows by this identifier.
@@ -292,7 +401,7 @@ mod tests {
             telecoms: vec![crate::demographics::Telecom { value: "03".into(), ..Default::default() }],
             ..Demographics::default()
         };
-        let first = described(&person);
+        let first = first_question(&person, None);
         assert!(first.telecoms.is_empty() && first.birth_place.is_none() && first.sex.is_some());
         let second = with(&first, &person, &[Attribute::BirthPlaceName, Attribute::MothersMaidenName]);
         assert_eq!(second.birth_place.as_deref(), Some("関所"));

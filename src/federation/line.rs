@@ -100,6 +100,8 @@ pub struct Question<'a> {
     pub transaction: &'a Transaction,
     /// How it travels.
     pub form: Form,
+    /// Its wsa:MessageID in every attempt; None: another one in each.
+    pub message_id: Option<String>,
     /// Header blocks besides the addressing.
     pub headers: Vec<Bytes>,
     /// The body's child element.
@@ -113,7 +115,8 @@ pub struct Question<'a> {
 impl<'a> Question<'a> {
     /// A question without documents and headers.
     pub fn simple(transaction: &'a Transaction, body: Bytes, caller: &'a Caller, deadline: Instant) -> Self {
-        Self { transaction, form: Form::Simple, headers: Vec::new(), body, caller, deadline }
+        let (form, headers) = (Form::Simple, Vec::new());
+        Self { transaction, form, message_id: None, headers, body, caller, deadline }
     }
 }
 
@@ -195,6 +198,7 @@ impl Line {
             form: question.form,
             action: question.transaction.action.to_owned(),
             to: Some(self.endpoint.url.to_string()),
+            message_id: question.message_id.clone(),
             headers: question.headers.clone(),
             body: vec![question.body.clone()],
             ..Outgoing::default()

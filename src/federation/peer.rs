@@ -28,6 +28,8 @@ pub struct Peer {
     pub lines: Lines,
     /// How long its answers to discoveries hold where they do not say so; None: not at all.
     pub time_to_live: Option<Duration>,
+    /// Where its answers to patient discoveries come, if it is asked for deferred ones.
+    pub deferred: Option<String>,
     max_documents: AtomicUsize,
 }
 
@@ -61,7 +63,7 @@ impl Peer {
     /// A community with those lines.
     pub fn new(member: Arc<Member>, lines: Lines, time_to_live: Option<Duration>) -> Self {
         let most = member.quirks.max_documents_per_retrieve.unwrap_or(limits::MAX_DOCUMENTS_PER_RETRIEVE);
-        Self { member, lines, time_to_live, max_documents: AtomicUsize::new(most.max(1)) }
+        Self { member, lines, time_to_live, deferred: None, max_documents: AtomicUsize::new(most.max(1)) }
     }
 }
 

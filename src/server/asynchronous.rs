@@ -17,6 +17,7 @@ use super::faults::Refusal;
 use super::front::{Ended, Inner, Seen};
 use super::observe;
 use super::service::Service;
+use super::services::{self, REPLIES};
 use crate::limits;
 use crate::transactions::Caller;
 use crate::wire::http::Peer;
@@ -26,9 +27,6 @@ use crate::wire::soap::{
 };
 use crate::wire::stream::Body;
 use crate::wire::xml::Tree;
-
-/// Where answers to our own requests come.
-const REPLIES: &str = "/services/replies";
 
 /// A request whose answer goes elsewhere.
 pub(super) struct Later {
@@ -121,11 +119,13 @@ impl Inner {
         self.exchange.as_ref().filter(|_| here)?.replies.as_ref()
     }
 
-    /// Hands an answer to the one who waits for it, and holds the connection until all of it was read.
+    /// Hands an answer to the one who waits for it, and holds the connection until all of it was read. A deferred answer is a
+    /// request, which is served.
     pub(super) async fn take_reply(
-        &self,
+        self: &Arc<Self>,
         replies: &Replies,
         peer: &Peer,
+        trace: &Arc<str>,
         request: Request<Body>,
         seen: &mut Seen,
     ) -> Result<(Ended, Response<Body>), Refusal> {
@@ -142,6 +142,10 @@ impl Inner {
         let place = self.replies.enter().await?;
         let message = self.receive(request).await?;
         seen.message_id = message.envelope.addressing.message_id.as_deref().map(Arc::from);
+        let there = self.services.at(REPLIES).unwrap_or_default();
+        if services::asks(there, &message.envelope) {
+            return self.serve(there, peer, trace, message, seen).await;
+        }
         drop(place);
         let subject = peer.certificate.as_ref().map(|certificate| certificate.subject.as_str());
         match replies.deliver(message, subject) {

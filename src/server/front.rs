@@ -36,7 +36,7 @@ pub struct Front {
 }
 
 pub(super) struct Inner {
-    services: Services,
+    pub(super) services: Services,
     admission: Admission,
     pub(super) limits: Limits,
     pub(super) exchange: Option<Exchange>,
@@ -58,6 +58,8 @@ pub(super) enum Ended {
 pub(super) struct Seen {
     transaction: Option<&'static Transaction>,
     pub(super) message_id: Option<Arc<str>>,
+    /// The header that asks for a dry run.
+    dry_run: Option<HeaderValue>,
 }
 
 impl Front {
@@ -140,8 +142,9 @@ impl Inner {
         request: Request<Body>,
         seen: &mut Seen,
     ) -> Result<(Ended, Response<Body>), Refusal> {
+        seen.dry_run = request.headers().get(dry_run::HTTP_HEADER).cloned();
         if let Some(replies) = self.replies_at(request.uri().path()) {
-            return self.take_reply(replies, peer, request, seen).await;
+            return self.take_reply(replies, peer, trace, request, seen).await;
         }
         let there = self.services.at(request.uri().path()).ok_or_else(Refusal::unknown_path)?;
         match (request.method(), request.uri().query()) {
@@ -153,12 +156,23 @@ impl Inner {
             (method, _) => return Err(Refusal::method(method)),
         }
         let _place = self.admission.enter().await?;
-        let dry_run = request.headers().get(dry_run::HTTP_HEADER).cloned();
         let message = self.receive(request).await?;
         seen.message_id = message.envelope.addressing.message_id.as_deref().map(Arc::from);
+        self.serve(there, peer, trace, message, seen).await
+    }
+
+    /// One message to those services.
+    pub(super) async fn serve(
+        self: &Arc<Self>,
+        there: &[Arc<Service>],
+        peer: &Peer,
+        trace: &Arc<str>,
+        message: Message,
+        seen: &mut Seen,
+    ) -> Result<(Ended, Response<Body>), Refusal> {
         let service = services::dispatch(there, &message.envelope)?;
         seen.transaction = Some(service.transaction);
-        let effect = Effect::of(dry_run.as_ref(), &message.envelope)?;
+        let effect = Effect::of(seen.dry_run.as_ref(), &message.envelope)?;
         if effect == Effect::DryRun && !service.rehearses() {
             return Err(Refusal::no_dry_run());
         }

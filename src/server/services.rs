@@ -23,10 +23,14 @@ pub enum Place<'a> {
     Hosted,
     /// `/hosted/NAME/iti-NN`: what is hosted for a tenant. Nothing else in a request says whose data are meant.
     Tenant(&'a str),
+    /// Where answers to our own requests come: for those that are requests in their own right (deferred ITI-55).
+    Replies,
 }
 
 /// Where everything of [`Place::Services`] is offered at once.
 const COMMON_PATH: &str = "/services";
+/// The path of [`Place::Replies`].
+pub(super) const REPLIES: &str = "/services/replies";
 
 impl Place<'_> {
     /// The path of a transaction here.
@@ -36,6 +40,7 @@ impl Place<'_> {
             Self::Services | Self::OwnPath => format!("{COMMON_PATH}/{id}"),
             Self::Hosted => format!("/hosted/{id}"),
             Self::Tenant(name) => format!("/hosted/{name}/{id}"),
+            Self::Replies => REPLIES.to_owned(),
         }
     }
 }
@@ -67,7 +72,8 @@ impl Services {
     }
     /// The paths of single transactions, for those who ask where everything is.
     pub fn paths(&self) -> impl Iterator<Item = (&'static Transaction, &str)> {
-        let single = self.endpoints.iter().filter(|(path, _)| path.as_str() != COMMON_PATH);
+        let single =
+            self.endpoints.iter().filter(|(path, _)| ![COMMON_PATH, REPLIES].contains(&path.as_str()));
         single.flat_map(|(path, there)| there.iter().map(move |service| (service.transaction, path.as_str())))
     }
     /// What answers at a path, with or without a slash at its end. Paths are compared as they came: nothing in them is
@@ -89,6 +95,17 @@ pub(super) fn dispatch(there: &[Arc<Service>], envelope: &Envelope) -> Result<Ar
     envelope.check(&actions, &[dry_run::BLOCK])?;
     let meant = fitting.into_iter().find(|service| Some(service.transaction.action) == action);
     meant.cloned().ok_or_else(|| not_offered(there, action).into())
+}
+
+/// Whether a message is a request to one of those services, and no answer to a request of ours.
+pub(super) fn asks(there: &[Arc<Service>], envelope: &Envelope) -> bool {
+    let action = envelope.addressing.action.as_deref();
+    let fits = |body| {
+        there
+            .iter()
+            .any(|service| is_of(body, service.transaction) && action == Some(service.transaction.action))
+    };
+    envelope.body().is_some_and(fits)
 }
 
 fn is_of(body: Element<'_>, transaction: &Transaction) -> bool {

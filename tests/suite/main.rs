@@ -7,6 +7,7 @@ mod asynchronous;
 mod asynchronous_regions;
 mod canaries;
 mod command_line;
+mod deferred;
 mod discovery;
 mod doctor;
 mod dry_run;

@@ -7,6 +7,7 @@ use super::identity::Identity;
 use crate::actors::deferred_discovery::DeferredDiscovery;
 use crate::actors::notifier::send::{Mllp, WebService};
 use crate::actors::notifier::{Channel, Consumer, Interest, Notifier};
+use crate::actors::patient_correlation::PatientCorrelation;
 use crate::actors::patient_discovery::PatientDiscovery;
 use crate::config::{
     self, ClientTls, Destination, LinkChangeTarget, NotifiedConsumer, NotifiedPeer, Settings,
@@ -19,7 +20,7 @@ use crate::transactions::errors::Status;
 use crate::transactions::hl7v2::Parties;
 use crate::transactions::hl7v3::Party;
 use crate::transactions::iti10::NoName;
-use crate::transactions::iti55::{self, ITI55_DEFERRED};
+use crate::transactions::iti55::{self, ITI55_DEFERRED, ITI55_DEFERRED_ANSWER};
 use crate::wire::hl7v2::mllp::{MllpClient, MllpPeer};
 use crate::wire::http::{Client, ClientSettings, TlsClient};
 use crate::wire::soap::Endpoint;
@@ -110,6 +111,28 @@ fn tls(peer: &NotifiedPeer) -> Result<Option<TlsClient>, Stop> {
     let Some(ClientTls { ca, identity }) = &peer.tls else { return Ok(None) };
     let identity = identity.as_ref().map(|(certificate, key)| (certificate.as_path(), key.as_path()));
     Ok(Some(TlsClient::new(ca, identity)?))
+}
+
+/// Answers to our deferred ITI-55, beside those to our asynchronous requests.
+pub fn offer_deferred_answers(services: &mut Services, correlation: &PatientCorrelation) {
+    let correlation = correlation.clone();
+    services.offer(
+        Place::Replies,
+        Service::exchange(&ITI55_DEFERRED_ANSWER, move |envelope, caller| {
+            let answer = iti55::read_deferred_answer(envelope)?;
+            let correlation = correlation.clone();
+            Ok(async move {
+                let transmission = answer.transmission.clone();
+                let taken = correlation.deferred_answer(answer, &caller).await;
+                let status = if taken.is_ok() { Status::Success } else { Status::Failure };
+                Written {
+                    status,
+                    headers: Vec::new(),
+                    body: iti55::acknowledge_answer(&transmission, &taken),
+                }
+            })
+        }),
+    );
 }
 
 /// Deferred ITI-55, and the answers to what was accepted before.

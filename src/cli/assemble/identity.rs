@@ -8,6 +8,7 @@ use super::super::{Exit, Stop};
 use crate::actors::patient_correlation::{PatientCorrelation, Sources};
 use crate::actors::patient_discovery::{Answering, DiscoveryPolicy, Learning, PatientDiscovery};
 use crate::config::{self, Settings};
+use crate::delivery::asked::AskedQuestions;
 use crate::demographics::Domains;
 use crate::federation::breaker::RetryBudget;
 use crate::federation::correlate::CorrelationTable;
@@ -76,6 +77,8 @@ impl Identity {
         settings: &Settings,
         identity: &config::Identity,
         table: Arc<CorrelationTable>,
+        directory: &Arc<Directory>,
+        store: Option<&Store>,
     ) -> Result<PatientCorrelation, Stop> {
         let community = &settings.community;
         let config::Discovery { own_identifier, time_to_live, .. } = identity.discovery;
@@ -91,6 +94,8 @@ impl Identity {
             index: self.index.clone(),
             managers: managers(settings, identity)?,
             asker: Some(Asker { template, device: community.home.oid().to_string() }),
+            asked: store.map(|store| AskedQuestions::new(store.clone(), community.home.to_urn().into())),
+            directory: Some(Arc::clone(directory)),
             authorities: community.authorities.clone(),
         }))
     }

@@ -14,6 +14,7 @@ use super::patients::PatientActors;
 use crate::actors::initiating_gateway::InitiatingGateway;
 use crate::actors::notifier::Notifier;
 use crate::actors::own_community::OwnCommunity;
+use crate::actors::patient_correlation::PatientCorrelation;
 use crate::actors::responding_gateway::RespondingGateway;
 use crate::actors::submission_relay::SubmissionRelay;
 use crate::config::{self, Asynchronous, ClientTls, Federation, Mode, Settings};
@@ -59,7 +60,8 @@ struct Federated {
     own: OwnCommunity,
     directory: Arc<Directory>,
     table: Arc<CorrelationTable>,
-    correlate: Arc<dyn Correlate>,
+    /// None where the table is all that is known.
+    correlation: Option<PatientCorrelation>,
     deadline: Duration,
 }
 
@@ -84,8 +86,9 @@ impl Region {
             outbox: None,
         };
         let has_index = settings.identity.as_ref().is_some_and(|identity| !identity.domains.is_empty());
+        let answered_later = settings.identity.is_some() && settings.asynchronous.replies.is_some();
         let has_tenants = settings.own().is_some() || !settings.tenants.is_empty();
-        if has_index || has_tenants {
+        if has_index || answered_later || has_tenants {
             let open = || {
                 let store = Store::open(&settings.data, MIGRATIONS)?;
                 Ok((Housing::open(settings, &store)?, store))
@@ -120,17 +123,19 @@ impl Region {
             (&settings.federation, region.housing.own_source(main, settings))
         {
             let table = Arc::new(CorrelationTable::new(rows(federation)));
-            let correlate: Arc<dyn Correlate> = match (&region.identity, &settings.identity) {
+            let directory = directory(settings, federation)?;
+            let correlation = match (&region.identity, &settings.identity) {
                 (Some(room), Some(identity)) => {
-                    Arc::new(room.correlation(settings, identity, Arc::clone(&table))?)
+                    let table = Arc::clone(&table);
+                    Some(room.correlation(settings, identity, table, &directory, region.store.as_ref())?)
                 }
-                _ => Arc::clone(&table) as _,
+                _ => None,
             };
             region.federated = Some(Federated {
                 own: OwnCommunity { member, source },
-                directory: directory(settings, federation)?,
+                directory,
                 table,
-                correlate,
+                correlation,
                 deadline: federation.deadline,
             });
         }
@@ -256,12 +261,15 @@ impl Relay {
 
 impl Federated {
     fn offer(&self, services: &mut Services) {
-        let initiating = InitiatingGateway::new(
-            self.own.clone(),
-            Arc::clone(&self.directory),
-            Arc::clone(&self.correlate),
-            self.deadline,
-        );
+        let correlate: Arc<dyn Correlate> = match &self.correlation {
+            Some(correlation) => Arc::new(correlation.clone()),
+            None => Arc::clone(&self.table) as _,
+        };
+        let initiating =
+            InitiatingGateway::new(self.own.clone(), Arc::clone(&self.directory), correlate, self.deadline);
+        if let Some(correlation) = &self.correlation {
+            delivery::offer_deferred_answers(services, correlation);
+        }
         let responding = RespondingGateway::new(self.own.clone(), self.deadline);
         let (gateway, place) = (initiating.clone(), Place::Services);
         services.offer(

@@ -27,7 +27,8 @@ impl Digest {
     /// Nobody was described: the answer was found by an identifier.
     pub const NONE: Self = Self([0; 16]);
 
-    pub(super) fn to_hex(self) -> String {
+    /// As text.
+    pub fn to_hex(self) -> String {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
     pub(super) fn from_hex(text: &str) -> Option<Self> {

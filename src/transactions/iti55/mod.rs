@@ -12,17 +12,17 @@ mod write;
 
 use std::time::Duration;
 
-use super::Transaction;
 use super::hl7v3::query::Priority;
 use super::hl7v3::registration::HealthDataLocator;
-use super::hl7v3::{Echo, Transmission};
+use super::hl7v3::{Echo, Ii, Transmission};
 use super::identity::{DemographicsQuery, IdentityError};
+use super::{Malformed, Transaction};
 use crate::demographics::{Demographics, Identifier};
 use crate::ids::{HomeCommunityId, Oid, PatientId};
 use crate::wire::xml::Ns;
 
-pub use read::{read_request, read_response};
-pub use write::{Asking, write_request, write_response};
+pub use read::{read_deferred_answer, read_request, read_response};
+pub use write::{Asking, acknowledge_answer, write_request, write_response};
 
 /// The transaction.
 pub const ITI55: Transaction = Transaction {
@@ -85,6 +85,19 @@ pub struct Received {
     pub echo: Echo,
     /// The question, or why it cannot be answered as it stands (case 5).
     pub question: Result<Discovery, Vec<IdentityError>>,
+}
+
+/// An answer that comes as a request in its own right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeferredAnswer {
+    /// Its wrapper, which the acknowledgement mirrors.
+    pub transmission: Transmission,
+    /// The query that it names; None if it names none.
+    pub query: Option<Ii>,
+    /// wsa:RelatesTo: the message that it names.
+    pub relates_to: Option<String>,
+    /// What it says, or why that cannot be read.
+    pub response: Result<DiscoveryResponse, Malformed>,
 }
 
 /// An answer.

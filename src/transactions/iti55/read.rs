@@ -1,7 +1,7 @@
 //! Reading ITI-55. What the schema lets be absent may be absent (user pain 81).
 
 use super::lifetime;
-use super::{Attribute, Discovery, DiscoveryResponse, Found, Outcome, Reason, Received};
+use super::{Attribute, DeferredAnswer, Discovery, DiscoveryResponse, Found, Outcome, Reason, Received};
 use crate::demographics::Identifier;
 use crate::ids::{HomeCommunityId, Oid, PatientId};
 use crate::limits;
@@ -49,18 +49,27 @@ fn authority(body: Element<'_>) -> Option<Oid> {
     Oid::parse(&id.root).ok()
 }
 
-/// Reads an answer to the query of that id, on the same connection or deferred.
+/// Reads an answer to the query of that id.
 pub fn read_response(envelope: &Envelope, query: &Ii) -> Result<DiscoveryResponse, Malformed> {
-    let body = body(envelope)?;
-    Transmission::read(body, &CANDIDATES_FOUND)?;
-    let ack = read_query_ack(body);
+    let DeferredAnswer { query: answered, response, .. } = read_deferred_answer(envelope)?;
     // Some peers leave the id away. A wrong one is the answer to somebody else's question (user pain 80).
-    if let Some(other) = ack.as_ref().map(|ack| &ack.query)
-        && !other.root.is_empty()
-        && other.key() != query.key()
-    {
+    if answered.is_some_and(|other| other.key() != query.key()) {
         return Err(malformed("xcpd.query-id", "queryAck/queryId is not that of the query"));
     }
+    response
+}
+
+/// Reads an answer that came by itself; to which question is told by what it names.
+pub fn read_deferred_answer(envelope: &Envelope) -> Result<DeferredAnswer, Malformed> {
+    let body = body(envelope)?;
+    let transmission = Transmission::read(body, &CANDIDATES_FOUND)?;
+    let query = read_query_ack(body).map(|ack| ack.query).filter(|query| !query.root.is_empty());
+    let relates_to = envelope.addressing.relates_to.clone();
+    Ok(DeferredAnswer { transmission, query, relates_to, response: read_outcome(envelope, body) })
+}
+
+fn read_outcome(envelope: &Envelope, body: Element<'_>) -> Result<DiscoveryResponse, Malformed> {
+    let ack = read_query_ack(body);
     let positive = read_acknowledgement(body).is_none_or(|ack| ack.code.is_positive());
     let failed = matches!(ack.map(|ack| ack.code), Some(ResponseCode::Error | ResponseCode::QueryError));
     let outcome = if !positive || failed {

@@ -8,9 +8,11 @@ use crate::ids::{HomeCommunityId, PatientId};
 use crate::transactions::hl7v3::query::{FindQuery, write_query};
 use crate::transactions::hl7v3::registration::{Custodian, write_degree, write_status, write_subject};
 use crate::transactions::hl7v3::{
-    AckCode, Acknowledgement, CANDIDATES_FOUND, FIND_CANDIDATES, Header, Ii, Party, QueryAck, ResponseCode,
-    open_control_act,
+    AckCode, AckDetail, Acknowledgement, CANDIDATES_FOUND, FIND_CANDIDATES, Header, Ii, Party, QueryAck,
+    ResponseCode, Transmission, errors_of, open_control_act,
 };
+use crate::transactions::identity::{Answer, Place};
+use crate::transactions::iti44::write_acknowledgement;
 use crate::wire::xml::{Ns, Writer};
 
 /// detectedIssueEvent/code, whatever the issue.
@@ -80,6 +82,15 @@ pub fn write_response(response: &DiscoveryResponse, asked: &Received, own: &Home
     asked.echo.write(&mut out);
     out.end().end();
     Bytes::from(out.finish())
+}
+
+/// Writes the acknowledgement of a deferred answer.
+pub fn acknowledge_answer(answer: &Transmission, taken: &Answer<()>) -> Bytes {
+    const QUERY_ID: &str = "/PRPA_IN201306UV02/controlActProcess/queryAck/queryId";
+    let locate = |place: &Place| matches!(place, Place::Continuation).then(|| QUERY_ID.to_owned());
+    let errors = errors_of(taken);
+    let details = errors.iter().map(|error| AckDetail::of(error, locate)).collect();
+    write_acknowledgement(answer, AckCode::of_message(errors), details)
 }
 
 fn write_found(out: &mut Writer, found: &Found, own: &HomeCommunityId) {

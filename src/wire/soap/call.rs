@@ -109,7 +109,7 @@ pub async fn call_through(
     deadline: Instant,
 ) -> Result<Message, CallError> {
     let allowed = deadline.saturating_duration_since(Instant::now()).as_millis() as u64;
-    let message_id = format!("urn:uuid:{}", Uuid::new_v4());
+    let message_id = request.message_id.take().unwrap_or_else(|| format!("urn:uuid:{}", Uuid::new_v4()));
     let awaited = channel.replies.expect(&message_id, channel.from.clone());
     let mut awaited = awaited.ok_or(CallError::TooManyAwaited)?;
     request.message_id = Some(message_id);

@@ -4,6 +4,7 @@
 
 pub mod certs;
 pub mod community;
+pub mod doorway;
 pub mod example;
 pub mod front;
 pub mod golden;
