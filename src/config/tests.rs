@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::*;
+use crate::actors::permits::Callers;
 use crate::demographics::DomainKind;
 use crate::metadata::validate::Level;
 use crate::wire::hl7v2::Charset;
@@ -182,6 +183,61 @@ fn code_lists_come_from_their_own_file() {
     let (settings, _) = folder.load(&[]).unwrap();
     let Mode::Standalone(hosted) = &settings.mode else { panic!("it is stand-alone") };
     assert!(hosted.codes.is_some() && settings.rules.is_some());
+}
+
+const TENANTS: &str = r#"
+[[tenants]]
+name = "east"
+home = "urn:oid:1.2.4"
+repository = "1.2.4.4"
+authorities = ["1.2.4.1"]
+permit = { submit = ["CN=east"] }
+rules = { "de.logical-id.uuid" = "enforce" }
+[[tenants]]
+name = "clinic"
+facility = "1.2.3.9"
+repository = "1.2.3.5"
+patients = "any"
+"#;
+
+#[test]
+fn tenants_begin_with_nobody_and_the_regions_own_with_everybody() {
+    let folder = Folder::with(&format!("{STANDALONE}{TENANTS}"));
+    let (settings, warnings) = folder.load(&[]).unwrap();
+    assert!(warnings.to_string().contains("nobody may submit to this tenant"), "{warnings}");
+    let all = settings.all_tenants();
+    let [own, east, clinic] = all.as_slice() else { panic!("{all:?}") };
+    assert_eq!((own.name.as_str(), &own.hosted.permits.query), (OWN, &Callers::Anybody));
+    assert_eq!((&east.hosted.permits.query, east.federation), (&Callers::Nobody, Federated::No));
+    assert_eq!(east.hosted.permits.submit, Callers::Certified(vec!["CN=east".to_owned()]));
+    assert!(east.rules.is_some() && clinic.rules.is_none());
+    assert_eq!((clinic.home.to_urn(), clinic.federation), ("urn:oid:1.2.3".to_owned(), Federated::Yes));
+}
+
+#[test]
+fn tenants_stay_apart() {
+    for (from, to, expected) in [
+        ("name = \"clinic\"", "name = \"east\"", "another tenant has this name"),
+        ("\"clinic\"", "\"Clinic\"", "this cannot be a tenant's name"),
+        ("\"clinic\"", "\"../clinic\"", "this cannot be a tenant's name"),
+        ("\"clinic\"", "\"iti-18\"", "this cannot be a tenant's name"),
+        ("\"clinic\"", "\"own\"", "this cannot be a tenant's name"),
+        ("\"clinic\"", "\"сlinic\"", "this cannot be a tenant's name"),
+        ("1.2.3.5", "1.2.4.4", "another repository here has this repositoryUniqueId"),
+        ("1.2.3.5", "1.2.3.4", "another repository here has this repositoryUniqueId"),
+        ("facility = \"1.2.3.9\"", "", "this is the region itself"),
+        ("facility = \"1.2.3.9\"", "home = \"urn:oid:1.2.4\"", "the same community and facility"),
+        ("[\"1.2.4.1\"]", "[]", "its registry would accept nobody"),
+        (
+            "facility = \"1.2.3.9\"",
+            "facility = \"1.2.3.9\"\nhome = \"urn:oid:1.2.4\"\nfederated = true",
+            "its community has no gateway here",
+        ),
+    ] {
+        let folder = Folder::with(&format!("{STANDALONE}{}", TENANTS.replace(from, to)));
+        let problems = folder.load(&[]).unwrap_err().to_string();
+        assert!(problems.contains(expected), "{expected} is not in:\n{problems}");
+    }
 }
 
 const IDENTITY: &str = r#"
