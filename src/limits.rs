@@ -105,6 +105,10 @@ pub const MAX_QUERY_RESULTS: usize = 10_000;
 pub const MAX_QUERY_VALUES: usize = 10_000;
 /// Characters of a LIKE pattern in a stored query; ebRIM's values have at most 256.
 pub const MAX_PATTERN_CHARS: usize = 256;
+/// LIKE patterns of one stored-query parameter: each is a condition of its own in the statement.
+pub const MAX_QUERY_PATTERNS: usize = 100;
+/// How often one parameter may stand in a stored query where all of its lists must be met: the same.
+pub const MAX_QUERY_CONJUNCTIONS: usize = 100;
 /// RegistryErrors of one answer; the rest is counted in the last one.
 pub const MAX_ERRORS_PER_ANSWER: usize = 200;
 /// RegistryErrors that are read of a peer's answer: one for each document that can be asked for at once.

@@ -253,18 +253,18 @@ impl Object {
     fn read_attributes(&mut self, element: Element<'_>) {
         let mut association = Association::default();
         for attribute in element.attributes().filter(|attribute| attribute.ns == Ns::NONE) {
-            let value = attribute.value.into_owned();
+            let value = attribute.value;
             match (attribute.local, self.kind) {
-                ("id", _) => self.id = value,
-                ("lid", _) => self.lid = Some(value),
-                ("home", _) => self.home = Some(value),
-                ("objectType", _) => self.object_type = Some(value),
-                ("status", _) => self.status = Some(value),
-                ("mimeType", Kind::DocumentEntry) => self.mime_type = Some(value),
-                ("associationType", Kind::Association) => association.association_type = value,
-                ("sourceObject", Kind::Association) => association.source = value,
-                ("targetObject", Kind::Association) => association.target = value,
-                (local, _) => self.other_attributes.push((local.to_owned(), value)),
+                ("id", _) => self.id = uri(value),
+                ("lid", _) => self.lid = Some(uri(value)),
+                ("home", _) => self.home = Some(uri(value)),
+                ("objectType", _) => self.object_type = Some(uri(value)),
+                ("status", _) => self.status = Some(uri(value)),
+                ("mimeType", Kind::DocumentEntry) => self.mime_type = Some(value.into_owned()),
+                ("associationType", Kind::Association) => association.association_type = uri(value),
+                ("sourceObject", Kind::Association) => association.source = uri(value),
+                ("targetObject", Kind::Association) => association.target = uri(value),
+                (local, _) => self.other_attributes.push((local.to_owned(), value.into_owned())),
             }
         }
         if self.kind == Kind::Association {
@@ -396,7 +396,7 @@ fn read_list(list: Element<'_>) -> Result<Submission, RimError> {
             continue;
         }
         match (child.ns(), child.local()) {
-            (Ns::RIM, "ObjectRef") => read.object_refs.push(owned(child.attr("id")).unwrap_or_default()),
+            (Ns::RIM, "ObjectRef") => read.object_refs.push(child.attr("id").map(uri).unwrap_or_default()),
             (Ns::RIM, "Classification" | "ExternalIdentifier") => beside.push(child),
             (_, local) => {
                 let problem = format!("{local} is no registry object of XDS");
@@ -460,6 +460,11 @@ fn package_kind(package: &Object, element: Element<'_>) -> Result<Kind, RimError
 
 fn owned(value: Option<Cow<'_, str>>) -> Option<String> {
     value.map(Cow::into_owned)
+}
+
+/// A value of the schema's type anyURI: blanks around it do not belong to it.
+fn uri(value: Cow<'_, str>) -> String {
+    value.trim().to_owned()
 }
 
 /// An id that was given, or a fresh one: the schema wants one, and nothing refers to it.
@@ -531,10 +536,13 @@ impl Classification {
                 "classificationScheme" => &mut read.scheme,
                 "classificationNode" => &mut read.node,
                 "classifiedObject" => &mut read.classified_object,
-                "nodeRepresentation" => &mut read.node_representation,
+                "nodeRepresentation" => {
+                    read.node_representation = Some(attribute.value.into_owned());
+                    continue;
+                }
                 _ => continue,
             };
-            *place = Some(attribute.value.into_owned());
+            *place = Some(uri(attribute.value));
         }
         for child in element.children().filter(|child| child.ns() == Ns::RIM) {
             match child.local() {
@@ -571,12 +579,12 @@ impl ExternalIdentifier {
     fn read(element: Element<'_>) -> ExternalIdentifier {
         let mut read = ExternalIdentifier::default();
         for attribute in element.attributes().filter(|attribute| attribute.ns == Ns::NONE) {
-            let value = attribute.value.into_owned();
+            let value = attribute.value;
             match attribute.local {
-                "id" => read.id = Some(value),
-                "identificationScheme" => read.scheme = value,
-                "registryObject" => read.registry_object = Some(value),
-                "value" => read.value = value,
+                "id" => read.id = Some(uri(value)),
+                "identificationScheme" => read.scheme = uri(value),
+                "registryObject" => read.registry_object = Some(uri(value)),
+                "value" => read.value = value.into_owned(),
                 _ => {}
             }
         }

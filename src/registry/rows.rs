@@ -1,5 +1,7 @@
 //! Objects as rows: what of an object stands in which column, inserting, finding, rewriting.
 
+use unicode_normalization::{UnicodeNormalization, is_nfc};
+
 use super::fragment::{self, Fragment};
 use super::prepare::Prepared;
 use super::schema::{Availability, TenantNumber, Values, kind_number, kind_of, uuid_bytes, uuid_urn};
@@ -225,7 +227,7 @@ fn insert_values(connection: &Connection, number: i64, object: &Object) -> Resul
         Kind::DocumentEntry => {
             let entry = DocumentEntry(object);
             for person in entry.authors().filter_map(|author| author.person()) {
-                add(Values::AuthorPerson, person)?;
+                add(Values::AuthorPerson, &comparable(person.to_owned()))?;
             }
             for code in entry.event_codes() {
                 add(Values::EventCode, &code_key(code))?;
@@ -234,12 +236,12 @@ fn insert_values(connection: &Connection, number: i64, object: &Object) -> Resul
                 add(Values::ConfidentialityCode, &code_key(code))?;
             }
             for id in entry.reference_ids() {
-                add(Values::ReferenceId, id)?;
+                add(Values::ReferenceId, &comparable(id.clone()))?;
             }
         }
         Kind::SubmissionSet => {
             for person in SubmissionSet(object).authors().filter_map(|author| author.person()) {
-                add(Values::AuthorPerson, person)?;
+                add(Values::AuthorPerson, &comparable(person.to_owned()))?;
             }
         }
         Kind::Folder => {
@@ -348,7 +350,12 @@ pub(super) fn set_patient(object: &mut Object, cx: &str) {
 
 /// A coded value as it is compared: `code^^scheme`.
 pub(super) fn code_key(code: CodeRef<'_>) -> String {
-    format!("{}^^{}", code.code, code.scheme)
+    comparable(format!("{}^^{}", code.code, code.scheme))
+}
+
+/// A text as it is compared: in Unicode's normalization form C (ITI TF-2: Appendix F).
+pub(super) fn comparable(text: String) -> String {
+    if is_nfc(&text) { text } else { text.nfc().collect() }
 }
 
 /// A DTM as it is compared: its earliest moment, as a number of 14 digits.

@@ -135,7 +135,7 @@ impl Effects {
     ) -> Result<(), StoreError> {
         let mut children = connection.prepare_cached(
             "SELECT a.source FROM registry_object a JOIN registry_object e ON e.object = a.source
-             WHERE a.tenant = ?1 AND a.target = ?2 AND a.relation IN (?3, ?4) AND e.status = ?5",
+             WHERE a.tenant = ?1 AND a.target = ?2 AND a.relation IN (?3, ?4) AND a.status = ?5 AND e.status = ?5",
         )?;
         let mut due = VecDeque::from([entry]);
         while let Some(entry) = due.pop_front() {
@@ -198,7 +198,7 @@ impl Effects {
     }
 }
 
-/// The approved folders that an entry is in.
+/// The approved folders that an entry is in. A membership that Metadata Update has ended is none.
 pub(super) fn folders_of(
     connection: &Connection,
     tenant: TenantNumber,
@@ -206,7 +206,7 @@ pub(super) fn folders_of(
 ) -> Result<Vec<i64>, StoreError> {
     let mut find = connection.prepare_cached(
         "SELECT DISTINCT f.object FROM registry_object a JOIN registry_object f ON f.object = a.source
-         WHERE a.tenant = ?1 AND a.target = ?2 AND a.relation = ?3 AND f.kind = ?4 AND f.status = ?5",
+         WHERE a.tenant = ?1 AND a.target = ?2 AND a.relation = ?3 AND f.kind = ?4 AND a.status = ?5 AND f.status = ?5",
     )?;
     let folders = find.query_map(
         params![

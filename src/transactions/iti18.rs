@@ -137,7 +137,9 @@ pub fn read_request(body: Element<'_>) -> Result<QueryRequest, Malformed> {
         .child(Ns::RIM, "AdhocQuery")
         .ok_or_else(|| malformed("query.adhoc-query", "AdhocQueryRequest holds no rim:AdhocQuery".into()))?;
     let mut parameters = Vec::new();
-    let mut home = query.attr("home").map(|home| home.into_owned()).filter(|home| !home.is_empty());
+    // Both attributes are URIs: blanks around them do not belong to them (ebRIM's schema).
+    let uri = |name| query.attr(name).map(|value| value.trim().to_owned());
+    let mut home = uri("home").filter(|home| !home.is_empty());
     for slot in query.children_named(Ns::RIM, "Slot") {
         let name = slot.attr("name").unwrap_or_default().into_owned();
         let lists = slot.children_named(Ns::RIM, "ValueList");
@@ -158,12 +160,7 @@ pub fn read_request(body: Element<'_>) -> Result<QueryRequest, Malformed> {
             format!("more than {} parameters", limits::MAX_QUERY_VALUES),
         ));
     }
-    Ok(QueryRequest {
-        query: query.attr("id").unwrap_or_default().into_owned(),
-        home,
-        return_type,
-        parameters,
-    })
+    Ok(QueryRequest { query: uri("id").unwrap_or_default(), home, return_type, parameters })
 }
 
 /// Writes one; it declares its namespaces.

@@ -38,7 +38,7 @@ pub fn read_request(body: Element<'_>) -> Result<ProvideRequest, Malformed> {
         malformed("provide.submit-objects", "the request holds no lcm:SubmitObjectsRequest".into())
     })?;
     let document = |element: Element<'_>| {
-        let id = element.attr("id").map(|id| id.into_owned()).filter(|id| !id.is_empty());
+        let id = element.attr("id").map(|id| id.trim().to_owned()).filter(|id| !id.is_empty());
         let id = id.ok_or_else(|| malformed("provide.document-id", "an xds:Document has no id".into()))?;
         Ok((id, read_content(element)?))
     };

@@ -37,6 +37,7 @@ mod server_faults;
 mod server_front;
 mod soap_call;
 mod soap_forms;
+mod stored_queries;
 mod support;
 mod tenants;
 mod transactions;

@@ -177,9 +177,9 @@ impl<'a> Answering<'a> {
         found.extend(self.fetch(self.latest(select))?);
         let mut found = unique(found);
         within(&found, &mut links);
-        if links.is_empty() {
-            return Ok(Vec::new());
-        }
+        // Of several entries with one uniqueId, those that are related to nothing are none of the answer.
+        let related: HashSet<i64> = sources(&links).into_iter().chain(targets(&links)).collect();
+        found.retain(|one| related.contains(&one.number));
         found.extend(links);
         Ok(found)
     }

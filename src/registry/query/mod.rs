@@ -11,7 +11,7 @@ use catalog::{By, Catalog, Is, Of, Parameter, Query, Takes};
 
 use super::RegistrySettings;
 use super::patients::{Standing, UnknownPatient};
-use super::rows::moment;
+use super::rows::{comparable, moment};
 use super::schema::{Availability, TenantNumber, uuid_bytes};
 use crate::ids::PatientId;
 use crate::limits;
@@ -88,7 +88,7 @@ impl Question {
         for parameter in &query.parameters {
             let reading = Reading { query, parameter };
             match reading.filters(request) {
-                Ok(read) if read.is_empty() && parameter.required => errors.push(reading.missing()),
+                Ok(read) if read.is_empty() && parameter.required => errors.push(reading.missing(request)),
                 Ok(read) => {
                     if !read.is_empty() {
                         given.push(parameter.name.as_str());
@@ -204,6 +204,7 @@ impl Reading {
             for value in &given.values {
                 values::items(value, &mut items).map_err(|problem| self.wrong(problem))?;
             }
+            items = items.into_iter().map(comparable).collect();
             if items.len() > limits::MAX_QUERY_VALUES {
                 return Err(self.wrong(&format!("more than {} values", limits::MAX_QUERY_VALUES)));
             }
@@ -214,6 +215,10 @@ impl Reading {
         }
         if filters.len() > 1 && self.parameter.takes != Takes::All {
             return Err(self.number("the parameter is given several times"));
+        }
+        if filters.len() > limits::MAX_QUERY_CONJUNCTIONS {
+            let most = limits::MAX_QUERY_CONJUNCTIONS;
+            return Err(self.wrong(&format!("the parameter is given more than {most} times")));
         }
         Ok(filters)
     }
@@ -228,7 +233,7 @@ impl Reading {
                 Test::Among(items.iter().map(|item| self.patient(item)).collect::<Result<_, _>>()?)
             }
             // What is no UUID can be no object's.
-            Is::EntryUuid => Test::Uuids(items.iter().filter_map(|item| uuid_bytes(item)).collect()),
+            Is::EntryUuid => Test::Uuids(items.iter().filter_map(|item| uuid_bytes(item.trim())).collect()),
             Is::Pattern => self.patterns(items)?,
             Is::TextOrPattern if items.iter().any(|item| item.contains(['%', '_'])) => {
                 self.patterns(items)?
@@ -243,7 +248,7 @@ impl Reading {
             Is::Status => Test::Numbers(known(&items, |item| {
                 Availability::parse(item).map(|availability| availability as i64)
             })),
-            Is::Type => Test::Numbers(known(&items, |item| match item {
+            Is::Type => Test::Numbers(known(&items, |item| match item.to_ascii_lowercase().as_str() {
                 codes::STABLE => Some(0),
                 codes::ON_DEMAND => Some(1),
                 _ => None,
@@ -291,6 +296,9 @@ impl Reading {
     }
 
     fn patterns(&self, items: Vec<String>) -> Result<Test, RegistryError> {
+        if items.len() > limits::MAX_QUERY_PATTERNS {
+            return Err(self.wrong(&format!("more than {} patterns", limits::MAX_QUERY_PATTERNS)));
+        }
         let most = limits::MAX_PATTERN_CHARS;
         if items.iter().any(|item| item.chars().count() > most) {
             return Err(self.wrong(&format!("a pattern is longer than {most} characters")));
@@ -298,8 +306,11 @@ impl Reading {
         Ok(Test::Like(items))
     }
 
-    fn missing(&self) -> RegistryError {
-        RegistryError::error(code::STORED_QUERY_MISSING_PARAM, self.context("it is required"))
+    fn missing(&self, request: &QueryRequest) -> RegistryError {
+        let is_there = request.parameters.iter().any(|given| given.name == self.parameter.name);
+        let problem =
+            if is_there { "it is required, and has no value that is known" } else { "it is required" };
+        RegistryError::error(code::STORED_QUERY_MISSING_PARAM, self.context(problem))
     }
     fn number(&self, problem: &str) -> RegistryError {
         RegistryError::error(code::STORED_QUERY_PARAM_NUMBER, self.context(problem))
@@ -314,5 +325,5 @@ impl Reading {
 
 /// The numbers of those items that are known.
 fn known(items: &[String], number: impl Fn(&str) -> Option<i64>) -> Vec<i64> {
-    items.iter().filter_map(|item| number(item)).collect()
+    items.iter().filter_map(|item| number(item.trim())).collect()
 }

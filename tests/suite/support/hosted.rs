@@ -8,16 +8,19 @@ use hyper::Uri;
 use sekisho::cli::assemble::Running;
 use sekisho::cli::peer::Peer;
 use sekisho::limits::Limits;
-use sekisho::metadata::Submission;
+use sekisho::metadata::{Object, Submission};
 use sekisho::transactions::errors::RegistryResponse;
 use sekisho::transactions::iti18::{ITI18, Parameter, QueryRequest, QueryResponse, ReturnType};
+use sekisho::transactions::iti42::ITI42;
 use sekisho::transactions::iti86::ITI86;
 use sekisho::transactions::{Transaction, iti18, iti42};
 use sekisho::wire::http::{Client, ClientSettings};
 use sekisho::wire::soap::{Attachment, CallError, Endpoint, Form, Message, Outgoing, call};
 use sekisho::wire::stream::Content;
+use sekisho::wire::xml::{Ns, Tree};
 
 use super::certs::TempDir;
+use super::draft::{Draft, id};
 use super::http::PATIENCE;
 use super::messages;
 
@@ -124,7 +127,12 @@ impl Standalone {
             .collect();
         let return_type = ReturnType::LeafClass;
         let request = QueryRequest { query: query.to_owned(), home: None, return_type, parameters };
-        let message = self.call(transaction, vec![iti18::write_request(&request)], Vec::new()).await.unwrap();
+        self.question(transaction, &request).await
+    }
+
+    /// Asks a stored query.
+    pub async fn question(&self, transaction: &Transaction, request: &QueryRequest) -> QueryResponse {
+        let message = self.call(transaction, vec![iti18::write_request(request)], Vec::new()).await.unwrap();
         iti18::read_response(message.envelope.body().unwrap()).unwrap()
     }
 
@@ -148,6 +156,29 @@ impl Standalone {
     pub async fn answered(&self, transaction: &Transaction, body: Bytes) -> RegistryResponse {
         let message = self.call(transaction, vec![body], Vec::new()).await.unwrap();
         iti42::read_response(message.envelope.body().unwrap()).unwrap()
+    }
+
+    /// Registers what must be accepted.
+    pub async fn accept(&self, draft: &Draft) {
+        assert_eq!(self.register(&ITI42, &draft.submission()).await.errors, []);
+    }
+
+    /// The object of a name, as the registry gives it.
+    pub async fn object(&self, name: &str) -> Object {
+        const GET_DOCUMENTS: &str = "urn:uuid:5c4f972b-d56b-40ac-a5fc-c8ca9b40b9d4";
+        const GET_FOLDERS: &str = "urn:uuid:5737b14c-8a1a-4539-b659-e03a34a5e1e4";
+        let named = format!("('{}')", id(name));
+        let mut found = Vec::new();
+        for (query, parameter) in
+            [(GET_DOCUMENTS, "$XDSDocumentEntryEntryUUID"), (GET_FOLDERS, "$XDSFolderEntryUUID")]
+        {
+            found.extend(self.ask(&ITI18, query, &[(parameter, &named)]).await.objects);
+        }
+        let (start, rest) = found.pop().expect("it is there").xml;
+        let rim = Ns::RIM.uri();
+        let xml = [format!("<x xmlns:rim=\"{rim}\">").as_bytes(), &start, &rest, b"</x>"].concat();
+        let tree = Tree::parse(xml.into()).unwrap();
+        Object::read(tree.root().children().next().unwrap()).unwrap().unwrap()
     }
 
     /// Submits documents with their metadata: ITI-41.

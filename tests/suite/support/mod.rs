@@ -5,6 +5,7 @@
 pub mod certs;
 pub mod community;
 pub mod doorway;
+pub mod draft;
 pub mod example;
 pub mod front;
 pub mod golden;
