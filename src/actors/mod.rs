@@ -14,6 +14,7 @@ pub mod patient_correlation;
 pub mod patient_discovery;
 pub mod pdq_supplier;
 pub mod permits;
+pub mod pix_consumer;
 pub mod pix_manager;
 pub mod responding_gateway;
 mod rules;

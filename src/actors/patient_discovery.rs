@@ -7,6 +7,7 @@
 
 mod demand;
 mod emergency;
+mod people;
 mod rate;
 #[cfg(test)]
 mod tests;
@@ -14,18 +15,18 @@ mod tests;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub use self::people::People;
 use self::rate::Rates;
 use crate::actors::permits::Callers;
 use crate::demographics::Domains;
 use crate::federation::directory::Directory;
 use crate::identity::crossref::{self, Crossref, Decided, Digest, Entry};
-use crate::identity::index::{Index, IndexError};
 use crate::ids::{HomeCommunityId, Oid, PatientId};
 use crate::limits;
 use crate::transactions::Caller;
 use crate::transactions::hl7v3::registration::HealthDataLocator;
 use crate::transactions::identity::{DemographicsQuery, Match};
-use crate::transactions::iti55::{Discovery, DiscoveryResponse, Found, Outcome, Reason, Received};
+use crate::transactions::iti55::{Attribute, Discovery, DiscoveryResponse, Found, Outcome, Reason, Received};
 use crate::transactions::iti56::Location;
 
 /// A community that we answer for, and the domains whose identifiers are its patients'.
@@ -65,10 +66,10 @@ pub struct DiscoveryPolicy {
     pub emergency: Callers,
 }
 
-/// Patient discovery over the region's index. Cheap to clone.
+/// Patient discovery over the region's index, or over somebody outside who knows its patients. Cheap to clone.
 #[derive(Clone)]
 pub struct PatientDiscovery {
-    index: Index,
+    people: People,
     domains: Arc<Domains>,
     policy: Arc<DiscoveryPolicy>,
     rates: Arc<Rates>,
@@ -85,15 +86,15 @@ pub struct Learning {
 }
 
 impl PatientDiscovery {
-    /// Discovery in an index.
+    /// Discovery among those people.
     pub fn new(
-        index: Index,
+        people: impl Into<People>,
         domains: Arc<Domains>,
         policy: DiscoveryPolicy,
         learning: Option<Learning>,
     ) -> Self {
         let rates = Arc::new(Rates::new(policy.per_minute));
-        Self { index, domains, policy: Arc::new(policy), rates, learning }
+        Self { people: people.into(), domains, policy: Arc::new(policy), rates, learning }
     }
 
     /// The community that answers.
@@ -135,7 +136,9 @@ impl PatientDiscovery {
             tracing::info!(trace = &*caller.trace, problem, "a patient discovery asks too widely");
             return Err(Reason::AnswerNotAvailable);
         }
-        let mut matches = self.find(&query, emergency, caller).await?;
+        let least = query.minimum_degree.unwrap_or(0).max(self.policy.minimum_degree);
+        let least = if emergency { limits::EMERGENCY_DEGREE.min(least) } else { least };
+        let mut matches = self.people.find(&query, least, caller).await?;
         matches.retain(|found| self.policy.communities.iter().any(|community| community.knows(found)));
         match (matches.as_slice(), self.policy.several) {
             ([], _) => Ok(self.lasting(Outcome::Found(Vec::new()))),
@@ -151,47 +154,34 @@ impl PatientDiscovery {
             (several, Several::List) if several.len() <= limits::MAX_DISCOVERED => {
                 Ok(self.lasting(Outcome::Found(self.found(several))))
             }
-            (several, _) => match demand::discriminating(&query, several) {
+            (several, _) => match self.helpful(&query, several) {
                 helpful if helpful.is_empty() => Err(Reason::AnswerNotAvailable),
                 helpful => Ok(Outcome::AskForMore(helpful).into()),
             },
         }
     }
 
-    /// What the index is asked: of the identifiers those of our domains. None if only foreign ones were given, so that nobody
+    /// What would tell them apart.
+    fn helpful(&self, query: &DemographicsQuery, several: &[Match]) -> Vec<Attribute> {
+        let helpful = demand::discriminating(query, several).into_iter();
+        helpful.filter(|attribute| self.people.compares(*attribute)).collect()
+    }
+
+    /// What is looked for: of the identifiers those of our domains. None if only foreign ones were given, so that nobody
     /// fits.
     fn query(&self, question: &Discovery) -> Option<DemographicsQuery> {
         let mut query = question.who.clone();
         let given = query.identifiers.len();
-        query.identifiers.retain(|id| self.domains.find(&id.authority).is_some());
+        let ours = |oid: &str| {
+            let mut authorities = self.policy.communities.iter().flat_map(|community| &community.authorities);
+            authorities.any(|authority| authority.as_str() == oid)
+        };
+        query
+            .identifiers
+            .retain(|id| self.domains.find(&id.authority).is_some() || ours(&id.authority.universal_id));
         query.wanted.clear();
         let described = !query.names.is_empty() || query.birth.is_some();
         (described || given == 0 || !query.identifiers.is_empty()).then_some(query)
-    }
-
-    /// All who fit, exactly first; with errors tolerated where nobody fits so. The region has more people than our communities
-    /// know: a part of them would not tell whether somebody is the only one.
-    async fn find(
-        &self,
-        query: &DemographicsQuery,
-        emergency: bool,
-        caller: &Caller,
-    ) -> Result<Vec<Match>, Reason> {
-        let least = query.minimum_degree.unwrap_or(0).max(self.policy.minimum_degree);
-        let least = if emergency { limits::EMERGENCY_DEGREE.min(least) } else { least };
-        for degree in [None, Some(least).filter(|degree| *degree < 100)] {
-            let asked = DemographicsQuery { minimum_degree: degree, ..query.clone() };
-            let found = self.index.find(asked, limits::MAX_DEMOGRAPHICS_MATCHES).await;
-            let (matches, total) = found.map_err(|error| trouble(&error, caller))?;
-            if total > matches.len() {
-                // Whether one of ours is the only one cannot be said.
-                return Err(Reason::AnswerNotAvailable);
-            }
-            if !matches.is_empty() || degree.is_some() || least >= 100 {
-                return Ok(matches);
-            }
-        }
-        Ok(Vec::new())
     }
 
     /// An event for each person in each community that knows them.
@@ -243,16 +233,13 @@ impl PatientDiscovery {
         if !self.rates.admit(caller, 1, Instant::now()) {
             return Vec::new();
         }
-        let mut identifiers = match self.index.corresponding(patient).await {
-            Ok((identifiers, _)) => identifiers,
-            Err(IndexError::Store(error)) => {
-                tracing::error!(trace = &*caller.trace, %error, "the patient index failed");
-                return Vec::new();
-            }
-            Err(_) => {
+        let mut identifiers = match self.people.corresponding(patient, caller).await {
+            Ok(Some(identifiers)) => identifiers,
+            Ok(None) => {
                 self.rates.admit(caller, limits::DISCOVERY_MISS_COST, Instant::now());
                 return Vec::new();
             }
+            Err(_) => return Vec::new(),
         };
         identifiers.insert(0, patient.clone());
         let ours = self.policy.communities.iter().filter_map(|community| {
@@ -312,18 +299,6 @@ impl Answering {
             degree: found.degree,
             locator: HealthDataLocator::Supported,
         })
-    }
-}
-
-fn trouble(error: &IndexError, caller: &Caller) -> Reason {
-    if matches!(error, IndexError::TooWide) {
-        tracing::info!(trace = &*caller.trace, %error, "a patient discovery asks too widely");
-        return Reason::AnswerNotAvailable;
-    }
-    tracing::error!(trace = &*caller.trace, %error, "the patient index failed");
-    match error {
-        IndexError::Store(error) if error.trouble() == crate::store::Trouble::Busy => Reason::ResponderBusy,
-        _ => Reason::InternalError,
     }
 }
 

@@ -10,7 +10,9 @@ use super::assemble::{directory_settings, load};
 use super::output::Output;
 use super::verify_store::{self, Settling};
 use super::{Exit, Outcome, Stop};
-use crate::config::{MllpListener, MllpsListener, Mode, Position, Problem, Problems, Settings, Weight};
+use crate::config::{
+    MllpListener, MllpsListener, Mode, Outside, Position, Problem, Problems, Settings, Weight,
+};
 use crate::federation::directory::{self, Directory};
 
 /// Check a configuration.
@@ -152,12 +154,19 @@ fn summarise(output: Output, settings: &Settings) {
     if let Some(operator) = listen.operator {
         rows.push(["operator".to_owned(), format!("http://{operator}")]);
     }
-    if let Some(identity) = settings.identity.as_ref().filter(|identity| !identity.domains.is_empty()) {
+    if let Some(identity) = settings.identity.as_ref().filter(|identity| identity.has_index()) {
         let names: Vec<_> = identity.domains.iter().map(|domain| domain.name.as_str()).collect();
         rows.push(["patient index".to_owned(), names.join(", ")]);
         let told = identity.consumers.iter().map(|consumer| &consumer.peer);
         let told = told.chain(identity.registries.iter().map(|registry| &registry.peer));
         rows.extend(told.map(|peer| ["notified".to_owned(), format!("{} at {}", peer.name, peer.url)]));
+    }
+    if let Some(identity) = &settings.identity {
+        let outside = [("PIX manager", &identity.manager), ("PDQ supplier", &identity.supplier)];
+        let there = |(what, outside): (&str, &Option<Outside>)| {
+            Some([what.to_owned(), outside.as_ref()?.url.to_string()])
+        };
+        rows.extend(outside.into_iter().filter_map(there));
     }
     rows.push(["data".to_owned(), settings.data.display().to_string()]);
     if let Some(federation) = &settings.federation {

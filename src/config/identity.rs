@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hyper::Uri;
 
-use super::notified::{self, LinkChangeTarget, NotifiedConsumer};
+use super::notified::{self, Destination, LinkChangeTarget, NotifiedConsumer, check_destination};
 use super::section::Section;
 use super::settings::{ClientTls, check_url, client_tls};
 use crate::actors::patient_discovery::{Answering, Several};
@@ -13,12 +13,15 @@ use crate::demographics::{Domain, DomainKind};
 use crate::identity::matching::Thresholds;
 use crate::ids::{HomeCommunityId, Oid};
 use crate::limits;
+use crate::wire::hl7v2::Charset;
 
 /// `[identity]`
 #[derive(Debug, Clone, Default)]
 pub struct Identity {
-    /// The region's identifier domains; without any, there is no patient index inside.
+    /// The region's identifier domains.
     pub domains: Vec<Domain>,
+    /// Where its patients are known.
+    pub kept: Kept,
     /// From which probabilities on the index links records, or shows them to people.
     pub thresholds: Thresholds,
     /// MSH-3 and MSH-4 of what the PIX Manager sends of itself: application, facility.
@@ -27,9 +30,9 @@ pub struct Identity {
     pub consumers: Vec<NotifiedConsumer>,
     /// Which registries are told of link changes (ITI-64).
     pub registries: Vec<LinkChangeTarget>,
-    /// `[identity.manager]`: a PIX Manager or central MPI outside, ITI-45.
+    /// `[identity.manager]`: a PIX Manager or central MPI outside, ITI-9 or ITI-45.
     pub manager: Option<Outside>,
-    /// `[identity.supplier]`: a Patient Demographics Supplier outside, ITI-47.
+    /// `[identity.supplier]`: a Patient Demographics Supplier outside, ITI-21 or ITI-47.
     pub supplier: Option<Outside>,
     /// `[identity.cache]`
     pub cache: Cache,
@@ -37,6 +40,23 @@ pub struct Identity {
     pub discovery: Discovery,
     /// `emergency.callers`: who may search by four items.
     pub emergency: Callers,
+}
+
+/// Where a region's patients are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Kept {
+    /// In the index inside, if there are domains.
+    #[default]
+    Inside,
+    /// By a manager or supplier outside; the domains are theirs.
+    Outside,
+}
+
+impl Identity {
+    /// Whether there is a patient index inside.
+    pub fn has_index(&self) -> bool {
+        !self.domains.is_empty() && self.kept == Kept::Inside
+    }
 }
 
 /// What we are called in the messages that we begin.
@@ -57,10 +77,19 @@ impl Default for Sender {
 /// A service outside that knows the region's patients.
 #[derive(Debug, Clone)]
 pub struct Outside {
-    /// Where.
-    pub url: Uri,
+    /// Where; the scheme says in which standard it is asked.
+    pub url: Destination,
     /// Trust and identity towards it.
     pub tls: Option<ClientTls>,
+    /// MSH-5.
+    pub application: String,
+    /// MSH-6.
+    pub facility: String,
+    /// What HL7 v2 is sent in.
+    pub charset: Charset,
+    /// Subjects of its client certificates: under these it tells of changes (ITI-10, ITI-46); none take them from whoever
+    /// gets through to us.
+    pub certificates: Vec<String>,
 }
 
 /// `[identity.cache]`: the cross-reference cache.
@@ -118,8 +147,10 @@ pub fn read(top: &Section<'_>) -> Option<Identity> {
     let consumers = consumers.filter_map(|table| notified::consumer(table, &known)).collect();
     let registries = section.tables("registries").into_iter();
     let registries = registries.filter_map(|table| notified::registry(table, &known)).collect();
+    let index: Option<bool> = section.optional("index");
     let identity = Identity {
         domains,
+        kept: if index.unwrap_or(true) { Kept::Inside } else { Kept::Outside },
         consumers,
         registries,
         thresholds: thresholds(&section),
@@ -130,6 +161,11 @@ pub fn read(top: &Section<'_>) -> Option<Identity> {
         discovery: section.section("discovery").map(discovery).unwrap_or_default(),
         emergency: section.section("emergency").map(emergency).unwrap_or_default(),
     };
+    let tells = !identity.consumers.is_empty() || !identity.registries.is_empty();
+    if tells && !identity.has_index() {
+        let help = "whoever keeps the index tells of changes; leave consumers and registries out";
+        section.error("index", "there is no patient index inside, so that there is nothing to tell", help);
+    }
     section.close();
     Some(identity)
 }
@@ -198,13 +234,32 @@ fn thresholds(section: &Section<'_>) -> Thresholds {
     Thresholds { link, review }
 }
 
+/// MSH-5 and MSH-6 are required (ITI TF-2: Appendix C); many do not look at them.
+const OUTSIDE: &str = "MPI";
+
 fn outside(section: Section<'_>, transaction: &'static str) -> Option<Outside> {
     let insecure = section.optional("insecure").unwrap_or(false);
     let tls = section.section("tls").and_then(client_tls);
-    let url: Option<Uri> = section.required(transaction);
-    check_url(&section, transaction, url.as_ref(), insecure, tls.is_some());
+    let by_transaction: Option<Uri> = section.optional(transaction);
+    check_url(&section, transaction, by_transaction.as_ref(), insecure, tls.is_some());
+    let url: Option<Destination> = match by_transaction {
+        Some(url) => Some(Destination::Soap(url)),
+        None => section.required("url"),
+    };
+    if !section.has(transaction) {
+        check_destination(&section, "url", url.as_ref(), insecure, tls.is_some());
+    }
+    let application = section.optional("application").unwrap_or_else(|| OUTSIDE.to_owned());
+    let outside = Outside {
+        url: url?,
+        tls,
+        facility: section.optional("facility").unwrap_or_else(|| application.clone()),
+        application,
+        charset: section.optional("charset").unwrap_or_default(),
+        certificates: section.list("certificates"),
+    };
     section.close();
-    Some(Outside { url: url?, tls })
+    Some(outside)
 }
 
 fn cache(section: Section<'_>) -> Cache {

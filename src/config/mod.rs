@@ -20,7 +20,7 @@ use std::path::Path;
 pub use asynchronous::Asynchronous;
 pub use document::quoted;
 pub use hosted::{Hosted, Patients};
-pub use identity::{Cache, Discovery, Identity, Outside, Sender};
+pub use identity::{Cache, Discovery, Identity, Kept, Outside, Sender};
 pub use listen::{Listen, MllpListener, MllpsListener, PlainListener, TlsListener};
 pub use notified::{Destination, LinkChangeTarget, NotifiedConsumer, NotifiedPeer};
 pub use problem::{Position, Problem, Problems, Weight};

@@ -143,6 +143,25 @@ pub fn registry(section: Section<'_>, known: &dyn Fn(&Oid) -> bool) -> Option<Li
     Some(LinkChangeTarget { peer: peer?, domain: domain? })
 }
 
+/// Whether patients' data may travel there.
+pub(super) fn check_destination(
+    section: &Section<'_>,
+    key: &'static str,
+    url: Option<&Destination>,
+    insecure: bool,
+    trusts: bool,
+) {
+    let Some(url) = url else { return };
+    if url.is_tls() && !trusts && !section.has("tls") {
+        let help = "add a tls table with ca, certificate and key";
+        section.error(key, format!("{url} is TLS, and nothing says whom to trust"), help);
+    }
+    if !url.is_tls() && !insecure && !url.is_loopback() {
+        let message = format!("{url} is not loopback: patients' data would travel unencrypted");
+        section.error(key, message, "use mllps or https; insecure = true permits it knowingly");
+    }
+}
+
 /// Reads what all who are told something have; the caller closes the section.
 fn peer(section: &Section<'_>) -> Option<NotifiedPeer> {
     let name: Option<String> = section.required("name");
@@ -157,15 +176,6 @@ fn peer(section: &Section<'_>) -> Option<NotifiedPeer> {
     let application = section.optional("application").unwrap_or_else(|| called.clone());
     let facility = section.optional("facility").unwrap_or(called);
     let charset = section.optional("charset").unwrap_or_default();
-    if let Some(url) = &url {
-        if url.is_tls() && tls.is_none() && !section.has("tls") {
-            let help = "add a tls table with ca, certificate and key";
-            section.error("url", format!("{url} is TLS, and nothing says whom to trust"), help);
-        }
-        if !url.is_tls() && !insecure && !url.is_loopback() {
-            let message = format!("{url} is not loopback: patients' data would travel unencrypted");
-            section.error("url", message, "use mllps or https; insecure = true permits it knowingly");
-        }
-    }
+    check_destination(section, "url", url.as_ref(), insecure, tls.is_some());
     Some(NotifiedPeer { name: name?, url: url?, tls, application, facility, charset })
 }

@@ -158,8 +158,10 @@ pub fn read(report: &Report<'_>) -> Option<Settings> {
     {
         own_patients_have_an_authority(&top, community, hosted);
     }
-    let has_index = identity.as_ref().is_some_and(|identity| !identity.domains.is_empty());
+    let has_index = identity.as_ref().is_some_and(Identity::has_index);
+    let is_told = identity.as_ref().is_some_and(|identity| identity.manager.is_some());
     let has_patients = has_index
+        || is_told
         || tenants.iter().any(|tenant| {
             community.as_ref().and_then(Option::as_ref).is_some_and(|community| community.home == tenant.home)
         });

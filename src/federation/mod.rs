@@ -5,7 +5,7 @@
 //! |---|---|
 //! | [`directory`], [`quirks`] | the files that describe communities, read again when they change |
 //! | [`correlate`], [`patients`] | which patient is which elsewhere; which patient a query is about |
-//! | [`managers`] | asking a PIX Manager or PDQ Supplier outside |
+//! | [`managers`], [`mllp_line`] | asking a PIX Manager or PDQ Supplier outside, in HL7 V3 or v2 |
 //! | [`discovery`] | asking a community who a patient is there |
 //! | [`member`] | who a community is, and what was noticed about it |
 //! | [`mod@line`], [`breaker`] | calling one remote service: pool, deadline, retries, circuit breaker |
@@ -26,6 +26,7 @@ pub mod fingerprints;
 pub mod line;
 pub mod managers;
 pub mod member;
+pub mod mllp_line;
 pub mod parts;
 pub mod patients;
 pub mod peer;

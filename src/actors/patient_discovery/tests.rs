@@ -7,11 +7,10 @@ use crate::demographics::{
 };
 use crate::federation::directory::DirectorySettings;
 use crate::identity::crossref::{CrossrefSettings, Lookup};
-use crate::identity::index::MIGRATION;
+use crate::identity::index::{Index, MIGRATION};
 use crate::store::Store;
 use crate::transactions::Purpose;
 use crate::transactions::hl7v3::{Echo, Transmission};
-use crate::transactions::iti55::Attribute;
 use crate::wire::xml::Tree;
 
 const HOSPITAL: &str = "1.2.3.1";

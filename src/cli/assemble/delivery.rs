@@ -60,7 +60,10 @@ impl Telling<'_> {
                 Box::new(self.mllp("ITI-10", peer, (host, *port), *no_name)?)
             }
             Destination::Soap(url) => Box::new(WebService {
-                client: Client::new(&ClientSettings { tls: tls(peer)?, ..ClientSettings::default() })?,
+                client: Client::new(&ClientSettings {
+                    tls: tls(peer.tls.as_ref())?,
+                    ..ClientSettings::default()
+                })?,
                 endpoint: Endpoint { url: url.clone(), relates_to_optional: true },
                 sender: Party::of_device(self.settings.community.home.oid().as_str()),
                 receiver: Party::of_device(&peer.application),
@@ -90,7 +93,7 @@ impl Telling<'_> {
         (host, port): (&str, u16),
         no_name: NoName,
     ) -> Result<Mllp, Stop> {
-        let client = MllpClient::new(&MllpPeer { host: host.to_owned(), port, tls: tls(peer)? });
+        let client = MllpClient::new(&MllpPeer { host: host.to_owned(), port, tls: tls(peer.tls.as_ref())? });
         let client = client.map_err(|error| Stop::new(Exit::Usage, format!("{}: {error}", peer.name)))?;
         let sender = &self.configured.sender;
         Ok(Mllp {
@@ -107,8 +110,9 @@ impl Telling<'_> {
     }
 }
 
-fn tls(peer: &NotifiedPeer) -> Result<Option<TlsClient>, Stop> {
-    let Some(ClientTls { ca, identity }) = &peer.tls else { return Ok(None) };
+/// Trust and identity as they are used.
+pub fn tls(tls: Option<&ClientTls>) -> Result<Option<TlsClient>, Stop> {
+    let Some(ClientTls { ca, identity }) = tls else { return Ok(None) };
     let identity = identity.as_ref().map(|(certificate, key)| (certificate.as_path(), key.as_path()));
     Ok(Some(TlsClient::new(ca, identity)?))
 }

@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
+use hyper::Uri;
 use tokio::task::JoinHandle;
 
 use super::super::{Exit, Stop};
+use super::delivery;
 use crate::actors::patient_correlation::{PatientCorrelation, Sources};
-use crate::actors::patient_discovery::{Answering, DiscoveryPolicy, Learning, PatientDiscovery};
-use crate::config::{self, Settings};
+use crate::actors::patient_discovery::{Answering, DiscoveryPolicy, Learning, PatientDiscovery, People};
+use crate::actors::permits::Callers;
+use crate::actors::pix_consumer::PixConsumer;
+use crate::config::{self, Destination, Settings};
 use crate::delivery::asked::AskedQuestions;
 use crate::demographics::Domains;
 use crate::federation::breaker::RetryBudget;
@@ -15,15 +19,20 @@ use crate::federation::correlate::CorrelationTable;
 use crate::federation::directory::Directory;
 use crate::federation::discovery::Asker;
 use crate::federation::line::{Line, Prudence, PrudenceSettings};
-use crate::federation::managers::{AskedBy, Manager, ManagerLine};
+use crate::federation::managers::v2::MllpManager;
+use crate::federation::managers::v3::ManagerLine;
+use crate::federation::managers::{AskedBy, Manager, Supplier};
 use crate::federation::member::{Member, Role};
+use crate::federation::mllp_line::MllpLine;
 use crate::identity::crossref::{Crossref, CrossrefSettings, follow};
 use crate::identity::index::Index;
 use crate::server::{Place, Service, Services, Written};
 use crate::store::{Store, StoreError};
 use crate::transactions::errors::Status;
+use crate::transactions::hl7v2::Parties;
 use crate::transactions::iti55::{self, Discovery, ITI55, lifetime};
 use crate::transactions::iti56::{self, ITI56};
+use crate::wire::hl7v2::mllp::{MllpClient, MllpPeer};
 use crate::wire::soap::Endpoint;
 
 /// What a region with `[identity]` has.
@@ -33,6 +42,14 @@ pub struct Identity {
     /// The patient index; None without domains.
     pub index: Option<Index>,
     cache: Crossref,
+    outside: Outside,
+}
+
+/// Who knows the region's patients outside.
+struct Outside {
+    /// The manager first, which decides what corresponds.
+    managers: Vec<Arc<dyn Manager>>,
+    supplier: Option<Arc<dyn Supplier>>,
 }
 
 impl Identity {
@@ -44,7 +61,7 @@ impl Identity {
     ) -> Result<Self, Stop> {
         let tenant = settings.community.home.to_urn();
         let domains = Arc::new(Domains::new(identity.domains.clone()));
-        let index = store.filter(|_| !identity.domains.is_empty()).map(|store| {
+        let index = store.filter(|_| identity.has_index()).map(|store| {
             let index = Index::open(store.clone(), &tenant)?;
             index.set_domains(Arc::clone(&domains));
             index.set_thresholds(identity.thresholds);
@@ -62,7 +79,8 @@ impl Identity {
         let cache = cache.map_err(|error| {
             Stop::new(Exit::Unavailable, format!("the cross-reference cache cannot be used: {error}"))
         })?;
-        Ok(Self { domains, index, cache })
+        let outside = outside(settings, identity, &domains)?;
+        Ok(Self { domains, index, cache, outside })
     }
 
     /// What runs beside: the cache follows the index.
@@ -92,7 +110,7 @@ impl Identity {
             table,
             cache: Some(self.cache.clone()),
             index: self.index.clone(),
-            managers: managers(settings, identity)?,
+            managers: self.outside.managers.clone(),
             asker: Some(Asker { template, device: community.home.oid().to_string() }),
             asked: store.map(|store| AskedQuestions::new(store.clone(), community.home.to_urn().into())),
             directory: Some(Arc::clone(directory)),
@@ -100,7 +118,16 @@ impl Identity {
         }))
     }
 
-    /// ITI-55 and ITI-56 over the index; gives what answers them.
+    /// Takes what a PIX Manager outside tells of changes; None without one.
+    pub fn consumer(&self, identity: &config::Identity) -> Option<PixConsumer> {
+        let managers = match identity.manager.as_ref()?.certificates.as_slice() {
+            [] => Callers::Anybody,
+            named => Callers::Certified(named.to_vec()),
+        };
+        Some(PixConsumer::new(self.cache.clone(), Arc::clone(&self.domains), managers))
+    }
+
+    /// ITI-55 and ITI-56 over the index, or over who knows the region's patients outside; gives what answers them.
     pub fn offer(
         &self,
         services: &mut Services,
@@ -108,7 +135,13 @@ impl Identity {
         identity: &config::Identity,
         directory: Option<&Arc<Directory>>,
     ) -> Option<PatientDiscovery> {
-        let index = self.index.as_ref()?;
+        let people = match (&self.index, &self.outside) {
+            (Some(index), _) => People::from(index.clone()),
+            (None, Outside { supplier: Some(supplier), managers }) => {
+                People::Outside { supplier: Arc::clone(supplier), managers: managers.clone() }
+            }
+            (None, Outside { supplier: None, .. }) => return None,
+        };
         let config::Discovery { communities, several, minimum_degree, time_to_live, per_minute, .. } =
             identity.discovery.clone();
         let own = &settings.community;
@@ -124,7 +157,7 @@ impl Identity {
         };
         let cache = self.cache.clone();
         let learning = directory.map(|directory| Learning { cache, directory: Arc::clone(directory) });
-        let discovery = PatientDiscovery::new(index.clone(), Arc::clone(&self.domains), policy, learning);
+        let discovery = PatientDiscovery::new(people, Arc::clone(&self.domains), policy, learning);
         offer_discovery(services, &discovery, own.home.clone());
         Some(discovery)
     }
@@ -135,29 +168,65 @@ impl Identity {
     }
 }
 
-/// Who knows the region's patients outside: the manager first, which decides what corresponds.
-fn managers(settings: &Settings, identity: &config::Identity) -> Result<Vec<Arc<dyn Manager>>, Stop> {
+fn outside(
+    settings: &Settings,
+    identity: &config::Identity,
+    domains: &Arc<Domains>,
+) -> Result<Outside, Stop> {
     let community = &settings.community;
     let member = Arc::new(Member::new(Role::Own, &community.name, community.home.clone(), Vec::new()));
-    let line = |outside: &config::Outside| {
-        Ok::<_, Stop>(Line {
+    let web_service = |outside: &config::Outside, url: &Uri, asked_by| {
+        let line = Line {
             member: Arc::clone(&member),
             prudence: Prudence::new(&PrudenceSettings::default(), RetryBudget::new()),
             client: super::region::client(outside.tls.as_ref())?,
-            endpoint: Endpoint { url: outside.url.clone(), relates_to_optional: false },
+            endpoint: Endpoint { url: url.clone(), relates_to_optional: false },
             channel: None,
             limits: settings.limits.clone(),
-        })
+        };
+        Ok::<_, Stop>(ManagerLine { line, device: community.home.oid().to_string(), asked_by })
     };
-    let device = community.home.oid().to_string();
-    let outside = [(&identity.manager, AskedBy::PixQuery), (&identity.supplier, AskedBy::DemographicsQuery)];
-    let mut managers: Vec<Arc<dyn Manager>> = Vec::new();
-    for (outside, asked_by) in outside {
-        if let Some(outside) = outside {
-            managers.push(Arc::new(ManagerLine { line: line(outside)?, device: device.clone(), asked_by }));
+    let mllp = |outside: &config::Outside, (host, port): (&str, u16), asked_by| {
+        let tls = delivery::tls(outside.tls.as_ref())?;
+        let client = MllpClient::new(&MllpPeer { host: host.to_owned(), port, tls });
+        let client = client.map_err(|error| Stop::new(Exit::Usage, format!("{}: {error}", outside.url)))?;
+        let config::Sender { application, facility } = identity.sender.clone();
+        let parties = Parties {
+            sender: (application, facility),
+            receiver: (outside.application.clone(), outside.facility.clone()),
+            charset: outside.charset,
+        };
+        let line = MllpLine::new(Arc::clone(&member), client, parties);
+        Ok::<_, Stop>(MllpManager { line, domains: Arc::clone(domains), asked_by })
+    };
+    let mut found = Outside { managers: Vec::new(), supplier: None };
+    if let Some(manager) = &identity.manager {
+        found.managers.push(match &manager.url {
+            Destination::Soap(url) => Arc::new(web_service(manager, url, AskedBy::PixQuery)?) as _,
+            Destination::Mllp { host, port, .. } => {
+                Arc::new(mllp(manager, (host, *port), AskedBy::PixQuery)?) as _
+            }
+        });
+    }
+    if let Some(supplier) = &identity.supplier {
+        match &supplier.url {
+            Destination::Soap(url) => {
+                found.know(Arc::new(web_service(supplier, url, AskedBy::DemographicsQuery)?));
+            }
+            Destination::Mllp { host, port, .. } => {
+                found.know(Arc::new(mllp(supplier, (host, *port), AskedBy::DemographicsQuery)?));
+            }
         }
     }
-    Ok(managers)
+    Ok(found)
+}
+
+impl Outside {
+    /// A supplier answers by identifier, too.
+    fn know(&mut self, supplier: Arc<impl Manager + Supplier + 'static>) {
+        self.managers.push(Arc::clone(&supplier) as _);
+        self.supplier = Some(supplier);
+    }
 }
 
 fn offer_discovery(services: &mut Services, discovery: &PatientDiscovery, own: crate::ids::HomeCommunityId) {

@@ -7,6 +7,7 @@ use super::identity::Identity;
 use crate::actors::document_registry::DocumentRegistry;
 use crate::actors::identity_feed::FeedReceivers;
 use crate::actors::pdq_supplier::PdqSupplier;
+use crate::actors::pix_consumer::PixConsumer;
 use crate::actors::pix_manager::PixManager;
 use crate::ids::HomeCommunityId;
 use crate::server::{Hl7Services, Place, Service, Services};
@@ -20,20 +21,26 @@ pub struct PatientActors {
     supplier: Option<PdqSupplier>,
     /// Those of our own community; the first is the region's own, if it has one here.
     registries: Vec<DocumentRegistry>,
+    consumer: Option<PixConsumer>,
 }
 
 impl PatientActors {
     /// Those of a region.
-    pub fn new(identity: Option<&Identity>, registries: Vec<DocumentRegistry>) -> Self {
+    pub fn new(
+        identity: Option<&Identity>,
+        registries: Vec<DocumentRegistry>,
+        consumer: Option<PixConsumer>,
+    ) -> Self {
         let index = identity.and_then(|room| Some((room.index.clone()?, Arc::clone(&room.domains))));
         Self {
             manager: index.clone().map(|(index, domains)| PixManager::new(index, domains)),
             supplier: index.map(|(index, domains)| PdqSupplier::new(index, domains)),
             registries,
+            consumer,
         }
     }
 
-    /// ITI-44, 45 and 47.
+    /// ITI-44, 45 and 47; ITI-46 as the one who is told.
     pub fn offer(&self, services: &mut Services, home: &HomeCommunityId) {
         // ITI-56, which tells of a patient's locations, is offered wherever there is an index.
         let custodian = Custodian { root: home.oid().to_string(), locator: HealthDataLocator::Supported };
@@ -56,9 +63,16 @@ impl PatientActors {
         for service in offered {
             services.offer(Place::Services, service);
         }
+        if let Some(consumer) = self.consumer.clone() {
+            let notified = Service::pix_update_notification(move |changed, caller| {
+                let consumer = consumer.clone();
+                async move { consumer.update_notification(changed, &caller).await }
+            });
+            services.offer(Place::OwnPath, notified);
+        }
     }
 
-    /// ITI-8, 9, 21, 22 and 64; `charset` is what messages are in that do not say it.
+    /// ITI-8, 9, 21, 22 and 64, ITI-10 as the one who is told; `charset` is what messages are in that do not say it.
     pub fn hl7v2(&self, charset: Charset) -> Hl7Services {
         let mut services = Hl7Services::new(charset);
         if let Some(receivers) = self.receivers() {
@@ -69,6 +83,9 @@ impl PatientActors {
         }
         if let Some(supplier) = self.supplier.clone() {
             services = services.with_pdq_supplier(supplier);
+        }
+        if let Some(consumer) = self.consumer.clone() {
+            services = services.with_update_notifications(consumer);
         }
         match self.registries.first().cloned() {
             Some(registry) => services.with_link_changes(registry),

@@ -85,10 +85,8 @@ impl Region {
             patients: PatientActors::default(),
             outbox: None,
         };
-        let has_index = settings.identity.as_ref().is_some_and(|identity| !identity.domains.is_empty());
-        let answered_later = settings.identity.is_some() && settings.asynchronous.replies.is_some();
         let has_tenants = settings.own().is_some() || !settings.tenants.is_empty();
-        if has_index || answered_later || has_tenants {
+        if settings.identity.is_some() || has_tenants {
             let open = || {
                 let store = Store::open(&settings.data, MIGRATIONS)?;
                 Ok((Housing::open(settings, &store)?, store))
@@ -117,8 +115,10 @@ impl Region {
             region.outbox = outbox.transpose()?;
             region.identity = Some(room);
         }
-        region.patients =
-            PatientActors::new(region.identity.as_ref(), region.housing.registries(&community.home));
+        let consumer = region.identity.as_ref().zip(settings.identity.as_ref());
+        let consumer = consumer.and_then(|(room, identity)| room.consumer(identity));
+        let registries = region.housing.registries(&community.home);
+        region.patients = PatientActors::new(region.identity.as_ref(), registries, consumer);
         if let (Some(federation), Some(source)) =
             (&settings.federation, region.housing.own_source(main, settings))
         {

@@ -207,11 +207,15 @@ impl Patient {
 async fn open(file: &Path, overrides: &[String]) -> Result<Opened, Stop> {
     let configured = Configured::load(file, overrides).await?;
     let settings = configured.settings().clone();
-    let Identity { domains, thresholds, .. } = settings.identity.clone().unwrap_or_default();
-    if domains.is_empty() {
-        let text = format!("{} names no identity.domains: there is no patient index", file.display());
+    let identity = settings.identity.clone().unwrap_or_default();
+    if !identity.has_index() {
+        let text = format!(
+            "{} names no identity.domains, or says identity.index = false: there is no patient index",
+            file.display()
+        );
         return Err(Stop::new(Exit::Usage, text));
     }
+    let Identity { domains, thresholds, .. } = identity;
     let opened = tokio::task::spawn_blocking(move || {
         let store = Store::open(&settings.data, assemble::MIGRATIONS)?;
         let index = Index::open(store.clone(), &settings.community.home.to_urn())?;

@@ -9,12 +9,13 @@ use super::Hl7Services;
 use crate::actors::document_registry::DocumentRegistry;
 use crate::actors::identity_feed::FeedReceivers;
 use crate::actors::pdq_supplier::PdqSupplier;
+use crate::actors::pix_consumer::PixConsumer;
 use crate::actors::pix_manager::PixManager;
 use crate::demographics::Domains;
 use crate::transactions::hl7v2::{Reply, Transaction, Trigger, acknowledgement};
 use crate::transactions::identity::{Answer, Page};
 use crate::transactions::iti21::{CANCEL, Question};
-use crate::transactions::{Caller, iti8, iti9, iti21, iti22, iti64};
+use crate::transactions::{Caller, iti8, iti9, iti10, iti21, iti22, iti64};
 use crate::wire::hl7v2::{Charset, Message};
 
 /// A message that came to its transaction.
@@ -98,6 +99,20 @@ impl Hl7Services {
             iti22::read,
             iti22::answer,
         )
+    }
+
+    /// ITI-10, as the one who is told.
+    pub fn with_update_notifications(self, consumer: PixConsumer) -> Self {
+        self.with(&iti10::TRANSACTION, move |received| {
+            let consumer = consumer.clone();
+            async move {
+                let told = match received.read(|message| iti10::read(message, consumer.domains())) {
+                    Ok(changed) => consumer.update_notification(changed, &received.caller).await,
+                    Err(errors) => Err(errors),
+                };
+                acknowledgement(&received.message, Some(&iti10::TRANSACTION), told)
+            }
+        })
     }
 
     /// ITI-64.

@@ -1,16 +1,16 @@
-//! Asking a PIX Manager (ITI-45) or a Patient Demographics Supplier (ITI-47) about one identifier, as the gateway does: the
+//! Asking a PIX Manager (ITI-45) about one identifier, or a Patient Demographics Supplier (ITI-47), as the gateway does: the
 //! consumer's side of both (ITI TF-2: 3.45.4.1, 3.47.4.1).
 
 use bytes::Bytes;
 
 use super::query::{FindQuery, write_query};
-use super::registration::read_events;
+use super::registration::{RegistrationEvent, read_events};
 use super::{
     CANDIDATES_FOUND, FIND_CANDIDATES, GET_IDENTIFIERS, Header, IDENTIFIERS_FOUND, Ii, Party, ResponseCode,
     Transmission, open_control_act, read_acknowledgement, read_query_ack,
 };
 use crate::demographics::Identifier;
-use crate::demographics::v3::{PatientContent, write_id};
+use crate::demographics::v3::write_id;
 use crate::transactions::Malformed;
 use crate::transactions::identity::DemographicsQuery;
 use crate::wire::soap::Envelope;
@@ -23,7 +23,12 @@ const UNKNOWN_KEY: &str = "204";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Known {
     /// These fit; none: known, and nothing corresponds.
-    People(Vec<PatientContent>),
+    People {
+        /// They.
+        found: Vec<RegistrationEvent>,
+        /// How many are left for further pages.
+        remaining: usize,
+    },
     /// The identifier, or its domain, is unknown there.
     Unknown,
     /// It did not answer the question.
@@ -47,14 +52,13 @@ pub fn write_pix_query(patient: &Identifier, device: &str) -> Bytes {
     out.finish().into()
 }
 
-/// ITI-47: who has that identifier.
-pub fn write_pdq_query(patient: &Identifier, device: &str) -> Bytes {
+/// ITI-47: who fits that description.
+pub fn write_find_query(who: &DemographicsQuery, device: &str) -> Bytes {
     let mut out = Writer::with_capacity(2048);
     let party = Party::of_device(device);
     Header::new(&party, &party).open(&mut out, &FIND_CANDIDATES);
     open_control_act(&mut out, &FIND_CANDIDATES);
-    let who = DemographicsQuery { identifiers: vec![patient.clone()], ..DemographicsQuery::default() };
-    write_query(&mut out, &Ii::random(), &FindQuery { who, ..FindQuery::default() });
+    write_query(&mut out, &Ii::random(), &FindQuery { who: who.clone(), ..FindQuery::default() });
     out.end().end();
     out.finish().into()
 }
@@ -79,12 +83,15 @@ pub fn read(envelope: &Envelope) -> Result<Known, Malformed> {
     };
     Transmission::read(body, &interaction)?;
     let ack = read_acknowledgement(body);
-    let failed = read_query_ack(body)
-        .is_some_and(|ack| matches!(ack.code, ResponseCode::Error | ResponseCode::QueryError));
+    let query = read_query_ack(body);
+    let failed = query
+        .as_ref()
+        .is_some_and(|query| matches!(query.code, ResponseCode::Error | ResponseCode::QueryError));
     let negative = ack.as_ref().is_some_and(|ack| !ack.code.is_positive());
     if failed || negative {
         let unknown = ack.is_some_and(|ack| ack.details.iter().any(|detail| detail.code == UNKNOWN_KEY));
         return Ok(if unknown { Known::Unknown } else { Known::Refused });
     }
-    Ok(Known::People(read_events(body).into_iter().map(|event| event.patient).collect()))
+    let remaining = query.and_then(|query| query.quantities).map_or(0, |quantities| quantities.remaining);
+    Ok(Known::People { found: read_events(body), remaining })
 }
