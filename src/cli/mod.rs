@@ -4,6 +4,7 @@
 pub mod assemble;
 mod bench;
 mod check;
+mod crossref;
 mod demo;
 mod demo_file;
 mod doctor;
@@ -47,9 +48,11 @@ enum Command {
     Feed(Box<feed::Feed>),
     /// Look into the patient index, decide reviews, link and unlink, load patients in bulk
     Patient(patient::Patient),
+    /// Export and import the cross-reference cache
+    Crossref(crossref::Crossref),
     /// Read every stored document and compare it with its checksums and metadata
     VerifyStore(verify_store::VerifyStore),
-    /// Find out which side is wrong: DNS, TCP, TLS, certificates, SOAP, clock
+    /// Find out which side is wrong: DNS, TCP, TLS, certificates, SOAP or HL7 v2, clock
     Doctor(doctor::Doctor),
     /// Measure what this machine does, beside its own limits
     Bench(bench::Bench),
@@ -114,6 +117,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Submit(command) => block_on(command.run()),
         Command::Feed(command) => block_on(command.run()),
         Command::Patient(command) => block_on(command.run()),
+        Command::Crossref(command) => block_on(command.run()),
         Command::VerifyStore(command) => block_on(command.run()),
         Command::Doctor(command) => block_on(command.run()),
         Command::Bench(command) => block_on(command.run()),

@@ -35,6 +35,8 @@ const WSDL: &[(&str, &str)] = files! {
     "wsdl" "iti-46" ".wsdl";
     "wsdl" "iti-47" ".wsdl";
     "wsdl" "iti-51" ".wsdl";
+    "wsdl" "iti-55" ".wsdl";
+    "wsdl" "iti-56" ".wsdl";
     "wsdl" "iti-57" ".wsdl";
     "wsdl" "iti-61" ".wsdl";
     "wsdl" "iti-62" ".wsdl";
@@ -50,6 +52,7 @@ const XSD: &[(&str, &str)] = files! {
     "xsd" "rim.xsd" "";
     "xsd" "rmd.xsd" "";
     "xsd" "rs.xsd" "";
+    "xsd" "xcpd.xsd" "";
     "xsd" "xds-b.xsd" "";
     "xsd" "xml.xsd" "";
 };

@@ -2,137 +2,29 @@
 //! answer, says so to its consumer, and takes the answer when it comes, also in another process. Over sockets, with a
 //! community of straw that answers when and what it is told to.
 
-use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use bytes::Bytes;
-use hyper::header::CONTENT_TYPE;
-use hyper::{Request, Response};
 use sekisho::cli::assemble::Running;
 use sekisho::cli::peer::Peer as Asker;
-use sekisho::demographics::{BirthTime, Demographics, DemographicsChange, Name, Representation, Sex};
-use sekisho::ids::{HomeCommunityId, PatientId};
-use sekisho::limits::Limits;
-use sekisho::transactions::Transaction;
+use sekisho::demographics::{Demographics, DemographicsChange, Sex};
 use sekisho::transactions::errors::{Severity, Status, code};
-use sekisho::transactions::hl7v3::registration::HealthDataLocator;
-use sekisho::transactions::hl7v3::{AckCode, AckDetail};
-use sekisho::transactions::iti18::{ITI18, QueryResponse, write_response};
+use sekisho::transactions::iti18::{ITI18, QueryResponse};
 use sekisho::transactions::iti38::ITI38;
-use sekisho::transactions::iti44::write_acknowledgement;
 use sekisho::transactions::iti55::{
     self, Attribute, DiscoveryResponse, Found, ITI55, ITI55_DEFERRED, ITI55_DEFERRED_ANSWER, Outcome,
-    Received,
 };
-use sekisho::wire::http::{Client, ClientSettings, Peer, ServerHandle};
-use sekisho::wire::soap::{Envelope, Outgoing, send};
-use sekisho::wire::stream::Body;
-use sekisho::wire::xml::Tree;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use sekisho::wire::http::{Client, ClientSettings};
 
 use super::support::certs::TempDir;
-use super::support::community::{entry_xml, find_documents, home, objects, patient};
+use super::support::community::{find_documents, home, patient};
 use super::support::doorway::Doorway;
 use super::support::front::{Asks, SIMPLE};
-use super::support::http::{Answers, PATIENCE, collect, plain};
-use super::support::{golden, messages};
+use super::support::golden;
+use super::support::http::PATIENCE;
+use super::support::straw::{Asked, Straw, THERE, found, person};
 
-const THERE: &str = "1.2.70";
 const LOCAL: &str = "HERE^^^&1.2.60.3&ISO";
-
-/// What the community of straw was asked.
-struct Asked {
-    action: String,
-    message_id: String,
-    text: String,
-}
-
-impl Asked {
-    fn envelope(&self) -> Envelope {
-        Envelope::read(Tree::parse(Bytes::from(self.text.clone())).unwrap()).unwrap()
-    }
-    fn received(&self) -> Received {
-        iti55::read_request(&self.envelope()).unwrap()
-    }
-}
-
-/// A community that promises answers (or not), and has one document of everybody.
-struct Straw {
-    server: ServerHandle,
-    asked: UnboundedReceiver<Asked>,
-    promises: Arc<Mutex<bool>>,
-}
-
-impl Straw {
-    async fn new() -> Self {
-        let (sender, asked) = unbounded_channel();
-        let promises = Arc::new(Mutex::new(true));
-        let promising = Arc::clone(&promises);
-        let handler = Answers(move |_: Peer, request: Request<Body>| {
-            answer(request, sender.clone(), Arc::clone(&promising))
-        });
-        Self { server: plain(Limits::default(), handler).await, asked, promises }
-    }
-
-    async fn next(&mut self) -> Asked {
-        tokio::time::timeout(PATIENCE, self.asked.recv()).await.expect("nothing was asked").unwrap()
-    }
-
-    /// The next question, which must be of that transaction.
-    async fn expect(&mut self, transaction: &Transaction) -> Asked {
-        let asked = self.next().await;
-        assert_eq!(asked.action, transaction.action);
-        asked
-    }
-
-    fn is_asked(&mut self) -> bool {
-        self.asked.try_recv().is_ok()
-    }
-}
-
-async fn answer(
-    request: Request<Body>,
-    asked: UnboundedSender<Asked>,
-    promises: Arc<Mutex<bool>>,
-) -> Response<Body> {
-    let bytes = collect(request.into_body()).await;
-    messages::keep_envelopes("deferred-question", &bytes);
-    let envelope = Envelope::read(Tree::parse(bytes.clone()).unwrap()).unwrap();
-    let addressing = envelope.addressing.clone();
-    let (action, message_id) = (addressing.action.unwrap(), addressing.message_id.unwrap());
-    let (response_action, body) = match action.as_str() {
-        action if action == ITI55_DEFERRED.action => {
-            let received = iti55::read_request(&envelope).unwrap();
-            let unsupported = AckDetail { code: "NS250".to_owned(), ..AckDetail::default() };
-            let (code, details) = match *promises.lock().unwrap() {
-                true => (AckCode::Accepted, Vec::new()),
-                false => (AckCode::Error, vec![unsupported]),
-            };
-            (ITI55_DEFERRED.response_action, write_acknowledgement(&received.transmission, code, details))
-        }
-        action if action == ITI55.action => {
-            let received = iti55::read_request(&envelope).unwrap();
-            let nobody = DiscoveryResponse::from(Outcome::Found(Vec::new()));
-            (ITI55.response_action, iti55::write_response(&nobody, &received, &home(THERE)))
-        }
-        _ => {
-            let entries = objects(&entry_xml(Some(THERE), "1.2.70.1", b"a document"));
-            let found = QueryResponse::new(Vec::new(), entries);
-            (ITI38.response_action, Bytes::from(write_response(&found).concat()))
-        }
-    };
-    let text = String::from_utf8(bytes.to_vec()).unwrap();
-    asked.send(Asked { action, message_id: message_id.clone(), text }).unwrap();
-    let reply = send(Outgoing {
-        action: response_action.to_owned(),
-        relates_to: Some(message_id),
-        body: vec![body],
-        ..Outgoing::default()
-    });
-    let mut response = Response::new(reply.body);
-    response.headers_mut().insert(CONTENT_TYPE, reply.content_type.parse().unwrap());
-    response
-}
 
 /// A region that knows one patient, before a doorway that stays when it is started anew.
 struct Region {
@@ -219,32 +111,6 @@ async fn run(folder: &TempDir, door: &Doorway) -> Running {
     let running = Running::start(&file, &[]).await.map_err(|stop| stop.message).unwrap();
     door.leads_to(running.bound().http.as_ref().unwrap());
     running
-}
-
-fn person(sex: Sex) -> Demographics {
-    let name = Name {
-        family: "関所".into(),
-        given: "守".into(),
-        representation: Some(Representation::Ideographic),
-        ..Name::default()
-    };
-    Demographics {
-        names: vec![name],
-        birth: BirthTime::parse("19700101"),
-        sex: Some(sex),
-        ..Demographics::default()
-    }
-}
-
-fn found(home: &str, id: &str) -> Found {
-    Found {
-        home: HomeCommunityId::parse(home).ok(),
-        patient: PatientId::parse(&format!("{id}^^^&1.2.70.3&ISO")).unwrap(),
-        others: Vec::new(),
-        person: Box::new(person(Sex::Male)),
-        degree: 100,
-        locator: HealthDataLocator::NotSupported,
-    }
 }
 
 /// Times and ports differ from run to run.

@@ -30,6 +30,7 @@ mod multi_patient;
 mod notifications;
 mod on_demand;
 mod operator;
+mod outside_identity;
 mod patient;
 mod removal;
 mod samples;

@@ -5,8 +5,10 @@ use crate::support::certs::TempDir;
 use crate::support::program::Served;
 
 /// The region of the samples.
-const REGION: [&str; 5] = [
+const REGION: [&str; 7] = [
     "community.home=urn:oid:2.999.1",
+    "community.authorities=[\"2.999.1.3\"]",
+    "identity.domains=[{ oid = \"2.999.1.3\", namespace = \"REGION\" }]",
     "hosted.repository=2.999.1.2",
     "hosted.permit.multi_patient=[\"*\"]",
     "hosted.permit.update=[\"*\"]",
@@ -44,6 +46,18 @@ fn every_sample_is_answered_as_the_readme_says() {
         assert!(answer.contains(SUCCESS), "{transaction} at {path}: {answer}");
         assert!(answer.contains(expected), "{transaction} at {path}: {answer}");
     }
+    // Those on patient identity have acknowledgements of their own.
+    let identity = [
+        ("iti-44", "<hl7:typeCode code=\"CA\"/>"),
+        ("iti-45", "<hl7:queryResponseCode code=\"NF\"/>"),
+        ("iti-47", "<hl7:id root=\"2.999.1.3\" extension=\"P-0001\"/>"),
+        ("iti-55", "<hl7:id root=\"2.999.1.3\" extension=\"P-0001\"/>"),
+        ("iti-56", "<xcpd:HomeCommunityId>urn:oid:2.999.1</xcpd:HomeCommunityId>"),
+    ];
+    for (transaction, expected) in identity {
+        let (status, answer) = served.post(&format!("/services/{transaction}"), &sample(transaction));
+        assert!(status == 200 && answer.contains(expected), "{transaction}: {answer}");
+    }
     // Its objects are nobody's: who sends it puts in what a query gave.
     let changes = [
         ("iti-57", "XDSMetadataVersionError"),
@@ -58,7 +72,8 @@ fn every_sample_is_answered_as_the_readme_says() {
         let name = file.unwrap().file_name().into_string().unwrap();
         let posted = answers.iter().any(|(_, sample, _)| name == format!("{sample}.xml"));
         let changes = changes.iter().any(|(sample, _)| name == format!("{sample}.xml"));
-        assert!(posted || changes, "{name} is not posted");
+        let identity = identity.iter().any(|(sample, _)| name == format!("{sample}.xml"));
+        assert!(posted || changes || identity, "{name} is not posted");
     }
 }
 

@@ -45,6 +45,16 @@ pub struct Identity {
     outside: Outside,
 }
 
+/// Where the cross-reference cache is.
+pub fn crossref_settings(settings: &Settings, identity: &config::Identity) -> CrossrefSettings {
+    CrossrefSettings {
+        directory: settings.data.join("crossref"),
+        tenant: settings.community.home.to_urn(),
+        most: identity.cache.max_entries,
+        memory: identity.cache.memory,
+    }
+}
+
 /// Who knows the region's patients outside.
 struct Outside {
     /// The manager first, which decides what corresponds.
@@ -70,12 +80,7 @@ impl Identity {
         let index = index.transpose().map_err(|error: StoreError| {
             Stop::new(Exit::Unavailable, format!("the patient index cannot be used: {error}"))
         })?;
-        let cache = Crossref::open(&CrossrefSettings {
-            directory: settings.data.join("crossref"),
-            tenant,
-            most: identity.cache.max_entries,
-            memory: identity.cache.memory,
-        });
+        let cache = Crossref::open(&crossref_settings(settings, identity));
         let cache = cache.map_err(|error| {
             Stop::new(Exit::Unavailable, format!("the cross-reference cache cannot be used: {error}"))
         })?;

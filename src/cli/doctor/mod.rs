@@ -1,6 +1,7 @@
 //! `sekisho doctor`: which side is wrong. Goes the way of a request (name, address, TLS, certificates, HTTP, SOAP, clock) and
 //! says of every step whether it holds, whose business it is where it does not, and what to do (user pains 91 and 93).
 
+mod mllp;
 mod steps;
 mod tls;
 
@@ -17,14 +18,15 @@ use super::assemble::load;
 use super::output::Output;
 use super::peer::Peer;
 use super::{Exit, Outcome, Stop};
-use crate::config::{ClientTls, Mode, Settings};
+use crate::config::{ClientTls, Destination, Identity, Mode, Settings};
 use crate::federation::directory::Community;
 use crate::wire::http::{Client, ClientSettings};
 
 /// Find out which side is wrong.
 #[derive(Debug, Args)]
 pub struct Doctor {
-    /// The peer's endpoint; a path that ends in iti-38 or iti38 is asked by ITI-38, any other by ITI-18
+    /// The peer's endpoint; a path that ends in iti-38 or iti38 is asked by ITI-38, any other by ITI-18; mllp://HOST:PORT and
+    /// mllps://HOST:PORT are asked in HL7 v2
     #[arg(value_name = "URL", required_unless_present_any = ["config", "operator"])]
     url: Option<Uri>,
     /// Every peer of a configuration: communities, and the registry behind a bridge
@@ -119,6 +121,8 @@ pub struct Patient {
     pub tls: Option<ClientTls>,
     /// Its homeCommunityId, for gateways.
     pub home: Option<String>,
+    /// Its MSH-5 and MSH-6.
+    pub system: Option<(String, String)>,
 }
 
 impl Doctor {
@@ -129,7 +133,10 @@ impl Doctor {
         let mut told = Vec::new();
         let mut exit = Exit::Done;
         for patient in self.patients().await? {
-            let findings = steps::examine(&patient, deadline).await;
+            let findings = match patient.url.scheme_str() {
+                Some(scheme) if mllp::SCHEMES.contains(&scheme) => mllp::examine(&patient, deadline).await,
+                _ => steps::examine(&patient, deadline).await,
+            };
             output.line(&format!("{} ({})", patient.name, patient.url));
             show(output, &findings);
             exit = worse(exit, &findings);
@@ -151,7 +158,8 @@ impl Doctor {
         if let Some(url) = &self.url {
             let identity = self.cert.clone().zip(self.key.clone());
             let tls = self.ca.clone().map(|ca| ClientTls { ca, identity });
-            patients.push(Patient { name: "peer".to_owned(), url: url.clone(), tls, home: None });
+            let name = "peer".to_owned();
+            patients.push(Patient { name, url: url.clone(), tls, home: None, system: None });
         }
         if let Some(file) = &self.config {
             let loaded = load(file.clone(), self.set.clone()).await?;
@@ -167,10 +175,11 @@ impl Doctor {
 fn configured(settings: &Settings) -> Result<Vec<Patient>, Stop> {
     let mut patients = Vec::new();
     if let Mode::Bridge(bridge) = &settings.mode {
-        let one =
-            |name: String, url: &Uri| Patient { name, url: url.clone(), tls: bridge.tls.clone(), home: None };
-        patients.push(one("the registry behind the bridge".to_owned(), &bridge.iti18));
+        let name = "the registry behind the bridge".to_owned();
+        let (url, tls) = (bridge.iti18.clone(), bridge.tls.clone());
+        patients.push(Patient { name, url, tls, home: None, system: None });
     }
+    patients.extend(settings.identity.iter().flat_map(of_identity));
     if let Some(federation) = &settings.federation {
         let own = settings.listen.soap.as_ref().map(|soap| (soap.certificate.clone(), soap.key.clone()));
         let directory = directory(settings, federation)?;
@@ -178,6 +187,29 @@ fn configured(settings: &Settings) -> Result<Vec<Patient>, Stop> {
         patients.extend(communities.all().iter().filter_map(|community| neighbour(community, own.clone())));
     }
     Ok(patients)
+}
+
+/// Whoever is told of changes, or knows patients outside, over MLLP.
+fn of_identity(identity: &Identity) -> Vec<Patient> {
+    let told = identity.consumers.iter().map(|consumer| &consumer.peer);
+    let told = told.chain(identity.registries.iter().map(|registry| &registry.peer));
+    let told = told.map(|peer| (peer.name.as_str(), &peer.url, &peer.tls, &peer.application, &peer.facility));
+    let outside = [("the PIX Manager", &identity.manager), ("the PDQ Supplier", &identity.supplier)];
+    let known = outside.iter().filter_map(|(name, outside)| {
+        let outside = outside.as_ref()?;
+        Some((*name, &outside.url, &outside.tls, &outside.application, &outside.facility))
+    });
+    let over_mllp = told.chain(known).filter_map(|(name, url, tls, application, facility)| {
+        let Destination::Mllp { .. } = url else { return None };
+        Some(Patient {
+            name: name.to_owned(),
+            url: url.to_string().parse().ok()?,
+            tls: tls.clone(),
+            home: None,
+            system: Some((application.clone(), facility.clone())),
+        })
+    });
+    over_mllp.collect()
 }
 
 /// What the doctor reads of a community's file, which the directory has found to be right.
@@ -204,7 +236,8 @@ fn neighbour(community: &Community, own: Option<(PathBuf, PathBuf)>) -> Option<P
         ClientTls { ca: beside.join(tls.ca), identity }
     });
     let member = &community.peer.member;
-    Some(Patient { name: member.name.clone(), url, tls, home: Some(member.home().to_urn()) })
+    let home = Some(member.home().to_urn());
+    Some(Patient { name: member.name.clone(), url, tls, home, system: None })
 }
 
 fn worse(exit: Exit, findings: &[Finding]) -> Exit {

@@ -21,7 +21,7 @@ const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 /// Bytes of an HTTP answer's head that are looked at.
 const HEAD_BYTES: usize = 16 * 1024;
 /// A patient whom nobody has.
-const NOBODY: &str = "sekisho-doctor^^^&2.25.318902478213461.9.2&ISO";
+pub(super) const NOBODY: &str = "sekisho-doctor^^^&2.25.318902478213461.9.2&ISO";
 
 /// Looks at one peer. Stops at the first step behind which nothing can hold.
 pub async fn examine(patient: &Patient, deadline: Duration) -> Vec<Finding> {
@@ -61,7 +61,7 @@ pub async fn examine(patient: &Patient, deadline: Duration) -> Vec<Finding> {
     findings
 }
 
-async fn look_up(
+pub(super) async fn look_up(
     host: &str,
     port: u16,
     deadline: Duration,
@@ -86,7 +86,7 @@ async fn look_up(
     Some(addresses)
 }
 
-async fn connect(
+pub(super) async fn connect(
     addresses: &[SocketAddr],
     deadline: Duration,
     findings: &mut Vec<Finding>,

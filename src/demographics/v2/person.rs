@@ -5,6 +5,7 @@ use super::place::{address, xad};
 use super::telecom::{self, telecom, xtn};
 use super::{Codes, WrongType, code, cx, identifier, meaning};
 use crate::demographics::{BirthTime, Change, Demographics, DemographicsChange, Sex, Telecom};
+use crate::limits;
 use crate::wire::hl7v2::{Field, Repetition, Segment, SegmentWriter, Value};
 
 /// HL7 table 0001; whatever else is sent is [`Sex::Unknown`].
@@ -97,12 +98,12 @@ fn one<T: Clone>(field: Field<'_>, read: impl FnOnce(Repetition<'_>) -> Option<T
     }
 }
 
-/// All repetitions that say something.
+/// All repetitions that say something, up to the bound of a person's values: the first ones are the preferred ones.
 fn list<T>(field: Field<'_>, read: impl Fn(Repetition<'_>) -> Option<T>) -> Change<Vec<T>> {
     if field.is_null() {
         return Change::Remove;
     }
-    let values: Vec<T> = field.repetitions().filter_map(read).collect();
+    let values: Vec<T> = field.repetitions().filter_map(read).take(limits::MAX_PERSON_VALUES).collect();
     if values.is_empty() { Change::Keep } else { Change::Set(values) }
 }
 

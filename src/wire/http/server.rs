@@ -68,6 +68,7 @@ impl Serving {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(limits::HTTP_KEEP_ALIVE)
+            .max_headers(limits::MAX_HTTP_HEADERS)
             .max_header_size(limits::MAX_HTTP_HEADER_BYTES)
             .max_buf_size(limits::HTTP_BUFFER_BYTES);
         let socket_limits =

@@ -16,4 +16,5 @@ pub mod messages;
 pub mod program;
 pub mod region;
 pub mod sink;
+pub mod straw;
 pub mod submissions;
