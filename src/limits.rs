@@ -410,6 +410,26 @@ pub const MAX_SHARED_DISCOVERIES: usize = 10_000;
 pub const MAX_TENANTS: usize = 500;
 /// Bytes of a tenant's name.
 pub const MAX_TENANT_NAME_BYTES: usize = 32;
+/// Bytes of a document's beginning in which the content gate looks for a CDA's body. Headers have some ten kilobytes.
+pub const MAX_INSPECTED_BYTES: usize = 256 * 1024;
+/// Documents that are scanned at once: a scanner has about as many threads.
+pub const MAX_CONCURRENT_SCANS: usize = 32;
+/// How long a document waits for its turn with the scanner.
+pub const SCAN_TURN_WAIT: Duration = Duration::from_secs(30);
+/// How long it may take to reach a scanner.
+pub const SCANNER_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a scanner may leave bytes untaken.
+pub const SCANNER_WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a scanner may think about a document that it has whole.
+pub const SCAN_VERDICT_TIMEOUT: Duration = Duration::from_secs(120);
+/// A scanner's answer, without what an ICAP server sends of a document.
+pub const MAX_SCANNER_ANSWER_BYTES: usize = 16 * 1024;
+/// Bytes that an ICAP server gets before it is asked whether it wants the rest.
+pub const MAX_ICAP_PREVIEW_BYTES: usize = 64 * 1024;
+/// How long an ICAP server's options hold, whatever it says.
+pub const MAX_ICAP_OPTIONS_LIFE: Duration = Duration::from_secs(60 * 60);
+/// Characters of what a scanner found, in answers and logs.
+pub const MAX_FINDING_CHARS: usize = 100;
 
 /// The bounds that an operator may move, with the constants above as defaults.
 #[derive(Debug, Clone, serde::Deserialize)]

@@ -1,5 +1,6 @@
 //! The XDS metadata model (ITI TF-3: 4.1, 4.2): ebRIM objects as they travel, typed views on them, and the rules.
 
+pub mod cda;
 pub mod codes;
 mod relation;
 pub mod rim;

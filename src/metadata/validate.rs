@@ -8,6 +8,7 @@
 
 mod associations;
 mod code_lists;
+mod content;
 mod ebrim;
 mod engine;
 mod findings;
@@ -18,6 +19,7 @@ pub mod table;
 pub mod values;
 
 pub use code_lists::{CodeLists, CodeListsError};
+pub use content::{Beginning, check_media_type};
 pub use engine::{check, check_content, check_documents};
 pub use settings::{RuleSetting, RuleSettings, Settings, SettingsError};
 

@@ -32,6 +32,7 @@ pub type RuleSettings = BTreeMap<String, RuleSetting>;
 pub struct Settings {
     rules: HashMap<&'static str, (Level, Option<Date>)>,
     codes: Arc<CodeLists>,
+    contents: Arc<[Arc<str>]>,
 }
 
 /// Why settings cannot be used.
@@ -77,7 +78,7 @@ impl Settings {
     /// No rule checked: of a peer's answers, only what somebody asks for is.
     pub fn nothing() -> Settings {
         let rules = table::rules().map(|(rule, _)| (rule.id, (Level::Off, None))).collect();
-        Settings { rules, codes: Arc::default() }
+        Settings { rules, ..Settings::default() }
     }
 
     /// Reads a file like `profiles/validation.toml`; all that is wrong with it is told.
@@ -108,6 +109,17 @@ impl Settings {
     pub fn with_codes(mut self, codes: CodeLists) -> Settings {
         self.codes = Arc::new(codes);
         self
+    }
+
+    /// The same with the media types that documents may be of; none allows all.
+    pub fn with_contents(mut self, media_types: Vec<Arc<str>>) -> Settings {
+        self.contents = media_types.into();
+        self
+    }
+
+    /// The media types that documents may be of.
+    pub(super) fn contents(&self) -> &[Arc<str>] {
+        &self.contents
     }
 
     /// The affinity domain's code lists.

@@ -52,6 +52,38 @@ pub(super) fn parse(source: &[u8]) -> Outcome<Arena> {
     Ok(pass.arena)
 }
 
+/// Parses the beginning of a document, as far as it can be read: what is open there ends there.
+pub(super) fn parse_beginning(source: &[u8]) -> Outcome<Arena> {
+    refuse_other_encodings(source)?;
+    let declaration = read_declaration(source)?;
+    let text = match std::str::from_utf8(source) {
+        Ok(text) => text,
+        // The last character may be cut.
+        Err(error) if error.error_len().is_none() => {
+            let whole = source.get(..error.valid_up_to()).unwrap_or_default();
+            std::str::from_utf8(whole).unwrap_or_default()
+        }
+        Err(error) => return fail(error.valid_up_to(), "xml.utf8", "the bytes are not UTF-8"),
+    };
+    if let Some(at) = chars::first_forbidden(text) {
+        return fail(at, "xml.character", "XML 1.0 does not allow this character");
+    }
+    let mut pass = Pass::new(text);
+    let mut at = declaration;
+    while at < text.len() {
+        match pass.step(at) {
+            Ok(next) => at = next,
+            Err(problem) if pass.arena.nodes.is_empty() => return Err(problem),
+            Err(_) => break,
+        }
+    }
+    pass.close(at);
+    if pass.arena.nodes.is_empty() {
+        return ill_formed(at, "there is no document element");
+    }
+    Ok(pass.arena)
+}
+
 /// Byte patterns that documents in other encodings begin with (XML 1.0, appendix F).
 fn refuse_other_encodings(source: &[u8]) -> Outcome<()> {
     const SIGNATURES: [(&[u8], &str); 11] = [
@@ -185,13 +217,7 @@ impl<'s> Pass<'s> {
     /// Reads everything after the XML declaration, which ends at `at`.
     fn run(&mut self, mut at: usize) -> Outcome<()> {
         while at < self.bytes.len() {
-            at = match self.rest(at) {
-                [b'<', b'/', ..] => self.end_tag(at)?,
-                [b'<', b'!', ..] => self.declared(at)?,
-                [b'<', b'?', ..] => self.processing_instruction(at)?,
-                [b'<', ..] => self.start_tag(at)?,
-                _ => self.character_data(at)?,
-            };
+            at = self.step(at)?;
         }
         if !self.open.is_empty() {
             return ill_formed(at, "the document ends before its elements do");
@@ -200,6 +226,27 @@ impl<'s> Pass<'s> {
             return ill_formed(at, "there is no document element");
         }
         Ok(())
+    }
+
+    /// Reads what begins at `at`; gives its end.
+    fn step(&mut self, at: usize) -> Outcome<usize> {
+        match self.rest(at) {
+            [b'<', b'/', ..] => self.end_tag(at),
+            [b'<', b'!', ..] => self.declared(at),
+            [b'<', b'?', ..] => self.processing_instruction(at),
+            [b'<', ..] => self.start_tag(at),
+            _ => self.character_data(at),
+        }
+    }
+
+    /// Ends every element that is open.
+    fn close(&mut self, at: usize) {
+        let next = self.arena.nodes.len() as u32;
+        for Open { node, .. } in self.open.drain(..) {
+            if let Some(node) = self.arena.nodes.get_mut(node as usize) {
+                (node.content_end, node.end, node.next) = (at as u32, at as u32, next);
+            }
+        }
     }
 
     fn rest(&self, at: usize) -> &'s [u8] {

@@ -453,3 +453,21 @@ fn attack_19_split_values() {
         assert_eq!(tree(&format!("<id>{split}</id>")).root().text(), id);
     }
 }
+
+#[test]
+fn the_beginning_of_a_document_is_read_as_far_as_it_goes() {
+    let whole = "<?xml version=\"1.0\"?><a xmlns=\"urn:x\"><b c=\"1\">text &amp; more</b><d>日本語<e/></d></a>";
+    for end in whole.find("<b").unwrap()..=whole.len() {
+        let tree = Tree::parse_beginning(Bytes::copy_from_slice(&whole.as_bytes()[..end])).unwrap();
+        let root = tree.root();
+        assert_eq!(root.local(), "a");
+        for child in root.children() {
+            assert!(["b", "d"].contains(&child.local()), "{end}");
+            assert!("text & more日本語".contains(&*child.text()), "{end} {:?}", child.text());
+        }
+    }
+    for refused in ["", "<a", "text", "<!DOCTYPE a><a>", "\u{feff}"] {
+        assert!(Tree::parse_beginning(Bytes::from_static(refused.as_bytes())).is_err(), "{refused}");
+    }
+    assert!(Tree::parse_beginning(Bytes::from_static(b"<a>\xff\xff</a>")).is_err());
+}

@@ -55,8 +55,16 @@ pub struct Attribute<'t> {
 impl Tree {
     /// Parses a whole document. A BOM is passed over, and is not part of [`Tree::source`].
     pub fn parse(source: Bytes) -> Result<Tree, XmlError> {
+        Self::parsed(source, parse::parse)
+    }
+    /// Parses the beginning of a document that goes on, as far as it can be read: elements that are open there end there. For
+    /// looking at what nobody acts on.
+    pub fn parse_beginning(source: Bytes) -> Result<Tree, XmlError> {
+        Self::parsed(source, parse::parse_beginning)
+    }
+    fn parsed(source: Bytes, parse: fn(&[u8]) -> Result<Arena, Problem>) -> Result<Tree, XmlError> {
         let source = if source.starts_with(BOM) { source.slice(BOM.len()..) } else { source };
-        match parse::parse(&source) {
+        match parse(&source) {
             Ok(arena) => Ok(Tree { source, arena }),
             Err(Problem { at, rule, problem }) => {
                 let (line, column) = position(&source, at);
