@@ -16,6 +16,7 @@ pub use on_demand::{Assembled, OnDemand, OnDemandSource};
 
 use intake::{Arrived, Received};
 
+use super::content_gate::ContentGate;
 use super::permits::Permits;
 use super::rules::refusals;
 use crate::ids::Oid;
@@ -45,13 +46,20 @@ pub struct DocumentRepository {
     permits: Permits,
     on_demand: OnDemand,
     source: Arc<dyn OnDemandSource>,
+    gate: ContentGate,
 }
 
 impl DocumentRepository {
     /// A repository whose documents are registered in `registry`, which lies in the same store.
     pub fn new(repository: Repository, registry: Registry, limits: Limits, permits: Permits) -> Self {
         let source = Arc::new(DocumentList);
-        Self { repository, registry, limits, permits, on_demand: OnDemand::Off, source }
+        Self { repository, registry, limits, permits, on_demand: OnDemand::Off, source, gate: ContentGate::default() }
+    }
+
+    /// The same with a gate that documents pass on their way in.
+    pub fn with_gate(mut self, gate: ContentGate) -> Self {
+        self.gate = gate;
+        self
     }
 
     /// The same with documents that are made when they are asked for.
@@ -91,12 +99,16 @@ impl DocumentRepository {
                 return Ok(RegistryResponse::from_errors(vec![self.store_failed(&error, caller)]));
             }
         };
+        let mut found = Vec::new();
         for entry in submission.document_entries() {
             if let Some(arrived) = received.get(entry.entry_uuid()) {
                 report.extend(validate::check_content(entry, arrived.size, &arrived.sha1, rules));
+                report.extend(arrived.inspected.check(entry, rules));
+                found.extend(arrived.inspected.refusal(entry, caller));
             }
         }
-        let refusals = refusals(&report, Context::ProvideAndRegister, Answering::Repository, caller);
+        let mut refusals = refusals(&report, Context::ProvideAndRegister, Answering::Repository, caller);
+        refusals.extend(found);
         if caller.effect == Effect::DryRun {
             return Ok(self.rehearse(submission, refusals, received, caller).await);
         }
@@ -364,7 +376,7 @@ fn not_here(wanted: &DocumentRequest) -> (&'static str, String) {
 }
 
 /// A text from outside, as far as an answer repeats it.
-fn shown(text: &str) -> &str {
+pub(super) fn shown(text: &str) -> &str {
     const MOST: usize = 100;
     text.char_indices().nth(MOST).map_or(text, |(end, _)| &text[..end])
 }

@@ -2,6 +2,7 @@
 //! transaction, `typed request + Caller -> typed response`, and can be called without a socket.
 
 mod continuations;
+pub mod content_gate;
 pub mod deferred_discovery;
 pub mod document_registry;
 pub mod document_repository;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::content::{self, Content};
 use super::section::Section;
 use crate::actors::document_repository::OnDemand;
 use crate::actors::permits::{Callers, Permits};
@@ -27,13 +28,18 @@ pub struct Hosted {
     pub link_change_code: Option<Code>,
     /// Who may do what not everybody may.
     pub permits: Permits,
+    /// What is looked for in documents.
+    pub content: Content,
 }
 
 impl Hosted {
-    /// The metadata rules here: those that hold anyway, with the affinity domain's code lists.
+    /// The metadata rules here: those that hold anyway, with the affinity domain's code lists and what documents may be.
     pub fn rules(&self, rules: Option<validate::Settings>) -> Option<validate::Settings> {
-        let Some(codes) = self.codes.clone() else { return rules };
-        Some(rules.unwrap_or_else(|| validate::Settings::built_in().clone()).with_codes(codes))
+        if self.codes.is_none() && self.content.allow.is_empty() {
+            return rules;
+        }
+        let rules = rules.unwrap_or_else(|| validate::Settings::built_in().clone());
+        Some(rules.with_codes(self.codes.clone().unwrap_or_default()).with_contents(self.content.allow.clone()))
     }
 }
 
@@ -71,6 +77,7 @@ pub(super) fn holding(section: &Section<'_>, permits: Permits) -> Option<Hosted>
         Some(written) => permitted(written, permits),
         None => permits,
     };
+    let content = section.section("content").map(content::read).unwrap_or_default();
     Some(Hosted {
         repository: repository?,
         patients,
@@ -79,6 +86,7 @@ pub(super) fn holding(section: &Section<'_>, permits: Permits) -> Option<Hosted>
         on_demand,
         link_change_code,
         permits,
+        content,
     })
 }
 

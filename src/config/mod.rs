@@ -4,6 +4,7 @@
 //! A configuration that has an error is never taken; warnings are for the operator.
 
 mod asynchronous;
+mod content;
 mod document;
 mod hosted;
 mod identity;
@@ -18,6 +19,7 @@ mod tenants;
 use std::path::Path;
 
 pub use asynchronous::Asynchronous;
+pub use content::Content;
 pub use document::quoted;
 pub use hosted::{Hosted, Patients};
 pub use identity::{Cache, Discovery, Identity, Kept, Outside, Sender};

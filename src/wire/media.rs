@@ -123,8 +123,9 @@ pub fn judge(declared: &str, head: &[u8]) -> Judgement {
     if !text && PROGRAMS.iter().any(|program| head.starts_with(program)) {
         return Judgement::Contradicts(PROGRAM);
     }
-    let known = FORMATS.iter().find(|format| format.is_declared(&declared));
-    if let Some(format) = known.filter(|format| (format.begins)(head)) {
+    let mut meant = FORMATS.iter().filter(|format| format.is_declared(&declared)).peekable();
+    let known = meant.peek().copied();
+    if let Some(format) = meant.find(|format| (format.begins)(head)) {
         return Judgement::Fits(Some(format.name));
     }
     let found = FORMATS.iter().find(|format| (format.begins)(head)).map(|format| format.name);

@@ -7,6 +7,7 @@ mod asynchronous;
 mod asynchronous_regions;
 mod canaries;
 mod command_line;
+mod content_gate;
 mod deferred;
 mod discovery;
 mod doctor;

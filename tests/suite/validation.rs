@@ -8,7 +8,8 @@ use sekisho::metadata::codes::{self, association, identifier, scheme, slot};
 use sekisho::metadata::rim::{ExternalIdentifier, Localized, Object, Submission};
 use sekisho::metadata::validate::table::{self, Attribute, Place, Rule};
 use sekisho::metadata::validate::{
-    Class, CodeLists, Context, Report, Settings, Violation, check, check_content, check_documents, validate,
+    Beginning, Class, CodeLists, Context, Report, Settings, Violation, check, check_content, check_documents,
+    check_media_type, validate,
 };
 use sekisho::metadata::views::{Membership, association, has_member};
 use sekisho::metadata::{Classification, DocumentEntry, Kind, Slot};
@@ -560,13 +561,48 @@ fn broken_by_documents() -> Vec<&'static str> {
     assert_eq!(content(0, &empty.to_uppercase()), [""; 0]);
     assert_eq!(content(1, empty), ["document.size.content"]);
     assert_eq!(content(0, &"0".repeat(40)), ["document.hash.content"]);
-    vec![
+    let kinds = broken_by_contents();
+    let mut broken = vec![
         "document.of-entry.cardinality",
         "document.entry.cardinality",
         "document.id.unique",
         "document.size.content",
         "document.hash.content",
-    ]
+    ];
+    broken.extend(kinds);
+    broken
+}
+
+/// The rules of what documents are, each with a good and a bad example.
+fn broken_by_contents() -> Vec<&'static str> {
+    let broken = |media_type: &str, document: &[u8], allowed: &[&str]| {
+        let mut entry = example::stable().objects.swap_remove(ENTRY);
+        entry.mime_type = Some(media_type.to_owned());
+        let mut beginning = Beginning::default();
+        beginning.look(&bytes::Bytes::copy_from_slice(document));
+        let settings = Settings::strict().with_contents(allowed.iter().map(|name| (*name).into()).collect());
+        rules_of(&check_media_type(DocumentEntry::of(&entry).unwrap(), &beginning, &settings).enforced)
+    };
+    let cda = |body: &str| -> Vec<u8> {
+        let text = "text mediaType=\"application/pdf\" representation=\"B64\"";
+        format!(
+            "<ClinicalDocument xmlns=\"urn:hl7-org:v3\"><component><nonXMLBody><{text}>{body}</text></nonXMLBody>\
+             </component></ClinicalDocument>"
+        )
+        .into()
+    };
+    let cases: [(&str, Vec<u8>, &[&str], &[&'static str]); 6] = [
+        ("application/pdf", b"%PDF-1.7".into(), &["application/pdf"], &[]),
+        ("text/xml", cda("JVBERi0xLjcK"), &[], &[]),
+        ("text/xml", cda("iVBORw0KGgo="), &[], &["document.type.content"]),
+        ("application/pdf", b"hello".into(), &[], &["document.type.signature"]),
+        ("application/pdf", b"%PDF-1.7".into(), &["text/xml"], &["document.type.allowed"]),
+        ("text/xml", cda("%%%%"), &[], &["document.cda.readable"]),
+    ];
+    for (media_type, document, allowed, expected) in &cases {
+        assert_eq!(broken(media_type, document, allowed), *expected);
+    }
+    cases.iter().flat_map(|case| case.3).copied().collect()
 }
 
 /// The rules of code lists, each with its bad example.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 
 use super::{DocumentRepository, shown};
+use crate::actors::content_gate::{Inspected, Inspection};
 use crate::repository::{StageError, Staged, Staging, Weighing};
 use crate::transactions::dry_run::Effect;
 use crate::transactions::iti43::DocumentSource;
@@ -20,10 +21,19 @@ pub(super) struct Arrived {
     pub(super) sha1: String,
     /// Ready to be committed; None in a dry run.
     pub(super) staged: Option<Staged>,
+    /// What the content gate saw of it.
+    pub(super) inspected: Inspected,
+}
+
+/// A document that is arriving. The gate looks at each chunk before it is kept: a scanner that is behind holds the sender
+/// up, and nothing gathers here.
+struct Arriving {
+    inspection: Inspection,
+    taker: Taker,
 }
 
 /// What takes a document's bytes.
-enum Arriving {
+enum Taker {
     Kept(Box<Staging>),
     Weighed(Weighing),
 }
@@ -41,7 +51,7 @@ impl DocumentRepository {
         for (id, source) in documents {
             match source {
                 DocumentSource::Inline(bytes) => {
-                    let mut arriving = self.begin(effect);
+                    let mut arriving = self.begin(effect).await;
                     arriving.write(bytes).await?;
                     received.insert(id, arriving.finish().await?);
                 }
@@ -58,7 +68,7 @@ impl DocumentRepository {
                 metrics::counter!("sekisho_unreferenced_parts_total").increment(1);
                 continue;
             };
-            let mut arriving = self.begin(effect);
+            let mut arriving = self.begin(effect).await;
             while let Some(chunk) = attachments.chunk().await? {
                 arriving.write(chunk).await?;
             }
@@ -70,34 +80,37 @@ impl DocumentRepository {
         }
     }
 
-    fn begin(&self, effect: Effect) -> Arriving {
+    async fn begin(&self, effect: Effect) -> Arriving {
         let limit = self.limits.max_document_bytes;
-        match effect {
-            Effect::Lasting => Arriving::Kept(Box::new(self.repository.receive(limit))),
-            Effect::DryRun => Arriving::Weighed(Weighing::new(limit)),
-        }
+        let taker = match effect {
+            Effect::Lasting => Taker::Kept(Box::new(self.repository.receive(limit))),
+            Effect::DryRun => Taker::Weighed(Weighing::new(limit)),
+        };
+        Arriving { inspection: self.gate.inspect().await, taker }
     }
 }
 
 impl Arriving {
     async fn write(&mut self, chunk: Bytes) -> Result<(), StageError> {
-        match self {
-            Self::Kept(staging) => staging.write(chunk).await,
-            Self::Weighed(weighing) => Ok(weighing.write(&chunk)?),
+        self.inspection.chunk(&chunk).await;
+        match &mut self.taker {
+            Taker::Kept(staging) => staging.write(chunk).await,
+            Taker::Weighed(weighing) => Ok(weighing.write(&chunk)?),
         }
     }
 
     async fn finish(self) -> Result<Arrived, StageError> {
-        match self {
-            Self::Kept(staging) => {
+        let (size, sha1, staged) = match self.taker {
+            Taker::Kept(staging) => {
                 let staged = staging.finish().await?;
-                Ok(Arrived { size: staged.size, sha1: staged.sha1.clone(), staged: Some(staged) })
+                (staged.size, staged.sha1.clone(), Some(staged))
             }
-            Self::Weighed(weighing) => {
+            Taker::Weighed(weighing) => {
                 let (size, sha1) = weighing.finish();
-                Ok(Arrived { size, sha1, staged: None })
+                (size, sha1, None)
             }
-        }
+        };
+        Ok(Arrived { size, sha1, staged, inspected: self.inspection.finish().await })
     }
 }
 

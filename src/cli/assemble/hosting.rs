@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::actors::content_gate::ContentGate;
 use crate::actors::document_registry::DocumentRegistry;
 use crate::actors::document_repository::{DocumentList, DocumentRepository};
 use crate::actors::own_community::{Hosted, OwnCommunity, Several};
@@ -87,6 +88,14 @@ impl TenantSettings {
         Repository::open(store.clone(), opening)
     }
 
+    /// What its documents pass on their way in.
+    fn gate(&self) -> ContentGate {
+        match self.hosted.content.scanner.clone() {
+            Some((address, away)) => ContentGate::scanning(address, away),
+            None => ContentGate::default(),
+        }
+    }
+
     /// Its actors. Blocks.
     fn house(&self, settings: &Settings, store: &Store) -> Result<Housed, StoreError> {
         let registry = self.registry(settings, store);
@@ -97,6 +106,7 @@ impl TenantSettings {
             settings.limits.clone(),
             permits.clone(),
         )
+        .with_gate(self.gate())
         .with_on_demand(self.hosted.on_demand, Arc::new(DocumentList));
         let registry = DocumentRegistry::new(registry, permits.clone());
         Ok(Housed { tenant: self.clone(), hosted: Hosted { registry, repository } })

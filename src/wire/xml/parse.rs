@@ -374,7 +374,8 @@ impl<'s> Pass<'s> {
     /// Reads an end tag, and closes the innermost element with it.
     fn end_tag(&mut self, start: usize) -> Outcome<usize> {
         let next = self.arena.nodes.len() as u32;
-        let Some(Open { node, bindings }) = self.open.pop() else {
+        // It stays open where its end tag is none: the beginning of a document may be cut there.
+        let Some(&Open { node, bindings }) = self.open.last() else {
             return ill_formed(start, "an end tag without a start tag");
         };
         let Some(node) = self.arena.nodes.get_mut(node as usize) else {
@@ -386,6 +387,7 @@ impl<'s> Pass<'s> {
         if self.bytes.get(name) != self.bytes.get(node.name()) || self.bytes.get(stop) != Some(&b'>') {
             return ill_formed(start, "the end tag does not have the name of its start tag");
         }
+        self.open.pop();
         self.in_force.truncate(bindings);
         node.content_end = start as u32;
         node.end = (stop + 1) as u32;

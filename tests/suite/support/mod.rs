@@ -15,6 +15,7 @@ pub mod http;
 pub mod messages;
 pub mod program;
 pub mod region;
+pub mod scanners;
 pub mod sink;
 pub mod straw;
 pub mod submissions;
