@@ -123,12 +123,19 @@ impl Inspected {
         let (verdict, problem) = match scanned {
             Ok(Verdict::Clean) => ("clean", None),
             Ok(Verdict::Found(finding)) => {
-                tracing::warn!(trace, finding, "a document is refused: the malware scanner found something in it");
+                tracing::warn!(
+                    trace,
+                    finding,
+                    "a document is refused: the malware scanner found something in it"
+                );
                 ("found", Some(format!("the malware scanner found {finding:?} in it")))
             }
             Err((error, Away::Refuse)) => {
                 tracing::error!(trace, %error, "a document is refused: it could not be scanned");
-                ("away", Some(format!("it could not be scanned for malware; try again later (trace {trace})")))
+                (
+                    "away",
+                    Some(format!("it could not be scanned for malware; try again later (trace {trace})")),
+                )
             }
             Err((error, Away::Pass)) => {
                 tracing::error!(trace, %error, "ALARM: a document is taken that was not scanned for malware");

@@ -53,7 +53,15 @@ impl DocumentRepository {
     /// A repository whose documents are registered in `registry`, which lies in the same store.
     pub fn new(repository: Repository, registry: Registry, limits: Limits, permits: Permits) -> Self {
         let source = Arc::new(DocumentList);
-        Self { repository, registry, limits, permits, on_demand: OnDemand::Off, source, gate: ContentGate::default() }
+        Self {
+            repository,
+            registry,
+            limits,
+            permits,
+            on_demand: OnDemand::Off,
+            source,
+            gate: ContentGate::default(),
+        }
     }
 
     /// The same with a gate that documents pass on their way in.

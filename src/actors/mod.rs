@@ -1,8 +1,8 @@
 //! One file per IHE actor: what it decides, nothing about bytes. Each is a plain struct with one async method per
 //! transaction, `typed request + Caller -> typed response`, and can be called without a socket.
 
-mod continuations;
 pub mod content_gate;
+mod continuations;
 pub mod deferred_discovery;
 pub mod document_registry;
 pub mod document_repository;

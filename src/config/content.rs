@@ -26,7 +26,11 @@ pub(super) fn read(section: Section<'_>) -> Content {
     let away = section.word("scanner_away", &policies);
     let url: Option<String> = section.optional("scanner");
     if url.is_none() && away.is_some() {
-        section.error("scanner_away", "there is no scanner that could be away", "name it: scanner = \"clamd://…\"");
+        section.error(
+            "scanner_away",
+            "there is no scanner that could be away",
+            "name it: scanner = \"clamd://…\"",
+        );
     }
     let address = url.and_then(|url| match Address::parse(&url) {
         Ok(address) => Some(address),

@@ -39,7 +39,11 @@ impl Hosted {
             return rules;
         }
         let rules = rules.unwrap_or_else(|| validate::Settings::built_in().clone());
-        Some(rules.with_codes(self.codes.clone().unwrap_or_default()).with_contents(self.content.allow.clone()))
+        Some(
+            rules
+                .with_codes(self.codes.clone().unwrap_or_default())
+                .with_contents(self.content.allow.clone()),
+        )
     }
 }
 

@@ -91,7 +91,13 @@ impl<'t> ClinicalDocument<'t> {
     }
     /// healthCareFacility/code of the encounter.
     pub fn facility(self) -> Option<Code> {
-        coded(self.child(&["componentOf", "encompassingEncounter", "location", "healthCareFacility", "code"])?)
+        coded(self.child(&[
+            "componentOf",
+            "encompassingEncounter",
+            "location",
+            "healthCareFacility",
+            "code",
+        ])?)
     }
     /// functionCode of the documented service's performer: what comes nearest to a practice setting (PCC TF-2: 4.1.1).
     pub fn practice_setting(self) -> Option<Code> {
@@ -177,7 +183,10 @@ impl Embedded {
 /// The first bytes of what is written in base64.
 fn decoded(text: &str) -> Option<Vec<u8>> {
     use base64::Engine as _;
-    let wanted = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).take(SIGNATURE_BYTES.next_multiple_of(3) / 3 * 4);
+    let wanted = text
+        .bytes()
+        .filter(|byte| !byte.is_ascii_whitespace())
+        .take(SIGNATURE_BYTES.next_multiple_of(3) / 3 * 4);
     let mut wanted: Vec<u8> = wanted.collect();
     while wanted.last() == Some(&b'=') {
         wanted.pop();
@@ -258,8 +267,14 @@ mod tests {
             })
         };
         for (body, expected) in [
-            (body("<text mediaType='application/pdf' representation='B64'>JVBE\n Ri0x</text>"), embedded("application/pdf", Some(b"%PDF-1"))),
-            (body("<text mediaType='application/pdf' representation='B64'>!!</text>"), embedded("application/pdf", None)),
+            (
+                body("<text mediaType='application/pdf' representation='B64'>JVBE\n Ri0x</text>"),
+                embedded("application/pdf", Some(b"%PDF-1")),
+            ),
+            (
+                body("<text mediaType='application/pdf' representation='B64'>!!</text>"),
+                embedded("application/pdf", None),
+            ),
             (body("<text>plain</text>"), embedded("text/plain", Some(b"plain"))),
             (body("<text mediaType='image/png'><reference value='x'/></text>"), embedded("image/png", None)),
             ("<component><structuredBody/></component>".to_owned(), Content::Structured),
@@ -268,11 +283,14 @@ mod tests {
             let tree = Tree::parse(document(&body).into()).unwrap();
             assert_eq!(ClinicalDocument::of(&tree).unwrap().content(), expected, "{body}");
         }
-        let whole = document(&body("<text mediaType='application/pdf' representation='B64'>JVBERi0xLjc=</text>"));
+        let whole =
+            document(&body("<text mediaType='application/pdf' representation='B64'>JVBERi0xLjc=</text>"));
         for cut in [0, 1, 2, 3, 4, 5] {
             let end = whole.find("Ljc=").unwrap() - cut;
             let tree = Tree::parse_beginning(whole[..end].to_owned().into()).unwrap();
-            let Content::Embedded(embedded) = ClinicalDocument::of(&tree).unwrap().content() else { panic!() };
+            let Content::Embedded(embedded) = ClinicalDocument::of(&tree).unwrap().content() else {
+                panic!()
+            };
             assert!(b"%PDF-1.7".starts_with(&embedded.beginning.unwrap()), "{cut}");
         }
     }

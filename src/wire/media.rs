@@ -22,7 +22,11 @@ const FORMATS: &[Format] = &[
         // Readers look for it further on, and so do writers of what is only meant to look like something else.
         begins: |head| memchr::memmem::find(first(head, 1024), b"%PDF-").is_some(),
     },
-    Format { name: "image/png", declared: &["image/png"], begins: |head| head.starts_with(b"\x89PNG\r\n\x1a\n") },
+    Format {
+        name: "image/png",
+        declared: &["image/png"],
+        begins: |head| head.starts_with(b"\x89PNG\r\n\x1a\n"),
+    },
     Format {
         name: "image/jpeg",
         declared: &["image/jpeg", "image/jpg", "image/pjpeg"],
@@ -98,8 +102,15 @@ const FORMATS: &[Format] = &[
 ];
 
 /// Programs.
-const PROGRAMS: &[&[u8]] =
-    &[b"MZ", b"\x7fELF", b"\xfe\xed\xfa\xce", b"\xfe\xed\xfa\xcf", b"\xce\xfa\xed\xfe", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe"];
+const PROGRAMS: &[&[u8]] = &[
+    b"MZ",
+    b"\x7fELF",
+    b"\xfe\xed\xfa\xce",
+    b"\xfe\xed\xfa\xcf",
+    b"\xce\xfa\xed\xfe",
+    b"\xcf\xfa\xed\xfe",
+    b"\xca\xfe\xba\xbe",
+];
 /// What a program is called.
 const PROGRAM: &str = "an executable program";
 /// Media types that say nothing of their bytes.
@@ -179,7 +190,8 @@ fn first(head: &[u8], count: usize) -> &[u8] {
 /// of lines and pages, and the escape of ISO 2022.
 fn is_text(head: &[u8]) -> bool {
     let utf16 = head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff");
-    let control = |byte: &u8| *byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x0b | 0x0c | 0x1b | 0x1c);
+    let control =
+        |byte: &u8| *byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x0b | 0x0c | 0x1b | 0x1c);
     utf16 || !head.iter().any(control)
 }
 
@@ -219,7 +231,11 @@ mod tests {
             ("text/html", b"<!DOCTYPE HTML>", Fits(Some("text/html"))),
             ("text/html", b"<?xml?><html/>", Contradicts("text/xml")),
             ("application/xhtml+xml", b"<?xml?><html/>", Fits(Some("text/xml"))),
-            ("application/vnd.openxmlformats-officedocument.wordprocessingml.document", b"PK\x03\x04", Fits(Some("application/zip"))),
+            (
+                "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+                b"PK\x03\x04",
+                Fits(Some("application/zip")),
+            ),
             ("application/x-vendor", b"PK\x03\x04", Fits(Some("application/zip"))),
             ("image/bmp", b"BM\0\0", Fits(None)),
             ("image/bmp", b"%PDF-1.7", Contradicts("application/pdf")),

@@ -114,7 +114,14 @@ async fn what_a_scanner_finds_is_refused_and_never_visible() {
     scans(&clamd.address).await;
     let seen = clamd.documents();
     assert!(seen.contains(&large(b"clean")) && seen.contains(&eicar()), "every byte was scanned");
-    for manner in [Manner::Good, Manner::Preview(0), Manner::Preview(1024), Manner::Preview(65_536), Manner::Echo, Manner::Requests] {
+    for manner in [
+        Manner::Good,
+        Manner::Preview(0),
+        Manner::Preview(1024),
+        Manner::Preview(65_536),
+        Manner::Echo,
+        Manner::Requests,
+    ] {
         let icap = Straw::icap(manner).await;
         scans(&icap.address).await;
         assert!(icap.documents().contains(&large(b"clean")), "{manner:?}: every byte was scanned");
@@ -178,7 +185,8 @@ async fn several_documents_are_judged_each_for_itself() {
     let sent = [b"clean".to_vec(), eicar(), [eicar(), b"!".to_vec()].concat()];
     let sent = sent.into_iter().enumerate().map(|(n, bytes)| (format!("Document{n}"), bytes.into()));
     let response = standalone.submit(&said, sent.collect()).await;
-    let named = |n: usize| response.errors.iter().any(|error| error.context.contains(&documents[n].unique_id));
+    let named =
+        |n: usize| response.errors.iter().any(|error| error.context.contains(&documents[n].unique_id));
     assert_eq!((response.errors.len(), named(0), named(1), named(2)), (2, false, true, true), "{response:?}");
     is_empty(&standalone, &said).await;
     standalone.stop().await;
@@ -202,6 +210,7 @@ fn check_tells_what_is_wrong_with_the_gates_settings() {
         let (exit, told, _) = check(&set);
         assert!(exit == 2 && told.contains(expected), "{set:?}: {told}");
     }
-    let good = ["standalone.content.scanner=icap://[::1]:1344/avscan", "standalone.content.scanner_away=pass"];
+    let good =
+        ["standalone.content.scanner=icap://[::1]:1344/avscan", "standalone.content.scanner_away=pass"];
     assert_eq!(check(&good).0, 0);
 }

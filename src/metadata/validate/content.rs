@@ -47,13 +47,21 @@ impl Beginning {
 pub fn check_media_type(entry: DocumentEntry<'_>, beginning: &Beginning, settings: &Settings) -> Report {
     let mut found = Findings::new(settings);
     let object = entry.entry_uuid();
-    let said = Said { media_type: entry.mime_type().unwrap_or_default(), head: &beginning.bytes, place: "the document" };
+    let said = Said {
+        media_type: entry.mime_type().unwrap_or_default(),
+        head: &beginning.bytes,
+        place: "the document",
+    };
     said.check(object, settings.contents(), &mut found);
     match embedded(beginning) {
         Ok(None) => {}
         Ok(Some(Embedded { media_type, beginning: Some(head) })) => {
             let place = "the document in the CDA's nonXMLBody";
-            Said { media_type: &media_type, head: &head, place }.check(object, settings.contents(), &mut found);
+            Said { media_type: &media_type, head: &head, place }.check(
+                object,
+                settings.contents(),
+                &mut found,
+            );
         }
         Ok(Some(Embedded { media_type, beginning: None })) => {
             let problem = "the CDA's nonXMLBody holds a reference, or no base64";
@@ -94,7 +102,12 @@ impl Said<'_> {
                 return found.add(&table::DOCUMENT_TYPE, object, media_type, problem);
             }
             Judgement::Unrecognised => {
-                found.add(&table::DOCUMENT_SIGNATURE, object, media_type, format!("{place} begins otherwise"));
+                found.add(
+                    &table::DOCUMENT_SIGNATURE,
+                    object,
+                    media_type,
+                    format!("{place} begins otherwise"),
+                );
                 None
             }
             Judgement::Fits(is) => is,
@@ -103,7 +116,12 @@ impl Said<'_> {
         // A type that says nothing is not what is allowed, where the bytes tell more.
         let meant = is.filter(|_| media_type.ends_with("/octet-stream")).unwrap_or(media_type);
         if !allowed.is_empty() && !listed(meant) {
-            found.add(&table::DOCUMENT_ALLOWED, object, meant, format!("{place} may not be of this media type"));
+            found.add(
+                &table::DOCUMENT_ALLOWED,
+                object,
+                meant,
+                format!("{place} may not be of this media type"),
+            );
         }
     }
 }
@@ -148,12 +166,22 @@ mod tests {
             ("text/xml", cda("application/pdf", program, 0), none, &["document.type.content"]),
             ("text/xml", cda("image/png", pdf, 0), none, &["document.type.content"]),
             ("text/xml", cda("application/pdf", "%%%", 0), none, &["document.cda.readable"]),
-            ("text/xml", cda("application/pdf", pdf, limits::MAX_INSPECTED_BYTES), none, &["document.cda.readable"]),
+            (
+                "text/xml",
+                cda("application/pdf", pdf, limits::MAX_INSPECTED_BYTES),
+                none,
+                &["document.cda.readable"],
+            ),
             ("text/xml", utf16, none, &["document.cda.readable"]),
             ("text/xml", cda("application/pdf", pdf, 0), &["text/xml", "application/pdf"], none),
             ("text/xml", cda("application/pdf", pdf, 0), &["TEXT/XML"], &["document.type.allowed"]),
             ("application/octet-stream", b"%PDF-1.7".to_vec(), &["application/pdf"], none),
-            ("application/octet-stream", b"GIF89a".to_vec(), &["application/octet-stream"], &["document.type.allowed"]),
+            (
+                "application/octet-stream",
+                b"GIF89a".to_vec(),
+                &["application/octet-stream"],
+                &["document.type.allowed"],
+            ),
         ] {
             for size in [7, 1_000, usize::MAX] {
                 let chunks: Vec<_> = document.chunks(size.min(document.len())).collect();

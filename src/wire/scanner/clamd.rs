@@ -25,7 +25,8 @@ impl Scan {
         if chunk.is_empty() {
             return Ok(());
         }
-        let length = u32::try_from(chunk.len()).map_err(|_| ScanError::NoVerdict("a chunk of 4 GiB".into()))?;
+        let length =
+            u32::try_from(chunk.len()).map_err(|_| ScanError::NoVerdict("a chunk of 4 GiB".into()))?;
         let Self { reading, writing } = self;
         let (length, patience) = (length.to_be_bytes(), limits::SCANNER_WRITE_TIMEOUT);
         let slices: [&[u8]; 2] = [&length, chunk];

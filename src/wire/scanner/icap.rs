@@ -65,7 +65,10 @@ pub struct Scan {
 
 enum State {
     /// Gathering what the server wants to see first.
-    Preview { wanted: usize, gathered: Vec<u8> },
+    Preview {
+        wanted: usize,
+        gathered: Vec<u8>,
+    },
     Streaming,
     /// The server has seen enough.
     Decided(Verdict),
@@ -73,7 +76,8 @@ enum State {
 
 impl Server {
     pub(super) fn new(host: String, port: u16, service: String) -> Self {
-        let authority = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+        let authority =
+            if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
         Self {
             endpoint: Endpoint::Tcp(host, port),
             authority: authority.into(),
@@ -113,7 +117,9 @@ impl Server {
 
     fn head(&self, method: &str) -> String {
         let Self { authority, service, .. } = self;
-        format!("{method} icap://{authority}/{service} ICAP/1.0\r\nHost: {authority}\r\nConnection: close\r\n")
+        format!(
+            "{method} icap://{authority}/{service} ICAP/1.0\r\nHost: {authority}\r\nConnection: close\r\n"
+        )
     }
 
     /// What the service wants, asked once in a while.
@@ -141,9 +147,11 @@ impl Options {
         }
         let methods = answer.header("methods").unwrap_or_default().to_ascii_uppercase();
         let method = ["RESPMOD", "REQMOD"].into_iter().find(|method| methods.contains(method));
-        let method = method.ok_or_else(|| ScanError::NoVerdict("it has neither RESPMOD nor REQMOD".into()))?;
+        let method =
+            method.ok_or_else(|| ScanError::NoVerdict("it has neither RESPMOD nor REQMOD".into()))?;
         let number = |name| answer.header(name).and_then(|value| value.trim().parse::<usize>().ok());
-        let life = number("options-ttl").map_or(limits::MAX_ICAP_OPTIONS_LIFE, |s| Duration::from_secs(s as u64));
+        let life =
+            number("options-ttl").map_or(limits::MAX_ICAP_OPTIONS_LIFE, |s| Duration::from_secs(s as u64));
         Ok(Self {
             method,
             preview: number("preview").map(|bytes| bytes.min(limits::MAX_ICAP_PREVIEW_BYTES)),
@@ -312,7 +320,10 @@ async fn read_outcome(from: &mut BufReader<ReadHalf<Connection>>) -> Result<Outc
 }
 
 /// Reads a chunked body.
-async fn read_chunks(from: &mut BufReader<ReadHalf<Connection>>, returned: &mut Returned) -> Result<(), ScanError> {
+async fn read_chunks(
+    from: &mut BufReader<ReadHalf<Connection>>,
+    returned: &mut Returned,
+) -> Result<(), ScanError> {
     let broken = || ScanError::NoVerdict("its chunks are broken".into());
     let mut buffer = vec![0; limits::MAX_SCANNER_ANSWER_BYTES];
     loop {

@@ -89,7 +89,9 @@ impl Address {
     /// Reads a URL.
     pub fn parse(url: &str) -> Result<Self, String> {
         let wrong = || {
-            format!("{url:?} is none of clamd://host:port, clamd:///path/of/socket and icap://host:port/service")
+            format!(
+                "{url:?} is none of clamd://host:port, clamd:///path/of/socket and icap://host:port/service"
+            )
         };
         let (scheme, rest) = url.split_once("://").ok_or_else(wrong)?;
         if scheme == "clamd" && rest.starts_with('/') {
@@ -211,7 +213,11 @@ async fn write(to: &mut (impl AsyncWrite + Unpin), slices: &[&[u8]]) -> Result<(
 }
 
 impl AsyncRead for Connection {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),

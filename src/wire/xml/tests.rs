@@ -456,7 +456,8 @@ fn attack_19_split_values() {
 
 #[test]
 fn the_beginning_of_a_document_is_read_as_far_as_it_goes() {
-    let whole = "<?xml version=\"1.0\"?><a xmlns=\"urn:x\"><b c=\"1\">text &amp; more</b><d>日本語<e/></d></a>";
+    let whole =
+        "<?xml version=\"1.0\"?><a xmlns=\"urn:x\"><b c=\"1\">text &amp; more</b><d>日本語<e/></d></a>";
     for end in whole.find("<b").unwrap()..=whole.len() {
         let tree = Tree::parse_beginning(Bytes::copy_from_slice(&whole.as_bytes()[..end])).unwrap();
         let root = tree.root();

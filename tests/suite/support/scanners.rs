@@ -187,8 +187,10 @@ async fn icap(
         }
         Manner::Echo => {
             let page = "HTTP/1.1 200 OK\r\n\r\n";
-            let head = format!("ICAP/1.0 200 OK\r\nEncapsulated: res-hdr=0, res-body={}\r\n\r\n{page}", page.len());
-            [head.as_bytes(), format!("{:x}\r\n", document.len()).as_bytes(), &document, b"\r\n0\r\n\r\n"].concat()
+            let head =
+                format!("ICAP/1.0 200 OK\r\nEncapsulated: res-hdr=0, res-body={}\r\n\r\n{page}", page.len());
+            [head.as_bytes(), format!("{:x}\r\n", document.len()).as_bytes(), &document, b"\r\n0\r\n\r\n"]
+                .concat()
         }
         _ => b"ICAP/1.0 204 No Content\r\n\r\n".to_vec(),
     };
@@ -207,7 +209,8 @@ pub struct Clamd {
 impl Clamd {
     /// Starts it; None where it is not installed.
     pub async fn start() -> Option<Self> {
-        let program = ["/usr/sbin/clamd", "/usr/local/sbin/clamd"].into_iter().find(|file| Path::new(file).exists())?;
+        let program =
+            ["/usr/sbin/clamd", "/usr/local/sbin/clamd"].into_iter().find(|file| Path::new(file).exists())?;
         let folder = TempDir::new();
         let place = folder.path();
         let hex: String = eicar().iter().map(|byte| format!("{byte:02x}")).collect();
