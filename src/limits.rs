@@ -430,6 +430,16 @@ pub const MAX_ICAP_PREVIEW_BYTES: usize = 64 * 1024;
 pub const MAX_ICAP_OPTIONS_LIFE: Duration = Duration::from_secs(60 * 60);
 /// Characters of what a scanner found, in answers and logs.
 pub const MAX_FINDING_CHARS: usize = 100;
+/// Registry objects that are looked at at once for what has been kept for long enough: a few milliseconds of a reader.
+pub const RETENTION_WINDOW_OBJECTS: i64 = 2_000;
+/// Entries that are removed at once for their age; they share a commit.
+pub const RETENTION_AT_ONCE: usize = 16;
+/// Pause between two windows: whoever submits and asks comes first.
+pub const RETENTION_PAUSE: Duration = Duration::from_millis(50);
+/// How often it is looked for what has been kept for long enough: ages are counted in days.
+pub const RETENTION_INTERVAL: Duration = Duration::from_secs(60 * 60);
+/// Rules of retention of one tenant.
+pub const MAX_RETENTION_RULES: usize = 32;
 
 /// The bounds that an operator may move, with the constants above as defaults.
 #[derive(Debug, Clone, serde::Deserialize)]

@@ -5,6 +5,11 @@ pub fn now_dtm() -> String {
     jiff::Timestamp::now().strftime("%Y%m%d%H%M%S").to_string()
 }
 
+/// The present day, UTC, counted from 1970-01-01.
+pub fn today() -> i64 {
+    jiff::Timestamp::now().as_second().div_euclid(24 * 60 * 60)
+}
+
 /// Whether `text` is a DTM of at least `digits` digits (4, 6, 8, 10, 12 or 14), each part in its range.
 pub fn is_dtm(text: &str, digits: usize) -> bool {
     let length = text.len();

@@ -18,5 +18,6 @@ pub mod permits;
 pub mod pix_consumer;
 pub mod pix_manager;
 pub mod responding_gateway;
+pub mod retention;
 mod rules;
 pub mod submission_relay;

@@ -13,6 +13,7 @@ mod output;
 mod patient;
 pub mod peer;
 mod query;
+mod retention;
 mod retrieve;
 mod serve;
 mod submit;
@@ -52,6 +53,8 @@ enum Command {
     Crossref(crossref::Crossref),
     /// Read every stored document and compare it with its checksums and metadata
     VerifyStore(verify_store::VerifyStore),
+    /// Tell what the rules of retention would deprecate and remove now
+    Retention(retention::RetentionReport),
     /// Find out which side is wrong: DNS, TCP, TLS, certificates, SOAP or HL7 v2, clock
     Doctor(doctor::Doctor),
     /// Measure what this machine does, beside its own limits
@@ -119,6 +122,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Patient(command) => block_on(command.run()),
         Command::Crossref(command) => block_on(command.run()),
         Command::VerifyStore(command) => block_on(command.run()),
+        Command::Retention(command) => block_on(command.run()),
         Command::Doctor(command) => block_on(command.run()),
         Command::Bench(command) => block_on(command.run()),
     }

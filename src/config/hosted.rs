@@ -6,7 +6,9 @@ use super::content::{self, Content};
 use super::section::Section;
 use crate::actors::document_repository::OnDemand;
 use crate::actors::permits::{Callers, Permits};
+use crate::actors::retention::{RetentionAction, RetentionRule};
 use crate::ids::Oid;
+use crate::limits;
 use crate::metadata::Code;
 use crate::metadata::validate::{self, CodeLists};
 use crate::registry::UnknownPatient;
@@ -26,10 +28,12 @@ pub struct Hosted {
     pub on_demand: OnDemand,
     /// contentTypeCode of what ITI-64 does.
     pub link_change_code: Option<Code>,
-    /// Who may do what not everybody may.
+    /// Who may do what.
     pub permits: Permits,
     /// What is looked for in documents.
     pub content: Content,
+    /// What becomes of what has been kept for long enough.
+    pub retention: Vec<RetentionRule>,
 }
 
 impl Hosted {
@@ -91,7 +95,46 @@ pub(super) fn holding(section: &Section<'_>, permits: Permits) -> Option<Hosted>
         link_change_code,
         permits,
         content,
+        retention: retention(section),
     })
+}
+
+/// `retention`: rules in the order in which they are carried out.
+fn retention(section: &Section<'_>) -> Vec<RetentionRule> {
+    let written = section.tables("retention");
+    if written.len() > limits::MAX_RETENTION_RULES {
+        let message =
+            format!("{} rules of retention; at most {}", written.len(), limits::MAX_RETENTION_RULES);
+        section.error("retention", message, "join those of one age");
+    }
+    written.into_iter().filter_map(retention_rule).collect()
+}
+
+fn retention_rule(section: Section<'_>) -> Option<RetentionRule> {
+    let days: Option<u64> = section.required("days");
+    let days = days.and_then(|days| {
+        let fits = u32::try_from(days).ok();
+        if fits.is_none() {
+            section.error(
+                "days",
+                format!("{days} days are too many"),
+                "leave the rule out: nothing is then removed",
+            );
+        }
+        fits
+    });
+    let actions =
+        [RetentionAction::Deprecate, RetentionAction::Remove].map(|action| (action.label(), action));
+    if !section.has("action") {
+        section.error("action", "nothing says what becomes of them", "action = \"deprecate\" or \"remove\"");
+    }
+    let action = section.word("action", &actions);
+    let class: Option<String> = section.optional("class");
+    if class.as_ref().is_some_and(|class| !class.contains("^^")) {
+        section.error("class", "this is no code with its scheme", "write class = \"code^^scheme\"");
+    }
+    section.close();
+    Some(RetentionRule { days: days?, class, action: action? })
 }
 
 /// The file of code lists; all that is wrong with it stops the start.

@@ -3,6 +3,7 @@
 //! The tenant leads every key. Of objects and patients it is the upper part of the number itself, so that the primary key
 //! leads with it too and one tenant's rows lie together.
 
+use super::retention;
 use crate::ids::EntryUuid;
 use crate::metadata::Kind;
 use crate::metadata::codes;
@@ -11,7 +12,7 @@ use crate::store::{Migration, StoreError};
 
 /// The registry's tables.
 pub const MIGRATION: Migration =
-    Migration { room: "registry", steps: &[FIRST, VERSIONS, IDENTITIES, AVAILABILITY] };
+    Migration { room: "registry", steps: &[FIRST, VERSIONS, IDENTITIES, AVAILABILITY, retention::DAYS] };
 
 const FIRST: &str = "
 CREATE TABLE registry_tenant (

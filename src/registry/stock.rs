@@ -49,16 +49,27 @@ impl Registry {
 
     /// Deprecates entries, by entryUUID: what they promise cannot be retrieved.
     pub fn deprecate_blocking(&self, entries: Vec<String>) -> Result<(), StoreError> {
-        let name = self.tenant.0.clone();
-        self.store.write_blocking(move |connection: &Connection| {
-            let tenant = TenantNumber::find(connection, &name)?.unwrap_or(TenantNumber(0));
-            for id in entries {
-                let Some(stored) = Stored::by_id(connection, tenant, &id)? else { continue };
-                rows::rewrite(connection, stored.object, |object| {
-                    object.status = Some(codes::DEPRECATED.to_owned());
-                })?;
+        let registry = self.clone();
+        self.store.write_blocking(move |connection: &Connection| registry.deprecate_now(connection, entries))
+    }
+
+    /// Deprecates entries, by entryUUID: their time is over. Durable on return.
+    pub async fn deprecate(&self, entries: Vec<String>) -> Result<(), StoreError> {
+        let registry = self.clone();
+        self.store.write(move |connection: &Connection| registry.deprecate_now(connection, entries)).await
+    }
+
+    fn deprecate_now(&self, connection: &Connection, entries: Vec<String>) -> Result<(), StoreError> {
+        let tenant = TenantNumber::find(connection, &self.tenant.0)?.unwrap_or(TenantNumber(0));
+        for id in entries {
+            let Some(stored) = Stored::by_id(connection, tenant, &id)? else { continue };
+            if stored.availability != Availability::Approved {
+                continue;
             }
-            Ok(())
-        })
+            rows::rewrite(connection, stored.object, |object| {
+                object.status = Some(codes::DEPRECATED.to_owned());
+            })?;
+        }
+        Ok(())
     }
 }

@@ -5,6 +5,7 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use super::prepare::{self, Prepared};
+use super::retention;
 use super::rows;
 use super::rules::{End, References};
 use super::schema::{Availability, TenantNumber, kind_number, uuid_urn};
@@ -36,6 +37,7 @@ pub(super) fn insert_all(
     numbers: &mut Numbers,
 ) -> Result<(), StoreError> {
     let first = tenant.next_object(connection)?;
+    retention::note_day(connection, tenant, first)?;
     for (new, number) in objects.iter().chain(made).zip(first..) {
         numbers.insert(new.object.id.clone(), number);
     }

@@ -9,6 +9,7 @@ use crate::actors::document_registry::DocumentRegistry;
 use crate::actors::document_repository::{DocumentList, DocumentRepository};
 use crate::actors::own_community::{Hosted, OwnCommunity, Several};
 use crate::actors::responding_gateway::RespondingGateway;
+use crate::actors::retention::Retention;
 use crate::config::{Federated, OWN, Patients, Settings, TenantSettings};
 use crate::demographics::Domains;
 use crate::federation::Source;
@@ -39,6 +40,8 @@ pub struct Housed {
     pub tenant: TenantSettings,
     /// What is hosted.
     pub hosted: Hosted,
+    /// What ends what has been kept for long enough.
+    pub retention: Option<Retention>,
 }
 
 /// Everything that is hosted here.
@@ -99,17 +102,16 @@ impl TenantSettings {
     /// Its actors. Blocks.
     fn house(&self, settings: &Settings, store: &Store) -> Result<Housed, StoreError> {
         let registry = self.registry(settings, store);
+        let repository = self.repository(settings, store)?;
         let permits = &self.hosted.permits;
-        let repository = DocumentRepository::new(
-            self.repository(settings, store)?,
-            registry.clone(),
-            settings.limits.clone(),
-            permits.clone(),
-        )
-        .with_gate(self.gate())
-        .with_on_demand(self.hosted.on_demand, Arc::new(DocumentList));
+        let rules = self.hosted.retention.clone();
+        let retention = Retention::new(&self.name, registry.clone(), repository.clone(), rules);
+        let repository =
+            DocumentRepository::new(repository, registry.clone(), settings.limits.clone(), permits.clone())
+                .with_gate(self.gate())
+                .with_on_demand(self.hosted.on_demand, Arc::new(DocumentList));
         let registry = DocumentRegistry::new(registry, permits.clone());
-        Ok(Housed { tenant: self.clone(), hosted: Hosted { registry, repository } })
+        Ok(Housed { tenant: self.clone(), hosted: Hosted { registry, repository }, retention })
     }
 }
 
@@ -122,6 +124,11 @@ impl Housing {
             .map(|tenant| tenant.house(settings, store))
             .collect::<Result<_, _>>()
             .map(Self)
+    }
+
+    /// The retention of those tenants that have rules.
+    pub fn retentions(&self) -> impl Iterator<Item = Retention> {
+        self.0.iter().filter_map(|housed| housed.retention.clone())
     }
 
     /// The region's own.
@@ -162,7 +169,7 @@ impl Housing {
 
     /// Offers every tenant's services at its own path; that of another community has its Responding Gateway there.
     pub fn offer_tenants(&self, services: &mut Services, settings: &Settings) {
-        for Housed { tenant, hosted } in self.0.iter().filter(|housed| housed.tenant.name != OWN) {
+        for Housed { tenant, hosted, .. } in self.0.iter().filter(|housed| housed.tenant.name != OWN) {
             let place = Place::Tenant(&tenant.name);
             offer_hosted(services, place, hosted);
             if hosted.registry.permits().feed.any() {

@@ -31,7 +31,7 @@ use crate::federation::directory::Directory;
 use crate::identity::index::Index;
 use crate::server::{Exposure, Front, ListenError, ListenerSettings, Listeners, Services, TlsFiles};
 
-pub use self::hosting::MIGRATIONS;
+pub use self::hosting::{Housing, MIGRATIONS};
 pub use self::identity::crossref_settings;
 pub use self::load::load;
 pub use self::region::{directory, directory_settings, registry};
@@ -73,8 +73,8 @@ pub struct Running {
     seen: Mutex<Files>,
     /// Looks after the directory of communities.
     watch: Option<JoinHandle<()>>,
-    /// Lets the cross-reference cache follow the patient index.
-    follow: Option<JoinHandle<()>>,
+    /// Lets the cross-reference cache follow the patient index, and ends what tenants have kept for long enough.
+    follow: Vec<JoinHandle<()>>,
     /// Tells consumers and registries what happens to identifiers.
     notifier: Option<Arc<Notifier>>,
 }
@@ -209,7 +209,7 @@ impl Running {
     /// Finishes what is in flight and closes the store.
     pub async fn shutdown(self) {
         drop(self.notifier);
-        for beside in [self.watch, self.follow].into_iter().flatten() {
+        for beside in self.watch.into_iter().chain(self.follow) {
             beside.abort();
         }
         let grace = Duration::from_millis(self.settings.limits.shutdown_grace_ms);

@@ -218,8 +218,10 @@ impl Region {
     }
 
     /// What runs beside the services.
-    pub fn follow(&self) -> Option<JoinHandle<()>> {
-        self.identity.as_ref()?.follow()
+    pub fn follow(&self) -> Vec<JoinHandle<()>> {
+        let cache = self.identity.as_ref().and_then(Identity::follow);
+        let retention = self.housing.retentions().map(|retention| tokio::spawn(retention.follow()));
+        cache.into_iter().chain(retention).collect()
     }
 
     /// Closes the store, when nothing is in flight any more.

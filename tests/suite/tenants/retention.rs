@@ -1,0 +1,104 @@
+//! What a tenant keeps, and for how long: nothing goes by itself where nothing says so.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use sekisho::transactions::errors::code;
+use sekisho::transactions::iti42::ITI42;
+
+use super::estate::{DOCUMENTS, FOLDER, PATIENT, REPORT, bytes, fill, related};
+use super::queries::QUERIES;
+use super::{CONFIG, EAST, WEST, everything, retrieve};
+use crate::support::hosted::Standalone;
+use crate::support::http::PATIENCE;
+use crate::support::program::run;
+
+const OWN: &str = "1.2.3.4";
+
+/// The same configuration with rules for two of the tenants.
+fn with_rules() -> String {
+    let east = "name = \"east\"\nretention = [{ days = 30, action = \"remove\", class = \"18842-5^^1.2.3.5\" }, \
+                { days = 1, action = \"remove\", class = \"other^^1.2.3.5\" }]";
+    let west = "name = \"west\"\nretention = [{ days = 30, action = \"deprecate\" }]";
+    CONFIG.replace("name = \"east\"", east).replace("name = \"west\"", west)
+}
+
+/// Lets days go by.
+fn age(data: &Path, days: i64) {
+    let database = rusqlite::Connection::open(data.join("sekisho.db")).unwrap();
+    let changed = database.execute("UPDATE registry_day SET day = day - ?1", [days]).unwrap();
+    assert!(changed > 0);
+}
+
+/// What the rules would do, by tenant and rule: how many entries.
+fn due(config: &Path) -> Vec<(String, u64, u64)> {
+    let (exit, told, log) = run(&["retention", "--json", "--config", config.to_str().unwrap()], "");
+    assert_eq!(exit, 0, "{told}{log}");
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let row = |row: &serde_json::Value| {
+        let number = |key: &str| row[key].as_u64().unwrap();
+        (row["tenant"].as_str().unwrap().to_owned(), number("due"), number("kept"))
+    };
+    told["rules"].as_array().unwrap().iter().map(row).collect()
+}
+
+async fn until<F: Future<Output = bool>>(done: impl Fn() -> F) {
+    let started = Instant::now();
+    while !done().await {
+        assert!(started.elapsed() < PATIENCE, "it never happened");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn folders(tenant: &Standalone) -> usize {
+    let query = QUERIES.iter().find(|query| query.name == "GetFolders").unwrap();
+    query.ask(tenant).await.objects.len()
+}
+
+#[tokio::test]
+async fn what_has_been_kept_for_long_enough_ends_as_each_tenant_says() {
+    let region = Standalone::configured(CONFIG, &[]).await;
+    for (name, repository) in [("east", EAST), ("west", WEST)] {
+        fill(&region.tenant(name), name, repository).await;
+    }
+    fill(&region, "own", OWN).await;
+    let folder = region.stop().await;
+    let (config, data) = (folder.path().join("sekisho.toml"), folder.path().join("data"));
+    age(&data, 29);
+    std::fs::write(&config, with_rules()).unwrap();
+    let nothing = [("east".to_owned(), 0, 0), ("east".to_owned(), 0, 0), ("west".to_owned(), 0, 0)];
+    assert_eq!(due(&config), nothing, "a day too early");
+    age(&data, 1);
+    // Somebody adds to an old document: what is added is new.
+    let region = Standalone::in_folder(folder, CONFIG, &[]).await;
+    assert_eq!(
+        region
+            .tenant("east")
+            .register(&ITI42, &related("urn:ihe:iti:2007:AssociationType:APND", REPORT))
+            .await
+            .errors,
+        []
+    );
+    let own = everything(&region, OWN).await;
+    let folder = region.stop().await;
+    std::fs::write(&config, with_rules()).unwrap();
+    // West's old letter is deprecated already.
+    let expected = [("east".to_owned(), 5, 0), ("east".to_owned(), 0, 0), ("west".to_owned(), 4, 0)];
+    assert_eq!(due(&config), expected);
+    assert_eq!(due(&config), expected, "a report changes nothing");
+
+    let region = Standalone::in_folder(folder, &with_rules(), &[]).await;
+    let (east, west) = (region.tenant("east"), region.tenant("west"));
+    until(async || east.entries_of(PATIENT).await.len() == 1).await;
+    until(async || west.entries_of(PATIENT).await.is_empty()).await;
+    for document in DOCUMENTS {
+        assert_eq!(retrieve(&east, EAST, document).await.unwrap_err(), code::DOCUMENT_UNIQUE_ID_ERROR);
+        assert_eq!(retrieve(&west, WEST, document).await.unwrap(), bytes("west", document));
+    }
+    // A folder is no document.
+    assert_eq!((folders(&east).await, folders(&west).await), (1, 1), "{FOLDER}");
+    assert_eq!(everything(&region, OWN).await, own);
+    drop((east, west));
+    let folder = region.stop().await;
+    assert_eq!(due(&folder.path().join("sekisho.toml")), nothing);
+}
