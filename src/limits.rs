@@ -220,6 +220,26 @@ pub const STORE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 pub const STORE_LOCK_PAUSE: Duration = Duration::from_millis(50);
 /// Prepared statements that a connection keeps.
 pub const MAX_PREPARED_STATEMENTS: usize = 128;
+/// How often the writer looks after its connection when there is nothing to write.
+pub const STORE_WATCH: Duration = Duration::from_secs(2);
+
+/// Threads that read from PostgreSQL, each with a connection; one more connection writes. They wait more than they work.
+pub const POSTGRES_READERS: usize = 6;
+/// How long a connection to PostgreSQL may take to come about.
+pub const POSTGRES_CONNECT: Duration = Duration::from_secs(5);
+/// How long PostgreSQL works on a statement of ours before it gives up.
+pub const POSTGRES_STATEMENT: Duration = Duration::from_secs(20);
+/// How long a transaction of ours may be silent before PostgreSQL takes its lock away: a gateway that has stopped in the
+/// middle of a group holds up all others.
+pub const POSTGRES_IDLE_TRANSACTION: Duration = Duration::from_secs(10);
+/// How long a statement is waited for. Afterwards the connection is given up: PostgreSQL itself would have answered.
+pub const POSTGRES_PATIENCE: Duration = Duration::from_secs(30);
+/// A connection from which nothing was heard for so long is tried before it is relied upon.
+pub const POSTGRES_QUIET: Duration = Duration::from_secs(1);
+/// How long PostgreSQL is left alone after a connection failed: twice as long each time, up to the longest.
+pub const POSTGRES_FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// See [`POSTGRES_FIRST_PAUSE`].
+pub const POSTGRES_LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Documents up to this share segment files and are kept in memory until they are committed; larger ones get a file each.
 pub const SMALL_DOCUMENT_BYTES: u64 = 1024 * 1024;

@@ -9,6 +9,7 @@ mod demo;
 mod demo_file;
 mod doctor;
 mod feed;
+mod migrate;
 mod output;
 mod patient;
 pub mod peer;
@@ -55,6 +56,8 @@ enum Command {
     VerifyStore(verify_store::VerifyStore),
     /// Tell what the rules of retention would deprecate and remove now
     Retention(retention::RetentionReport),
+    /// Bring the database up to date with this program
+    Migrate(migrate::Migrate),
     /// Find out which side is wrong: DNS, TCP, TLS, certificates, SOAP or HL7 v2, clock
     Doctor(doctor::Doctor),
     /// Measure what this machine does, beside its own limits
@@ -123,6 +126,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Crossref(command) => block_on(command.run()),
         Command::VerifyStore(command) => block_on(command.run()),
         Command::Retention(command) => block_on(command.run()),
+        Command::Migrate(command) => block_on(command.run()),
         Command::Doctor(command) => block_on(command.run()),
         Command::Bench(command) => block_on(command.run()),
     }

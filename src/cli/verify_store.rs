@@ -81,7 +81,8 @@ impl Opened {
             return Err(Stop::new(Exit::Usage, "a bridge stores nothing"));
         };
         let open = || -> Result<Self, StoreError> {
-            let store = Store::open(&settings.data, &[registry::MIGRATION, repository::MIGRATION])?;
+            let migrations = [registry::MIGRATION, repository::MIGRATION];
+            let store = Store::open_in(&settings.store, &settings.data, &migrations)?;
             let tenant = Tenant(settings.community.home.to_urn().into());
             let opening = Opening::new(&settings.data, tenant.0.clone(), hosted.repository.clone());
             let repository = Repository::open(store.clone(), opening)?;

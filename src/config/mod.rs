@@ -14,6 +14,7 @@ pub mod probe;
 mod problem;
 mod section;
 mod settings;
+mod store;
 mod tenants;
 
 use std::path::Path;

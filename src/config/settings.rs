@@ -12,10 +12,12 @@ use super::identity::{self, Identity};
 use super::listen::{self, Listen};
 use super::probe::{self, Validity};
 use super::section::{Report, Section};
+use super::store;
 use super::tenants::{self, TenantSettings};
 use crate::ids::{HomeCommunityId, Oid, PatientId};
 use crate::limits::{self, Limits};
 use crate::metadata::validate;
+use crate::store::Backend;
 
 /// A whole configuration.
 #[derive(Debug, Clone)]
@@ -26,6 +28,8 @@ pub struct Settings {
     pub listen: Listen,
     /// Where everything that is kept lies.
     pub data: PathBuf,
+    /// The database.
+    pub store: Backend,
     /// What stands behind the gateway.
     pub mode: Mode,
     /// Whose registries and repositories are here besides.
@@ -140,6 +144,7 @@ pub fn read(report: &Report<'_>) -> Option<Settings> {
     let listen =
         top.required_section("listen", "a table with soap, http, mllps, mllp and operator").map(listen::read);
     let data = data(&top);
+    let store = store::read(&top);
     let mode = mode(&top);
     let federation = federation(&top, mode.as_ref());
     let identity = identity::read(&top);
@@ -174,6 +179,7 @@ pub fn read(report: &Report<'_>) -> Option<Settings> {
         community,
         listen,
         data,
+        store,
         mode,
         tenants,
         federation,

@@ -104,7 +104,9 @@ impl AskedQuestions {
                 return Ok(Kept::Full);
             }
             let AskedQuestion { key, patient, community, round, digest, state, until } = question;
-            let insert = "INSERT OR REPLACE INTO delivery_asked VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+            let insert = "INSERT INTO delivery_asked VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+                          ON CONFLICT (tenant, patient, community) DO UPDATE SET key = excluded.key, round = excluded.round,
+                              digest = excluded.digest, state = excluded.state, until = excluded.until";
             connection.prepare_cached(insert)?.execute(params![
                 &*tenant,
                 patient.to_cx(),

@@ -12,10 +12,11 @@ pub mod asked;
 pub mod outbox;
 pub mod questions;
 
-use crate::store::Migration;
+use crate::store::{Migration, Step};
 
 /// Its tables.
-pub const MIGRATION: Migration = Migration { room: "delivery", steps: &[FIRST, ASKED] };
+pub const MIGRATION: Migration =
+    Migration { room: "delivery", steps: &[Step::Both(FIRST), Step::Both(ASKED)] };
 
 const FIRST: &str = "
 -- Tells the notices of one data directory from those of another with the same numbers.

@@ -28,8 +28,10 @@ impl Outbox {
         let epoch: String = store.write_blocking(move |connection| {
             let [a, b, c, ..] = Uuid::new_v4().into_bytes();
             let fresh = format!("{a:02x}{b:02x}{c:02x}");
-            connection
-                .execute("INSERT OR IGNORE INTO delivery_epoch VALUES (?1, ?2)", params![&*of, fresh])?;
+            connection.execute(
+                "INSERT INTO delivery_epoch VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+                params![&*of, fresh],
+            )?;
             let find = "SELECT epoch FROM delivery_epoch WHERE tenant = ?1";
             Ok(connection.query_row(find, [&*of], |row| row.get(0))?)
         })?;
@@ -59,11 +61,14 @@ impl Outbox {
     pub async fn advance(&self, consumer: &str, event: u64, links: Vec<Link>) -> Result<(), StoreError> {
         let (tenant, consumer) = (Arc::clone(&self.tenant), consumer.to_owned());
         let write = self.store.write(move |connection| {
-            let place = "INSERT OR REPLACE INTO delivery_position VALUES (?1, ?2, ?3)";
+            let place = "INSERT INTO delivery_position VALUES (?1, ?2, ?3)
+                         ON CONFLICT (tenant, consumer) DO UPDATE SET event = excluded.event";
             let event = i64::try_from(event).unwrap_or(i64::MAX);
             connection.prepare_cached(place)?.execute(params![&*tenant, consumer, event])?;
-            let mut link =
-                connection.prepare_cached("INSERT OR REPLACE INTO delivery_link VALUES (?1, ?2, ?3, ?4)")?;
+            let mut link = connection.prepare_cached(
+                "INSERT INTO delivery_link VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (tenant, consumer, local) DO UPDATE SET patient = excluded.patient",
+            )?;
             for (local, patient) in links {
                 link.execute(params![&*tenant, consumer, local.to_cx(), patient.to_cx()])?;
             }

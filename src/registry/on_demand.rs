@@ -83,7 +83,7 @@ fn snapshot(
     on_demand: i64,
 ) -> Result<Option<String>, StoreError> {
     let mut find = connection.prepare_cached(
-        "SELECT e.uuid FROM registry_object a JOIN registry_object e ON e.object = a.source
+        "SELECT e.uuid FROM registry_object a JOIN registry_object e ON e.object = a.source AND e.tenant = a.tenant
          WHERE a.tenant = ?1 AND a.target = ?2 AND a.relation = ?3 AND e.status = ?4
          ORDER BY e.object DESC LIMIT 1",
     )?;

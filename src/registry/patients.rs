@@ -82,7 +82,10 @@ pub(super) fn announce(
     for (_, id) in patients {
         let patient = tenant.patient(connection, &id.to_cx())?;
         connection
-            .prepare_cached("UPDATE registry_patient SET announced = 1 WHERE patient = ?1 AND NOT announced")?
+            .prepare_cached(
+                "UPDATE registry_patient SET announced = 1
+             WHERE patient = ?1 AND tenant = ?1 >> 40 AND announced = 0",
+            )?
             .execute([patient])?;
     }
     Ok(Ok(()))
@@ -118,7 +121,7 @@ pub(super) fn merge(
     let from = active(ended, Place::Subsumed)?;
     let (Some(into), Some(from)) = (into, from) else { return Ok(Err(errors)) };
     connection
-        .prepare_cached("UPDATE registry_patient SET survivor = ?2 WHERE patient = ?1")?
+        .prepare_cached("UPDATE registry_patient SET survivor = ?2 WHERE patient = ?1 AND tenant = ?1 >> 40")?
         .execute([from, into])?;
     let cx = surviving.to_cx();
     for object in rows::of_patient(connection, tenant, from)? {

@@ -380,7 +380,7 @@ impl Work<'_> {
     }
 
     fn uuid(&self, number: i64) -> Result<String, StoreError> {
-        const FIND: &str = "SELECT uuid FROM registry_object WHERE object = ?1";
+        const FIND: &str = "SELECT uuid FROM registry_object WHERE object = ?1 AND tenant = ?1 >> 40";
         Ok(uuid_urn(self.connection.prepare_cached(FIND)?.query_row([number], |row| row.get(0))?))
     }
 }

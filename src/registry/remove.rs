@@ -52,7 +52,7 @@ pub(super) fn forget_submissions(
             "DELETE FROM registry_submission WHERE tenant = ?1 AND unique_id IN (
                  SELECT s.unique_id FROM registry_object e
                  JOIN registry_object a ON a.tenant = ?1 AND a.target = e.object AND a.relation = ?3
-                 JOIN registry_object s ON s.object = a.source
+                 JOIN registry_object s ON s.object = a.source AND s.tenant = a.tenant
                  WHERE e.tenant = ?1 AND e.unique_id = ?2 AND s.kind = ?4)",
         )?
         .execute(params![
@@ -152,7 +152,9 @@ impl<'a> Removal<'a> {
     fn check_versions(&self, number: i64, errors: &mut Vec<RegistryError>) -> Result<(), StoreError> {
         let (lid, version): (String, i64) = self
             .connection
-            .prepare_cached("SELECT logical_id, version FROM registry_object WHERE object = ?1")?
+            .prepare_cached(
+                "SELECT logical_id, version FROM registry_object WHERE object = ?1 AND tenant = ?1 >> 40",
+            )?
             .query_row([number], |row| Ok((row.get(0)?, row.get(1)?)))?;
         if version == 1 {
             return Ok(());
@@ -171,16 +173,20 @@ impl<'a> Removal<'a> {
         // A submission of which a part is gone is not answered as if it were there.
         let mut forget = self.connection.prepare_cached(
             "DELETE FROM registry_submission WHERE tenant = ?1 AND unique_id IN (
-                 SELECT s.unique_id FROM registry_object s WHERE s.object = ?2 AND s.kind = ?3
+                 SELECT s.unique_id FROM registry_object s WHERE s.tenant = ?1 AND s.object = ?2 AND s.kind = ?3
                  UNION ALL
-                 SELECT s.unique_id FROM registry_object a JOIN registry_object s ON s.object = a.source
-                 WHERE a.object = ?2 AND s.kind = ?3)",
+                 SELECT s.unique_id FROM registry_object a JOIN registry_object s ON s.object = a.source AND s.tenant = a.tenant
+                 WHERE a.tenant = ?1 AND a.object = ?2 AND s.kind = ?3)",
         )?;
         for number in self.going.keys() {
             forget.execute(params![self.tenant.0, number, kind_number(Kind::SubmissionSet)])?;
         }
-        let mut values = self.connection.prepare_cached("DELETE FROM registry_value WHERE object = ?1")?;
-        let mut objects = self.connection.prepare_cached("DELETE FROM registry_object WHERE object = ?1")?;
+        let mut values = self
+            .connection
+            .prepare_cached("DELETE FROM registry_value WHERE object = ?1 AND tenant = ?1 >> 40")?;
+        let mut objects = self
+            .connection
+            .prepare_cached("DELETE FROM registry_object WHERE object = ?1 AND tenant = ?1 >> 40")?;
         for number in self.going.keys() {
             values.execute([number])?;
             objects.execute([number])?;
@@ -199,12 +205,12 @@ impl<'a> Removal<'a> {
     }
 
     fn kind(&self, number: i64) -> Result<Kind, StoreError> {
-        const FIND: &str = "SELECT kind FROM registry_object WHERE object = ?1";
+        const FIND: &str = "SELECT kind FROM registry_object WHERE object = ?1 AND tenant = ?1 >> 40";
         super::schema::kind_of(self.connection.prepare_cached(FIND)?.query_row([number], |row| row.get(0))?)
     }
 
     fn name(&self, number: i64) -> Result<String, StoreError> {
-        const FIND: &str = "SELECT uuid FROM registry_object WHERE object = ?1";
+        const FIND: &str = "SELECT uuid FROM registry_object WHERE object = ?1 AND tenant = ?1 >> 40";
         let uuid = self.connection.prepare_cached(FIND)?.query_row([number], |row| row.get(0))?;
         Ok(format!("{} {:?}", kind_name(self.kind(number)?), uuid_urn(uuid)))
     }

@@ -29,7 +29,7 @@ pub(super) struct Stored {
 }
 
 const STORED: &str = "SELECT o.object, o.kind, o.status, o.on_demand, p.patient_id, o.hash, o.size, o.version
-    FROM registry_object o LEFT JOIN registry_patient p ON p.patient = o.patient
+    FROM registry_object o LEFT JOIN registry_patient p ON p.patient = o.patient AND p.tenant = o.tenant
     WHERE o.tenant = ?1 AND ";
 
 impl Stored {
@@ -119,8 +119,7 @@ pub(super) struct Link {
 impl Link {
     /// The association of a number.
     pub(super) fn of(connection: &Connection, number: i64) -> Result<Self, StoreError> {
-        const FIND: &str =
-            "SELECT object, source, target, relation, status FROM registry_object WHERE object = ?1";
+        const FIND: &str = "SELECT object, source, target, relation, status FROM registry_object WHERE object = ?1 AND tenant = ?1 >> 40";
         Ok(connection.prepare_cached(FIND)?.query_row([number], Self::read)?)
     }
     /// Every association that begins or ends at an object.
@@ -213,14 +212,19 @@ pub(super) fn insert(
         prepared.fragment.bytes,
         object.slot_value(slot::DOCUMENT_AVAILABILITY).map(|availability| availability == codes::OFFLINE),
     ])?;
-    insert_values(connection, number, object)
+    insert_values(connection, tenant, number, object)
 }
 
 /// Inserts the attributes that may have several values.
-fn insert_values(connection: &Connection, number: i64, object: &Object) -> Result<(), StoreError> {
-    let mut insert = connection.prepare_cached("INSERT OR IGNORE INTO registry_value VALUES (?1, ?2, ?3)")?;
+fn insert_values(
+    connection: &Connection,
+    tenant: TenantNumber,
+    number: i64,
+    object: &Object,
+) -> Result<(), StoreError> {
+    let mut insert = connection.prepare_cached("INSERT INTO registry_value (tenant, object, attribute, value) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")?;
     let mut add = |attribute: Values, value: &str| -> Result<(), StoreError> {
-        insert.execute(params![number, attribute as i64, value])?;
+        insert.execute(params![tenant.0, number, attribute as i64, value])?;
         Ok(())
     };
     match object.kind {
@@ -265,7 +269,7 @@ pub(super) fn version_number(name: Option<&str>) -> Option<i64> {
 /// An object as it is stored.
 pub(super) fn object(connection: &Connection, number: i64) -> Result<Object, StoreError> {
     let fragment: Vec<u8> = connection
-        .prepare_cached("SELECT fragment FROM registry_object WHERE object = ?1")?
+        .prepare_cached("SELECT fragment FROM registry_object WHERE object = ?1 AND tenant = ?1 >> 40")?
         .query_row([number], |row| row.get(0))?;
     fragment::read(&fragment)
 }
@@ -274,7 +278,7 @@ pub(super) fn object(connection: &Connection, number: i64) -> Result<Object, Sto
 pub(super) fn supersede(connection: &Connection, number: i64) -> Result<(), StoreError> {
     rewrite(connection, number, |object| object.status = Some(Availability::Superseded.urn().to_owned()))?;
     connection
-        .prepare_cached("UPDATE registry_object SET status = ?2 WHERE object = ?1")?
+        .prepare_cached("UPDATE registry_object SET status = ?2 WHERE object = ?1 AND tenant = ?1 >> 40")?
         .execute([number, Availability::Superseded as i64])?;
     Ok(())
 }
@@ -293,7 +297,7 @@ pub(super) fn rewrite(
     connection
         .prepare_cached(
             "UPDATE registry_object SET status = ?2, last_update_time = ?3, start = ?4, fragment = ?5
-             WHERE object = ?1",
+             WHERE object = ?1 AND tenant = ?1 >> 40",
         )?
         .execute(params![
             number,
@@ -329,7 +333,7 @@ pub(super) fn give_to(
     let fragment = Fragment::of(&object);
     connection
         .prepare_cached(
-            "UPDATE registry_object SET patient = ?2, start = ?3, fragment = ?4 WHERE object = ?1",
+            "UPDATE registry_object SET patient = ?2, start = ?3, fragment = ?4 WHERE object = ?1 AND tenant = ?1 >> 40",
         )?
         .execute(params![number, patient, fragment.start as i64, fragment.bytes])?;
     Ok(())

@@ -1,18 +1,28 @@
 //! The registry's tables, and the numbers that stand in them for names.
 //!
-//! The tenant leads every key. Of objects and patients it is the upper part of the number itself, so that the primary key
-//! leads with it too and one tenant's rows lie together.
+//! The tenant leads every key. Of objects and patients it is the upper part of the number itself, so that in SQLite the
+//! primary key leads with it too and one tenant's rows lie together. In PostgreSQL the primary key is both: statements name
+//! the tenant beside the number, which SQLite finds a row by alone.
 
 use super::retention;
 use crate::ids::EntryUuid;
 use crate::metadata::Kind;
 use crate::metadata::codes;
 use crate::store::sql::{Connection, OptionalExtension, params};
-use crate::store::{Migration, StoreError};
+use crate::store::{Migration, Step, StoreError};
 
 /// The registry's tables.
-pub const MIGRATION: Migration =
-    Migration { room: "registry", steps: &[FIRST, VERSIONS, IDENTITIES, AVAILABILITY, retention::DAYS] };
+pub const MIGRATION: Migration = Migration {
+    room: "registry",
+    steps: &[
+        Step::Each { sqlite: FIRST, postgres: include_str!("schema.postgres.sql") },
+        Step::Both(VERSIONS),
+        Step::Both(IDENTITIES),
+        Step::Both(AVAILABILITY),
+        Step::Both(retention::DAYS),
+        VALUES_OF_TENANTS,
+    ],
+};
 
 const FIRST: &str = "
 CREATE TABLE registry_tenant (
@@ -106,6 +116,15 @@ const AVAILABILITY: &str = "
 ALTER TABLE registry_object ADD COLUMN offline INTEGER;
 ";
 
+/// In PostgreSQL they had it from the beginning.
+const VALUES_OF_TENANTS: Step = Step::Each {
+    sqlite: "
+ALTER TABLE registry_value ADD COLUMN tenant INTEGER NOT NULL DEFAULT 0;
+UPDATE registry_value SET tenant = object >> 40;
+",
+    postgres: "",
+};
+
 /// Bits of a number below the tenant's.
 const TENANT_SHIFT: u32 = 40;
 
@@ -129,7 +148,10 @@ impl TenantNumber {
     }
     /// The next free number of an object.
     pub(super) fn next_object(self, connection: &Connection) -> Result<i64, StoreError> {
-        self.next(connection, "SELECT max(object) FROM registry_object WHERE object BETWEEN ?1 AND ?2")
+        self.next(
+            connection,
+            "SELECT max(object) FROM registry_object WHERE object BETWEEN ?1 AND ?2 AND +tenant = ?1 >> 40",
+        )
     }
     /// The number of a patient, given now if there is none.
     pub(super) fn patient(self, connection: &Connection, cx: &str) -> Result<i64, StoreError> {
@@ -139,7 +161,7 @@ impl TenantNumber {
             return Ok(found);
         }
         let patient = self
-            .next(connection, "SELECT max(patient) FROM registry_patient WHERE patient BETWEEN ?1 AND ?2")?;
+            .next(connection, "SELECT max(patient) FROM registry_patient WHERE patient BETWEEN ?1 AND ?2 AND +tenant = ?1 >> 40")?;
         connection
             .prepare_cached("INSERT INTO registry_patient (patient, tenant, patient_id) VALUES (?1, ?2, ?3)")?
             .execute(params![patient, self.0, cx])?;

@@ -136,7 +136,7 @@ impl Effects {
         entry: i64,
     ) -> Result<(), StoreError> {
         let mut children = connection.prepare_cached(
-            "SELECT a.source FROM registry_object a JOIN registry_object e ON e.object = a.source
+            "SELECT a.source FROM registry_object a JOIN registry_object e ON e.object = a.source AND e.tenant = a.tenant
              WHERE a.tenant = ?1 AND a.target = ?2 AND a.relation IN (?3, ?4) AND a.status = ?5 AND e.status = ?5",
         )?;
         let mut due = VecDeque::from([entry]);
@@ -188,7 +188,7 @@ impl Effects {
         for &(folder, place) in &self.joined {
             let (Some(set), Some(entry)) = (set, objects.get(place)) else { continue };
             let uuid = connection
-                .prepare_cached("SELECT uuid FROM registry_object WHERE object = ?1")?
+                .prepare_cached("SELECT uuid FROM registry_object WHERE object = ?1 AND tenant = ?1 >> 40")?
                 .query_row([folder], |row| row.get(0))?;
             let id = uuid_urn(uuid);
             let link = prepare::membership(&id, &entry.object.id);
@@ -207,7 +207,7 @@ pub(super) fn folders_of(
     entry: i64,
 ) -> Result<Vec<i64>, StoreError> {
     let mut find = connection.prepare_cached(
-        "SELECT DISTINCT f.object FROM registry_object a JOIN registry_object f ON f.object = a.source
+        "SELECT DISTINCT f.object FROM registry_object a JOIN registry_object f ON f.object = a.source AND f.tenant = a.tenant
          WHERE a.tenant = ?1 AND a.target = ?2 AND a.relation = ?3 AND f.kind = ?4 AND a.status = ?5 AND f.status = ?5",
     )?;
     let folders = find.query_map(

@@ -7,12 +7,13 @@ use openssl::sha::Sha256;
 use super::StoredDocument;
 use crate::ids::Oid;
 use crate::store::sql::{self, OptionalExtension, params};
-use crate::store::{Connection, Migration, StoreError};
+use crate::store::{Connection, Migration, Step, StoreError};
 
 pub(super) const MIGRATION: Migration = Migration {
     room: "repository",
     steps: &[
-        "
+        Step::Both(
+            "
         CREATE TABLE repository_document (
             tenant TEXT NOT NULL,
             repository TEXT NOT NULL,
@@ -36,7 +37,9 @@ pub(super) const MIGRATION: Migration = Migration {
             PRIMARY KEY (tenant, repository, segment)
         ) STRICT, WITHOUT ROWID;
     ",
-        "
+        ),
+        Step::Both(
+            "
         -- Documents whose rows are gone and whose bytes are to follow.
         CREATE TABLE repository_erasure (
             tenant TEXT NOT NULL,
@@ -48,6 +51,7 @@ pub(super) const MIGRATION: Migration = Migration {
             PRIMARY KEY (tenant, repository, segment, position, file)
         ) STRICT, WITHOUT ROWID;
     ",
+        ),
     ],
 };
 
@@ -239,7 +243,7 @@ impl Index {
         connection
             .prepare_cached(
                 "INSERT INTO repository_segment (tenant, repository, segment, length) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT DO UPDATE SET length = excluded.length",
+                 ON CONFLICT (tenant, repository, segment) DO UPDATE SET length = excluded.length",
             )?
             .execute(params![self.tenant, self.repository, end.segment, end.offset as i64])?;
         Ok(())

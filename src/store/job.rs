@@ -10,6 +10,8 @@ use super::{Connection, StoreError};
 pub(super) trait Job: Send {
     /// Runs it; whether its changes stand.
     fn run(&mut self, connection: &Connection) -> bool;
+    /// What it did failed after all.
+    fn fail(&mut self, error: StoreError);
     /// Answers it, with what became of the group that it ran in.
     fn answer(self: Box<Self>, group: Result<(), Arc<StoreError>>);
 }
@@ -54,6 +56,10 @@ where
         // A panic leaves nothing broken behind: the transaction or savepoint around the job is rolled back.
         let result = catch_unwind(AssertUnwindSafe(|| work(connection)));
         self.result.insert(result.unwrap_or(Err(StoreError::Panicked))).is_ok()
+    }
+
+    fn fail(&mut self, error: StoreError) {
+        self.result = Some(Err(error));
     }
 
     fn answer(self: Box<Self>, group: Result<(), Arc<StoreError>>) {

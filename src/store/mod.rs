@@ -1,4 +1,5 @@
-//! The embedded database: SQLite in WAL mode, one writer that commits in groups, a few readers. Knows no XDS.
+//! The database: one writer that commits in groups, a few readers. SQLite in a file of ours, or a PostgreSQL that several
+//! gateways share. Knows no XDS.
 //!
 //! Rooms above bring their own tables ([`Migration`]) and their own statements; what they hand in runs on the store's
 //! threads, never on the runtime's. A writing job is answered only when its changes are on disk. Jobs that arrive while
@@ -8,6 +9,7 @@
 mod job;
 mod lock;
 mod migrate;
+mod postgres;
 mod reader;
 pub mod sql;
 mod sqlite;
@@ -20,10 +22,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use job::{Answer, Job, Work};
+pub use migrate::{Due, Migrating, Migration, Step};
+pub use postgres::PostgresSettings;
+use postgres::{Away, PostgresLine};
 pub use rusqlite;
-use sql::Access;
 pub use sql::Connection;
 use sqlite::Sqlite;
+use writer::Line;
 
 use crate::limits;
 
@@ -98,13 +103,14 @@ impl StoreError {
     }
 }
 
-/// Numbered, forward-only changes to one room's tables.
-#[derive(Debug, Clone, Copy)]
-pub struct Migration {
-    /// Whose tables.
-    pub room: &'static str,
-    /// SQL scripts; number n brings the schema from n to n + 1.
-    pub steps: &'static [&'static str],
+/// Which database.
+#[derive(Debug, Clone, Default)]
+pub enum Backend {
+    /// A file in the store's directory.
+    #[default]
+    Sqlite,
+    /// A server, which other gateways may use too.
+    Postgres(PostgresSettings),
 }
 
 /// Runs in the writer before each group's commit; a failure fails the group (the repository syncs its files here).
@@ -123,6 +129,7 @@ struct Shared {
     /// Gone once the store is closed.
     queues: Mutex<Option<Queues>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    away: Away,
 }
 
 #[derive(Clone)]
@@ -134,27 +141,77 @@ struct Queues {
 impl Store {
     /// Opens or creates `directory/sekisho.db` and migrates it. The directory is this store's alone until it is closed.
     pub fn open(directory: &Path, migrations: &[Migration]) -> Result<Store, StoreError> {
+        Self::open_in(&Backend::Sqlite, directory, migrations)
+    }
+
+    /// Opens a database and migrates it. The directory, where rooms above may keep files of their own, is this store's
+    /// alone until it is closed, also where the database is elsewhere. Blocks.
+    pub fn open_in(
+        backend: &Backend,
+        directory: &Path,
+        migrations: &[Migration],
+    ) -> Result<Store, StoreError> {
         std::fs::create_dir_all(directory)?;
         let lock = lock::take(directory)?;
-        let database = Sqlite::of(directory);
-        let connection = database.for_writing()?;
-        connection.begin(Access::Write)?;
-        migrate::run(&connection, migrations)?;
-        connection.commit()?;
         File::open(directory)?.sync_all()?;
-
         let hooks = Hooks::default();
+        let away = Away::default();
         let mut threads = Vec::new();
-        let writing = database.writing(connection, lock, &mut threads)?;
-        let writer = writer::start(writing, hooks.clone(), &mut threads)?;
-        let readers = (0..limits::STORE_READERS).map(|_| database.for_reading());
-        let readers = reader::start(readers.collect::<Result<_, _>>()?, &mut threads)?;
+        let queues = match backend {
+            Backend::Sqlite => {
+                let database = Sqlite::of(directory);
+                let connection = database.for_writing()?;
+                migrate::run(&connection, migrations)?;
+                let writing = database.writing(connection, &mut threads)?;
+                let reading = (0..limits::STORE_READERS).map(|_| database.for_reading());
+                start(writing, reading.collect::<Result<_, _>>()?, lock, hooks.clone(), &mut threads)?
+            }
+            Backend::Postgres(settings) => {
+                let line = || PostgresLine::new(settings.clone(), away.clone());
+                let mut writing = line();
+                writing.with_connection(|connection| migrate::run(connection, migrations))?;
+                let reading = (0..limits::POSTGRES_READERS).map(|_| line());
+                start(writing, reading.collect(), lock, hooks.clone(), &mut threads)?
+            }
+        };
         Ok(Self(Arc::new(Shared {
             directory: directory.to_owned(),
             hooks,
-            queues: Mutex::new(Some(Queues { writer, readers })),
+            queues: Mutex::new(Some(queues)),
             threads: Mutex::new(threads),
+            away,
         })))
+    }
+
+    /// What opening a database would migrate; or migrates it, without opening it. Blocks.
+    pub fn migrate(
+        backend: &Backend,
+        directory: &Path,
+        migrations: &[Migration],
+        migrating: Migrating,
+    ) -> Result<Vec<Due>, StoreError> {
+        let work = |connection: &Connection| match migrating {
+            Migrating::Look => migrate::look(connection, migrations),
+            Migrating::CarryOut => migrate::run(connection, migrations),
+        };
+        match backend {
+            Backend::Postgres(settings) => {
+                PostgresLine::new(settings.clone(), Away::default()).with_connection(work)
+            }
+            Backend::Sqlite if migrating == Migrating::Look && !Sqlite::of(directory).exists() => {
+                Ok(migrations.iter().map(Due::from_nothing).collect())
+            }
+            Backend::Sqlite => {
+                std::fs::create_dir_all(directory)?;
+                let _lock = lock::take(directory)?;
+                work(&Sqlite::of(directory).for_writing()?)
+            }
+        }
+    }
+
+    /// Whether the database cannot be reached at present.
+    pub fn is_away(&self) -> bool {
+        self.0.away.get()
     }
 
     /// The directory, where rooms above may keep files of their own.
@@ -224,6 +281,19 @@ impl Store {
     }
 }
 
+/// Starts the threads. The writer holds the lock on the directory.
+fn start(
+    writing: impl Line,
+    reading: Vec<impl Line>,
+    lock: File,
+    hooks: Hooks,
+    threads: &mut Vec<JoinHandle<()>>,
+) -> Result<Queues, StoreError> {
+    let writer = writer::start(writing, hooks, lock, threads)?;
+    let readers = reader::start(reading, threads)?;
+    Ok(Queues { writer, readers })
+}
+
 fn send(queue: &SyncSender<Box<dyn Job>>, job: Box<dyn Job>) -> Result<(), StoreError> {
     queue.try_send(job).map_err(|error| match error {
         TrySendError::Full(_) => StoreError::Busy,
@@ -235,5 +305,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

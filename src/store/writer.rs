@@ -1,6 +1,7 @@
 //! The writer: one thread, one connection, group commit.
 
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::fs::File;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -9,35 +10,47 @@ use super::sql::Access;
 use super::{Connection, Hooks, StoreError};
 use crate::limits;
 
-/// What the writer asks of a database.
-pub(super) trait Database: Send + 'static {
-    /// The connection for the next group: made anew where the last one was lost.
+/// A thread's way to the database.
+pub(super) trait Line: Send + 'static {
+    /// The connection for what comes next: made anew where the last one was lost.
     fn connection(&mut self) -> Result<&Connection, StoreError>;
-    /// So many jobs ran.
-    fn written(&mut self, jobs: usize);
+    /// So many writing jobs ran.
+    fn written(&mut self, _jobs: usize) {}
 }
 
 /// Starts the writer.
 pub(super) fn start(
-    database: impl Database,
+    line: impl Line,
     hooks: Hooks,
+    lock: File,
     threads: &mut Vec<JoinHandle<()>>,
 ) -> Result<SyncSender<Box<dyn Job>>, StoreError> {
     let (sender, queue) = sync_channel(limits::MAX_QUEUED_WRITES);
-    let writer = Writer { database, queue, hooks };
+    let writer = Writer { line, queue, hooks, _lock: lock };
     threads.push(thread::Builder::new().name("store-writer".to_owned()).spawn(|| writer.run())?);
     Ok(sender)
 }
 
-struct Writer<D> {
-    database: D,
+struct Writer<L> {
+    line: L,
     queue: Receiver<Box<dyn Job>>,
     hooks: Hooks,
+    /// The directory is ours as long as somebody may write.
+    _lock: File,
 }
 
-impl<D: Database> Writer<D> {
+impl<L: Line> Writer<L> {
     fn run(mut self) {
-        while let Ok(first) = self.queue.recv() {
+        loop {
+            let first = match self.queue.recv_timeout(limits::STORE_WATCH) {
+                Ok(first) => first,
+                // So that it is known that the database is away before somebody needs it.
+                Err(RecvTimeoutError::Timeout) => {
+                    let _ = self.line.connection();
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
             let mut group = vec![first];
             let outcome = self.write(&mut group).map_err(Arc::new);
             if let Err(error) = &outcome {
@@ -47,13 +60,13 @@ impl<D: Database> Writer<D> {
             for job in group {
                 job.answer(outcome.clone());
             }
-            self.database.written(jobs);
+            self.line.written(jobs);
         }
     }
 
     /// Runs the group's first job and whatever else is waiting, and commits all of it at once.
     fn write(&mut self, group: &mut Vec<Box<dyn Job>>) -> Result<(), StoreError> {
-        let connection = self.database.connection()?;
+        let connection = self.line.connection()?;
         let transacted = transact(connection, &self.queue, &self.hooks, group);
         if transacted.is_err()
             && let Err(error) = connection.roll_back()
@@ -92,10 +105,17 @@ fn transact(
 /// Runs one job in a savepoint of its own.
 fn attempt(connection: &Connection, job: &mut dyn Job) -> Result<(), StoreError> {
     connection.save()?;
-    let stands = job.run(connection);
+    let mut stands = job.run(connection);
     // On some errors (disk full, I/O) the database rolls back the whole transaction: then nothing of the group stands.
     if !connection.in_transaction() {
         return Err(StoreError::Damaged("the transaction ended in the middle of a group".to_owned()));
     }
-    Ok(if stands { connection.keep()? } else { connection.undo()? })
+    if stands && let Err(error) = connection.keep() {
+        job.fail(error.into());
+        stands = false;
+    }
+    if !stands {
+        connection.undo()?;
+    }
+    Ok(())
 }

@@ -88,7 +88,7 @@ impl Region {
         let has_tenants = settings.own().is_some() || !settings.tenants.is_empty();
         if settings.identity.is_some() || has_tenants {
             let open = || {
-                let store = Store::open(&settings.data, MIGRATIONS)?;
+                let store = Store::open_in(&settings.store, &settings.data, MIGRATIONS)?;
                 Ok((Housing::open(settings, &store)?, store))
             };
             let (housing, store) = open().map_err(|error| unusable(settings, &error))?;

@@ -69,8 +69,10 @@ impl Tables<'_> {
     }
     /// Moves numbers to another record.
     pub(super) fn move_insured(self, from: i64, to: i64) -> Result<(), StoreError> {
-        let update = "UPDATE OR IGNORE identity_insured SET record = ?2 WHERE record = ?1";
-        self.connection.prepare_cached(update)?.execute([from, to])?;
+        let copy = "INSERT INTO identity_insured (domain, number, record, id, since)
+                    SELECT domain, number, ?2, id, since FROM identity_insured WHERE record = ?1
+                    ON CONFLICT DO NOTHING";
+        self.connection.prepare_cached(copy)?.execute([from, to])?;
         self.connection.prepare_cached("DELETE FROM identity_insured WHERE record = ?1")?.execute([from])?;
         Ok(())
     }

@@ -5,10 +5,11 @@
 use crate::identity::matching::{Model, Thresholds};
 use crate::ids::{Oid, PatientId};
 use crate::store::sql::{Connection, OptionalExtension, params};
-use crate::store::{Migration, StoreError, sql};
+use crate::store::{Migration, Step, StoreError, sql};
 
 /// The index's tables.
-pub const MIGRATION: Migration = Migration { room: "identity", steps: &[FIRST, LEARNT] };
+pub const MIGRATION: Migration =
+    Migration { room: "identity", steps: &[Step::Both(FIRST), Step::Both(LEARNT)] };
 
 const FIRST: &str = "
 CREATE TABLE identity_tenant (

@@ -26,7 +26,7 @@ impl Columns {
             Self::Leaf => {
                 "SELECT o.object, o.kind, o.uuid, o.source, o.target, p.patient_id, o.unique_id, o.repository,
                     o.hash, o.size, o.start, o.fragment
-                 FROM registry_object o LEFT JOIN registry_patient p ON p.patient = o.patient"
+                 FROM registry_object o LEFT JOIN registry_patient p ON p.patient = o.patient AND p.tenant = o.tenant"
             }
         }
     }
@@ -124,7 +124,7 @@ impl Select {
         if let Place::Values(attribute) = place {
             let attribute = attribute as i64;
             self.sql.push_str(&format!(
-                " AND EXISTS (SELECT 1 FROM registry_value v WHERE v.object = o.object AND v.attribute = {attribute}"
+                " AND EXISTS (SELECT 1 FROM registry_value v WHERE v.tenant = o.tenant AND v.object = o.object AND v.attribute = {attribute}"
             ));
         }
         let column = match place {
@@ -287,7 +287,7 @@ fn blobs(uuids: &[[u8; 16]]) -> Value {
 mod tests {
     use super::*;
     use crate::registry::schema::MIGRATION;
-    use crate::store::Connection;
+    use crate::store::{Connection, testing};
 
     fn plan(connection: &Connection, select: Select) -> String {
         let (sql, values) = select.finish();
@@ -311,8 +311,7 @@ mod tests {
     /// Whatever is asked, the first step is a search by key, and the registry's size does not matter.
     #[test]
     fn every_statement_begins_with_a_key() {
-        let connection = Connection::from(rusqlite::Connection::open_in_memory().unwrap());
-        connection.execute_batch(&MIGRATION.steps.concat()).unwrap();
+        let connection = testing::in_memory(&[MIGRATION]).unwrap();
         let start = || Select::new(TenantNumber(1), Columns::Leaf);
         let entry = Kind::DocumentEntry;
         let of_patient = [

@@ -4,6 +4,10 @@
 
 /// The items of one Value element, appended to `items`; an Err says what is wrong.
 pub(super) fn items(value: &str, items: &mut Vec<String>) -> Result<(), &'static str> {
+    // XML cannot hold it, and not every database.
+    if value.contains('\0') {
+        return Err("a value has a NUL character");
+    }
     let value = value.trim();
     let list = match value.strip_prefix('(') {
         Some(rest) => Some(rest.strip_suffix(')').ok_or("a list begins with ( and does not end with )")?),
@@ -85,7 +89,7 @@ mod tests {
         ] {
             assert_eq!(read(value).unwrap(), expected, "{value}");
         }
-        for wrong in ["'a", "('a'", "('a' 'b')", "'a'b", "(", "('a)", "'"] {
+        for wrong in ["'a", "('a'", "('a' 'b')", "'a'b", "(", "('a)", "'", "'\0'"] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
     }

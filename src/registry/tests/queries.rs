@@ -504,7 +504,6 @@ async fn attack_53_what_is_asked_never_becomes_sql() {
         "_",
         "\\",
         "'); --",
-        "\u{0}",
         "[\"a\"]",
         "?1",
         "\u{1F480}\"]}",

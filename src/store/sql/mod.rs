@@ -6,8 +6,9 @@
 mod transaction;
 mod value;
 
-use super::Trouble;
+use super::postgres::{Session, dialect, values as postgres};
 use super::sqlite::values as sqlite;
+use super::{Step, Trouble};
 
 pub(super) use transaction::Access;
 pub(crate) use value::params;
@@ -19,6 +20,12 @@ pub enum Error {
     /// SQLite said so.
     #[error("SQLite: {0}")]
     Sqlite(#[from] rusqlite::Error),
+    /// PostgreSQL said so, in words that hold no value of any row.
+    #[error("PostgreSQL: {0}")]
+    Postgres(String, Trouble),
+    /// PostgreSQL cannot be reached.
+    #[error("PostgreSQL is away: {0}")]
+    Away(String),
     /// A row was expected.
     #[error("there is no such row")]
     NoRow,
@@ -40,8 +47,45 @@ impl Error {
                 Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Trouble::Busy,
                 _ => Trouble::Broken,
             },
+            Self::Postgres(_, trouble) => *trouble,
+            Self::Away(_) => Trouble::Busy,
             Self::NoRow | Self::Type(_) => Trouble::Broken,
         }
+    }
+}
+
+impl From<tokio_postgres::Error> for Error {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let Some(told) = error.as_db_error() else {
+            // What is not a value that cannot be sent or read is the network.
+            let reason = error.to_string();
+            let is_ours = ["error serializing", "error deserializing", "invalid column"];
+            return match is_ours.iter().any(|ours| reason.starts_with(ours)) {
+                true => Self::Postgres(reason, Trouble::Broken),
+                false => Self::Away(reason),
+            };
+        };
+        let trouble = match told.code().code() {
+            // Of those that find no room: whoever is too many may come again, a full disk stays full.
+            "53300" => Trouble::Busy,
+            code if code.starts_with("53") => Trouble::OutOfResources,
+            // Somebody else's lock, a statement that took too long, a server that is going or coming.
+            "55P03" | "40001" | "40P01" | "57014" => Trouble::Busy,
+            code if code.starts_with("57P") || code.starts_with("08") => return Self::Away(said(told)),
+            _ => Trouble::Broken,
+        };
+        Self::Postgres(said(told), trouble)
+    }
+}
+
+/// What PostgreSQL said, without the detail: there it shows the values.
+fn said(error: &tokio_postgres::error::DbError) -> String {
+    let code = error.code().code();
+    match error.constraint() {
+        Some(constraint) => format!("{code} by {constraint}"),
+        // Class 22 is wrong data, and the message quotes it.
+        None if code.starts_with("22") => code.to_owned(),
+        None => format!("{code} {}", error.message()),
     }
 }
 
@@ -65,6 +109,7 @@ pub struct Connection(Inner);
 
 enum Inner {
     Sqlite(rusqlite::Connection),
+    Postgres(Box<Session>),
 }
 
 impl From<rusqlite::Connection> for Connection {
@@ -73,11 +118,18 @@ impl From<rusqlite::Connection> for Connection {
     }
 }
 
+impl From<Session> for Connection {
+    fn from(session: Session) -> Self {
+        Self(Inner::Postgres(Box::new(session)))
+    }
+}
+
 impl Connection {
     /// A statement, prepared now or kept from before.
     pub fn prepare_cached(&self, sql: &str) -> Result<Statement<'_>> {
         match &self.0 {
             Inner::Sqlite(connection) => Ok(Statement::Sqlite(connection.prepare_cached(sql)?)),
+            Inner::Postgres(session) => Ok(Statement::Postgres(session, session.prepare(sql)?)),
         }
     }
     /// Runs a statement that gives no rows; how many it changed.
@@ -93,10 +145,19 @@ impl Connection {
     ) -> Result<T> {
         self.prepare_cached(sql)?.query_row(params, read)
     }
+    /// Runs a step of a migration.
+    pub(super) fn execute_step(&self, step: &Step) -> Result<()> {
+        match (&self.0, step) {
+            (Inner::Sqlite(_), Step::Both(script) | Step::Each { sqlite: script, .. })
+            | (Inner::Postgres(_), Step::Both(script)) => self.execute_batch(script),
+            (Inner::Postgres(session), Step::Each { postgres, .. }) => session.run(postgres),
+        }
+    }
     /// Runs statements without parameters, divided by semicolons.
     pub fn execute_batch(&self, script: &str) -> Result<()> {
         match &self.0 {
             Inner::Sqlite(connection) => Ok(connection.execute_batch(script)?),
+            Inner::Postgres(session) => session.run(&dialect::script(script)),
         }
     }
 }
@@ -105,6 +166,8 @@ impl Connection {
 pub enum Statement<'c> {
     /// Of SQLite.
     Sqlite(rusqlite::CachedStatement<'c>),
+    /// Of PostgreSQL.
+    Postgres(&'c Session, tokio_postgres::Statement),
 }
 
 impl Statement<'_> {
@@ -115,6 +178,15 @@ impl Statement<'_> {
                 sqlite::bind(statement, &params)?;
                 Ok(statement.raw_execute()?)
             }
+            Self::Postgres(session, statement) => session.execute(statement, &params),
+        }
+    }
+    /// Runs it, however many rows it changes. That it failed may only show with a later statement, at the latest when the
+    /// job ends, which has then failed with it.
+    pub fn run(&mut self, params: impl Params) -> Result<()> {
+        match self {
+            Self::Sqlite(_) => self.execute(params).map(drop),
+            Self::Postgres(session, statement) => session.send(statement, &params),
         }
     }
     /// Runs it; its rows, one after the other.
@@ -123,6 +195,9 @@ impl Statement<'_> {
             Self::Sqlite(statement) => {
                 sqlite::bind(statement, &params)?;
                 Ok(Rows::Sqlite(statement.raw_query()))
+            }
+            Self::Postgres(session, statement) => {
+                Ok(Rows::Postgres(None, session.query(statement, &params)?.into_iter()))
             }
         }
     }
@@ -151,6 +226,8 @@ impl Statement<'_> {
 pub enum Rows<'s> {
     /// Of SQLite.
     Sqlite(rusqlite::Rows<'s>),
+    /// Of PostgreSQL: the one that is looked at, and those behind it.
+    Postgres(Option<tokio_postgres::Row>, std::vec::IntoIter<tokio_postgres::Row>),
 }
 
 impl Rows<'_> {
@@ -159,6 +236,10 @@ impl Rows<'_> {
     pub fn next(&mut self) -> Result<Option<Row<'_>>> {
         match self {
             Self::Sqlite(rows) => Ok(rows.next()?.map(Row::Sqlite)),
+            Self::Postgres(row, rows) => {
+                *row = rows.next();
+                Ok(row.as_ref().map(Row::Postgres))
+            }
         }
     }
 }
@@ -185,6 +266,8 @@ impl<T, F: FnMut(&Row<'_>) -> Result<T>> Iterator for Mapped<'_, F> {
 pub enum Row<'r> {
     /// Of SQLite.
     Sqlite(&'r rusqlite::Row<'r>),
+    /// Of PostgreSQL.
+    Postgres(&'r tokio_postgres::Row),
 }
 
 impl<'r> Row<'r> {
@@ -197,12 +280,14 @@ impl<'r> Row<'r> {
     pub fn columns(&self) -> usize {
         match *self {
             Self::Sqlite(row) => row.as_ref().column_count(),
+            Self::Postgres(row) => row.len(),
         }
     }
     /// A column without a copy.
     pub fn get_ref(&self, column: usize) -> Result<ValueRef<'r>> {
         match *self {
             Self::Sqlite(row) => sqlite::column(row, column),
+            Self::Postgres(row) => postgres::column(row, column),
         }
     }
 }

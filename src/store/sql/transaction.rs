@@ -14,45 +14,61 @@ pub(in crate::store) enum Access {
 impl Connection {
     /// Begins a transaction.
     pub(in crate::store) fn begin(&self, access: Access) -> Result<()> {
-        self.control(match access {
-            Access::Read => "BEGIN",
-            Access::Write => "BEGIN IMMEDIATE",
-        })
+        match (&self.0, access) {
+            (Inner::Sqlite(_), Access::Read) => self.end("BEGIN"),
+            (Inner::Sqlite(_), Access::Write) => self.end("BEGIN IMMEDIATE"),
+            (Inner::Postgres(session), access) => session.begin(access),
+        }
     }
     /// Begins a part of the transaction that may be undone alone.
     pub(in crate::store) fn save(&self) -> Result<()> {
-        self.control("SAVEPOINT job")
+        match &self.0 {
+            Inner::Sqlite(_) => self.end("SAVEPOINT job"),
+            Inner::Postgres(session) => session.control("SAVEPOINT job"),
+        }
     }
-    /// Keeps that part.
+    /// Keeps that part. An Err says that something in it went wrong: then it can only be undone.
     pub(in crate::store) fn keep(&self) -> Result<()> {
-        self.control("RELEASE job")
+        self.end("RELEASE job")
     }
     /// Undoes that part.
     pub(in crate::store) fn undo(&self) -> Result<()> {
-        self.control("ROLLBACK TO job")?;
-        self.control("RELEASE job")
+        self.end("ROLLBACK TO job")?;
+        self.end("RELEASE job")
     }
-    /// Makes the transaction's changes durable.
+    /// Makes the transaction's changes durable. After an Err, nobody knows whether they are.
     pub(in crate::store) fn commit(&self) -> Result<()> {
-        self.control("COMMIT")
+        self.end("COMMIT")
     }
     /// Ends the transaction, if there is one, as if it had not been.
     pub(in crate::store) fn roll_back(&self) -> Result<()> {
-        if self.in_transaction() { self.control("ROLLBACK") } else { Ok(()) }
+        if self.in_transaction() { self.end("ROLLBACK") } else { Ok(()) }
     }
     /// Whether a transaction is open.
     pub(in crate::store) fn in_transaction(&self) -> bool {
         match &self.0 {
             Inner::Sqlite(connection) => !connection.is_autocommit(),
+            Inner::Postgres(session) => session.in_transaction(),
         }
     }
     /// Rows that were changed since the connection was made.
     pub(in crate::store) fn changes(&self) -> u64 {
         match &self.0 {
             Inner::Sqlite(connection) => connection.total_changes(),
+            Inner::Postgres(session) => session.changes(),
         }
     }
-    fn control(&self, sql: &str) -> Result<()> {
-        self.prepare_cached(sql)?.execute(()).map(drop)
+    /// Whether somebody is still at the other end.
+    pub(in crate::store) fn is_well(&self) -> bool {
+        match &self.0 {
+            Inner::Sqlite(_) => true,
+            Inner::Postgres(session) => session.is_well(),
+        }
+    }
+    fn end(&self, sql: &'static str) -> Result<()> {
+        match &self.0 {
+            Inner::Sqlite(connection) => Ok(connection.prepare_cached(sql)?.raw_execute().map(drop)?),
+            Inner::Postgres(session) => session.end(sql),
+        }
     }
 }

@@ -3,7 +3,6 @@
 
 pub(super) mod values;
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +14,7 @@ use rusqlite::config::DbConfig;
 
 use super::StoreError;
 use super::sql::Connection;
-use super::writer::Database;
+use super::writer::Line;
 use crate::limits;
 
 /// The file, from which each thread of the store gets its connection.
@@ -27,6 +26,11 @@ impl Sqlite {
     /// The database of a directory.
     pub(super) fn of(directory: &Path) -> Self {
         Self { file: directory.join("sekisho.db") }
+    }
+
+    /// Whether there is one.
+    pub(super) fn exists(&self) -> bool {
+        self.file.exists()
     }
 
     /// A connection that may write; it puts the database into WAL mode.
@@ -49,7 +53,7 @@ impl Sqlite {
     }
 
     /// A connection that may only read.
-    pub(super) fn for_reading(&self) -> Result<Connection, StoreError> {
+    pub(super) fn for_reading(&self) -> Result<Reading, StoreError> {
         // Opened for writing all the same: a reader must be able to make the shared-memory index of the WAL.
         let connection = rusqlite::Connection::open_with_flags(
             &self.file,
@@ -57,14 +61,13 @@ impl Sqlite {
         )?;
         tune(&connection)?;
         connection.pragma_update(None, "query_only", true)?;
-        Ok(connection.into())
+        Ok(Reading(connection.into()))
     }
 
-    /// The writer's side, and the thread that checkpoints behind it. The lock is kept for as long as somebody may write.
+    /// The writer's side, and the thread that checkpoints behind it.
     pub(super) fn writing(
         &self,
         connection: Connection,
-        lock: File,
         threads: &mut Vec<JoinHandle<()>>,
     ) -> Result<Writing, StoreError> {
         let (checkpoints, due) = sync_channel(1);
@@ -73,7 +76,7 @@ impl Sqlite {
             Checkpointer { connection: self.for_writing()?, due, overgrown: overgrown.clone() };
         let thread = thread::Builder::new().name("store-checkpoint".to_owned());
         threads.push(thread.spawn(|| checkpointer.run())?);
-        Ok(Writing { connection, checkpoints, overgrown, since_checkpoint: 0, _lock: lock })
+        Ok(Writing { connection, checkpoints, overgrown, since_checkpoint: 0 })
     }
 }
 
@@ -90,6 +93,15 @@ fn tune(connection: &rusqlite::Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// A reader's connection.
+pub(super) struct Reading(Connection);
+
+impl Line for Reading {
+    fn connection(&mut self) -> Result<&Connection, StoreError> {
+        Ok(&self.0)
+    }
+}
+
 /// The writer's connection.
 pub(super) struct Writing {
     connection: Connection,
@@ -97,10 +109,9 @@ pub(super) struct Writing {
     /// The WAL has grown beyond its bound, since there was never a moment without readers and writers.
     overgrown: Arc<AtomicBool>,
     since_checkpoint: usize,
-    _lock: File,
 }
 
-impl Database for Writing {
+impl Line for Writing {
     fn connection(&mut self) -> Result<&Connection, StoreError> {
         Ok(&self.connection)
     }

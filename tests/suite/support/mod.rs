@@ -13,6 +13,7 @@ pub mod hl7v3;
 pub mod hosted;
 pub mod http;
 pub mod messages;
+pub mod postgres;
 pub mod program;
 pub mod region;
 pub mod scanners;

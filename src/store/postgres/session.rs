@@ -1,0 +1,175 @@
+//! One connection to PostgreSQL, with a small runtime of its own: the thread that has a question drives the socket itself.
+//!
+//! What nobody needs the outcome of at once (the beginning of a transaction, an inserted row) is sent and not waited for:
+//! its outcome comes with that of the next statement that is. A failure shows there, since PostgreSQL does nothing more in
+//! a transaction in which something failed.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use futures_util::TryStreamExt;
+use futures_util::future::{join, try_join_all};
+use tokio::runtime::Runtime;
+use tokio_postgres::{Client, Row, Statement};
+
+use super::dialect;
+use super::values::{self, Bound};
+use crate::limits;
+use crate::store::sql::{Access, Error, Params, Result};
+
+/// A connection.
+pub struct Session {
+    runtime: Runtime,
+    client: Arc<Client>,
+    /// By what they are called in the rooms.
+    statements: RefCell<HashMap<Box<str>, Statement>>,
+    /// On their way, and not waited for yet.
+    sent: RefCell<Vec<Sent>>,
+    /// Within a transaction.
+    open: Cell<bool>,
+    changes: Cell<u64>,
+    /// An answer did not come in time: whatever comes now is nobody's.
+    lost: Cell<bool>,
+    heard: Cell<Instant>,
+}
+
+type Sent = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+type Outcome = std::result::Result<u64, tokio_postgres::Error>;
+
+impl Session {
+    /// With a client whose connection is driven by the runtime.
+    pub(super) fn new(runtime: Runtime, client: Client) -> Self {
+        Self {
+            runtime,
+            client: Arc::new(client),
+            statements: RefCell::default(),
+            sent: RefCell::default(),
+            open: Cell::new(false),
+            changes: Cell::new(0),
+            lost: Cell::new(false),
+            heard: Cell::new(Instant::now()),
+        }
+    }
+
+    /// A statement, prepared now or kept from before.
+    pub(in crate::store) fn prepare(&self, sql: &str) -> Result<Statement> {
+        if let Some(known) = self.statements.borrow().get(sql) {
+            return Ok(known.clone());
+        }
+        let prepared = self.wait(self.client.prepare(&dialect::statement(sql)))?;
+        let mut statements = self.statements.borrow_mut();
+        if statements.len() >= limits::MAX_PREPARED_STATEMENTS {
+            statements.clear();
+        }
+        statements.insert(sql.into(), prepared.clone());
+        Ok(prepared)
+    }
+
+    /// Runs a statement; how many rows it changed.
+    pub(in crate::store) fn execute(&self, statement: &Statement, params: &impl Params) -> Result<usize> {
+        let bound = values::bound(params)?;
+        let changed = self.wait(self.client.execute_raw(statement, bound))?;
+        self.changes.set(self.changes.get() + changed);
+        Ok(changed as usize)
+    }
+
+    /// Runs a statement without waiting for it.
+    pub(in crate::store) fn send(&self, statement: &Statement, params: &impl Params) -> Result<()> {
+        let (client, statement, bound) =
+            (Arc::clone(&self.client), statement.clone(), values::bound(params)?);
+        self.go(Box::pin(async move { client.execute_raw::<_, Bound, _>(&statement, bound).await }))
+    }
+
+    /// Runs a statement; its rows.
+    pub(in crate::store) fn query(&self, statement: &Statement, params: &impl Params) -> Result<Vec<Row>> {
+        let bound = values::bound(params)?;
+        self.wait(async { self.client.query_raw(statement, bound).await?.try_collect().await })
+    }
+
+    /// Runs statements without parameters.
+    pub(in crate::store) fn run(&self, script: &str) -> Result<()> {
+        self.wait(self.client.batch_execute(script))
+    }
+
+    /// Begins a transaction.
+    pub(in crate::store) fn begin(&self, access: Access) -> Result<()> {
+        self.open.set(true);
+        self.control(match access {
+            Access::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            // Groups of several gateways come one after the other. What is read after the lock is what the last one left.
+            Access::Write => {
+                "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+                 SELECT pg_advisory_xact_lock(hashtext('sekisho writes'), hashtext(current_schema()))"
+            }
+        })
+    }
+
+    /// Ends the transaction, or a part of it.
+    pub(in crate::store) fn end(&self, sql: &'static str) -> Result<()> {
+        self.wait(self.client.batch_execute(sql))?;
+        self.open.set(self.open.get() && sql.ends_with("job"));
+        Ok(())
+    }
+
+    /// Sends a statement without parameters and without an outcome that matters.
+    pub(in crate::store) fn control(&self, sql: &'static str) -> Result<()> {
+        let client = Arc::clone(&self.client);
+        self.go(Box::pin(async move { client.batch_execute(sql).await.map(|()| 0) }))
+    }
+
+    /// Whether a transaction is open.
+    pub(in crate::store) fn in_transaction(&self) -> bool {
+        self.open.get() && !self.is_lost()
+    }
+
+    /// Rows that were changed since the connection was made.
+    pub(in crate::store) fn changes(&self) -> u64 {
+        self.changes.get()
+    }
+
+    /// Whether there is nobody at the other end any more.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.get() || self.client.is_closed()
+    }
+
+    /// Asks whether somebody is still there, if nothing was heard for a while.
+    pub(in crate::store) fn is_well(&self) -> bool {
+        if self.heard.get().elapsed() >= limits::POSTGRES_QUIET {
+            // Also a connection that closed meanwhile is only noticed here.
+            let _ = self.wait(self.client.batch_execute(""));
+        }
+        !self.is_lost()
+    }
+
+    /// Hands a statement to the connection. The first poll does that; whatever is sent later comes later.
+    fn go(&self, mut sending: Sent) -> Result<()> {
+        match sending.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(outcome) => outcome.map(drop).map_err(Error::from),
+            Poll::Pending => {
+                self.sent.borrow_mut().push(sending);
+                Ok(())
+            }
+        }
+    }
+
+    /// Waits for a statement, and for all that were sent before it.
+    fn wait<T>(
+        &self,
+        statement: impl Future<Output = std::result::Result<T, tokio_postgres::Error>>,
+    ) -> Result<T> {
+        let sent = try_join_all(self.sent.take());
+        let both = async { tokio::time::timeout(limits::POSTGRES_PATIENCE, join(sent, statement)).await };
+        let Ok((sent, outcome)) = self.runtime.block_on(both) else {
+            self.lost.set(true);
+            return Err(Error::Away("it does not answer".to_owned()));
+        };
+        self.heard.set(Instant::now());
+        self.changes.set(self.changes.get() + sent?.into_iter().sum::<u64>());
+        Ok(outcome?)
+    }
+}
