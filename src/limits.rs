@@ -114,7 +114,8 @@ pub const MAX_ERRORS_PER_ANSWER: usize = 200;
 /// RegistryErrors that are read of a peer's answer: one for each document that can be asked for at once.
 pub const MAX_ERRORS_READ: usize = MAX_DOCUMENTS_PER_RETRIEVE;
 
-/// Names, addresses, telecoms or identifiers of one person in an HL7 V3 message, each. Somebody with many charts has a dozen.
+/// Names, addresses, telecoms or identifiers of one person in an HL7 V3 message, each; in HL7 v2, names, addresses and
+/// telecoms of each field, of which the first count. Somebody with many charts has a dozen.
 pub const MAX_PERSON_VALUES: usize = 64;
 /// Repetitions of one query parameter, and wanted domains, in an HL7 V3 query.
 pub const MAX_V3_PARAMETER_VALUES: usize = 64;

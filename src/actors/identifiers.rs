@@ -1,6 +1,6 @@
 //! What the actors on patient identity share: identifiers and domains looked up, the index's trouble told to peers.
 
-use crate::demographics::{Authority, Domains, Identifier, is_my_number};
+use crate::demographics::{Authority, Domain, Domains, Identifier, refused_in};
 use crate::identity::index::IndexError;
 use crate::ids::{Oid, PatientId};
 use crate::transactions::Caller;
@@ -21,12 +21,13 @@ pub(super) fn wanted(domains: &Domains, authorities: &[Authority]) -> Answer<Vec
     if errors.is_empty() { Ok(oids) } else { Err(errors) }
 }
 
-/// Refuses an Individual Number where an identifier is due.
-pub(super) fn refuse_my_number<'a>(
+/// Refuses an Individual Number where an identifier is due; `domain` is the one that an authority names.
+pub(super) fn refuse_my_number<'a, 'd>(
+    domain: impl Fn(&Authority) -> Option<&'d Domain>,
     identifiers: impl IntoIterator<Item = (Place, &'a Identifier)>,
 ) -> Answer<()> {
     for (place, identifier) in identifiers {
-        if is_my_number(&identifier.id) {
+        if refused_in(domain(&identifier.authority), &identifier.id) {
             let text = "an Individual Number (My Number) is no patient identifier and must not be sent";
             return Err(vec![IdentityError::unknown_key(place, text)]);
         }

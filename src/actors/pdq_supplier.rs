@@ -42,7 +42,8 @@ impl PdqSupplier {
         caller: &Caller,
     ) -> Answer<Page> {
         let wanted = wanted(&self.domains, &query.wanted)?;
-        refuse_my_number(query.identifiers.iter().map(|id| (Place::Field("PID", 3, 1), id)))?;
+        let asked = query.identifiers.iter().map(|id| (Place::Field("PID", 3, 1), id));
+        refuse_my_number(|authority| self.domains.find(authority), asked)?;
         let Some(query) = self.with_known_domains(query)? else { return Ok(Page::default()) };
         let most = limits::MAX_DEMOGRAPHICS_MATCHES;
         let (mut matches, counted) =

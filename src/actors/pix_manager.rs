@@ -52,6 +52,7 @@ impl PixManager {
                 };
                 let visit_number = visit.as_ref().and_then(|visit| visit.number.as_ref());
                 refuse_my_number(
+                    |authority| self.domain_of(authority, &feed.source),
                     numbered()
                         .chain(account.map(|account| (Place::Field("PID", 18, 1), account)))
                         .chain(visit_number.map(|number| (Place::Field("PV1", 19, 1), number))),
@@ -68,7 +69,8 @@ impl PixManager {
             }
             FeedEvent::Merge { surviving, subsumed, change } => {
                 let [identifier, prior] = [Place::Identifier(1), Place::Subsumed];
-                refuse_my_number([(identifier, &surviving), (prior, &subsumed)])?;
+                let both = [(identifier, &surviving), (prior, &subsumed)];
+                refuse_my_number(|authority| self.domain_of(authority, &feed.source), both)?;
                 let surviving = self.sources_own(&surviving, &feed.source, Place::IdentifierAuthority(1))?;
                 let subsumed = self.sources_own(&subsumed, &feed.source, Place::SubsumedAuthority)?;
                 if surviving.authority() != subsumed.authority() {
@@ -88,7 +90,7 @@ impl PixManager {
 
     /// ITI-9, ITI-45: the six cases of ITI TF-2: 3.9.4.2.2.6.
     pub async fn pix_query(&self, query: CorrespondingQuery, caller: &Caller) -> Answer<Corresponding> {
-        refuse_my_number([(Place::Asked, &query.patient)])?;
+        refuse_my_number(|authority| self.domains.find(authority), [(Place::Asked, &query.patient)])?;
         let Some(domain) = self.domains.find(&query.patient.authority) else {
             let text = "the assigning authority is not one of this region's domains";
             return Err(vec![IdentityError::unknown_key(Place::AskedAuthority, text)]);

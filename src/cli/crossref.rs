@@ -11,6 +11,7 @@ use serde_json::json;
 use super::assemble::{Configured, crossref_settings};
 use super::output::Output;
 use super::{Exit, Outcome, Stop};
+use crate::demographics::Domains;
 use crate::identity::crossref::transfer::TransferError;
 use crate::identity::crossref::{Crossref as Cache, CrossrefSettings};
 
@@ -56,7 +57,8 @@ impl Crossref {
             return Err(Stop::new(Exit::Usage, text));
         };
         let cache = crossref_settings(settings, identity);
-        let done = tokio::task::spawn_blocking(move || self.action.on(&cache)).await;
+        let domains = Domains::new(identity.domains.clone());
+        let done = tokio::task::spawn_blocking(move || self.action.on(&cache, &domains)).await;
         let done = done.map_err(|error| Stop::new(Exit::Unavailable, error.to_string()))??;
         let Done { cache, entries, expired, exported } = done;
         // What was taken in is on disk before anybody is told so.
@@ -79,7 +81,7 @@ struct Done {
 
 impl Action {
     /// Touches the disk.
-    fn on(&self, settings: &CrossrefSettings) -> Result<Done, Stop> {
+    fn on(&self, settings: &CrossrefSettings, domains: &Domains) -> Result<Done, Stop> {
         let cache = Cache::open(settings).map_err(|error| {
             let text = format!(
                 "the cross-reference cache cannot be used: {error}; is the server running? Stop it first"
@@ -97,7 +99,7 @@ impl Action {
             }
             Self::Import { file } => {
                 let lines = BufReader::new(File::open(file).map_err(|error| stop(file, &error.into()))?);
-                let imported = cache.import(lines).map_err(|error| stop(file, &error))?;
+                let imported = cache.import_but(lines, |patient| domains.refuse(patient)).map_err(|error| stop(file, &error))?;
                 Ok(Done { cache, entries: imported.taken, expired: imported.expired, exported: false })
             }
         }

@@ -9,7 +9,7 @@ use super::section::Section;
 use super::settings::{ClientTls, check_url, client_tls};
 use crate::actors::patient_discovery::{Answering, Several};
 use crate::actors::permits::Callers;
-use crate::demographics::{Domain, DomainKind};
+use crate::demographics::{Domain, DomainKind, TwelveDigits};
 use crate::identity::matching::Thresholds;
 use crate::ids::{HomeCommunityId, Oid};
 use crate::limits;
@@ -188,6 +188,8 @@ fn domain(section: Section<'_>) -> Option<Domain> {
     let namespace: Option<String> = section.required("namespace");
     let name = section.optional("name");
     let kind = section.word("kind", &kinds).unwrap_or_default();
+    let numbers = [("my-number", TwelveDigits::MyNumber), ("own", TwelveDigits::Own)];
+    let twelve_digits = section.word("twelve_digits", &numbers).unwrap_or_default();
     let source = section.section("source").and_then(|source| {
         let (application, facility) = (source.required("application"), source.required("facility"));
         source.close();
@@ -199,7 +201,8 @@ fn domain(section: Section<'_>) -> Option<Domain> {
     }
     section.close();
     let namespace = namespace?;
-    Some(Domain { oid: oid?, name: name.unwrap_or_else(|| namespace.clone()), namespace, kind, source })
+    let name = name.unwrap_or_else(|| namespace.clone());
+    Some(Domain { oid: oid?, name, namespace, kind, source, twelve_digits })
 }
 
 /// An OID or namespace names one domain.

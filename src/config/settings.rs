@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hyper::Uri;
 
+use super::document::Node;
 use super::asynchronous::{self, Asynchronous};
 use super::hosted::{Hosted, Patients, hosted};
 use super::identity::{self, Identity};
@@ -14,6 +15,7 @@ use super::probe::{self, Validity};
 use super::section::{Report, Section};
 use super::store;
 use super::tenants::{self, TenantSettings};
+use crate::demographics::Domains;
 use crate::ids::{HomeCommunityId, Oid, PatientId};
 use crate::limits::{self, Limits};
 use crate::metadata::validate;
@@ -146,8 +148,9 @@ pub fn read(report: &Report<'_>) -> Option<Settings> {
     let data = data(&top);
     let store = store::read(&top);
     let mode = mode(&top);
-    let federation = federation(&top, mode.as_ref());
     let identity = identity::read(&top);
+    let domains = Domains::new(identity.as_ref().map(|room| room.domains.clone()).unwrap_or_default());
+    let federation = federation(&top, mode.as_ref(), &domains);
     let asynchronous = asynchronous::read(&top);
     let rules = rules(&top, mode.as_ref());
     let tenants =
@@ -393,7 +396,7 @@ pub(super) fn client_tls(section: Section<'_>) -> Option<ClientTls> {
     Some(ClientTls { ca: ca?, identity: certificate.zip(key) })
 }
 
-fn federation(top: &Section<'_>, mode: Option<&Mode>) -> Option<Federation> {
+fn federation(top: &Section<'_>, mode: Option<&Mode>, domains: &Domains) -> Option<Federation> {
     let section = top.section("federation");
     if matches!(mode, Some(Mode::Standalone(_))) {
         if let Some(section) = section {
@@ -412,7 +415,7 @@ fn federation(top: &Section<'_>, mode: Option<&Mode>) -> Option<Federation> {
         communities: section.optional("communities").unwrap_or(communities),
         quirks: section.optional("quirks"),
         deadline: section.optional("deadline_ms").map_or(limits::FAN_OUT_DEADLINE, Duration::from_millis),
-        correlation: correlation(&section),
+        correlation: correlation(&section, domains),
     };
     let folders = [("communities", Some(&federation.communities)), ("quirks", federation.quirks.as_ref())];
     for (key, folder) in folders {
@@ -425,13 +428,21 @@ fn federation(top: &Section<'_>, mode: Option<&Mode>) -> Option<Federation> {
     Some(federation)
 }
 
-fn correlation(section: &Section<'_>) -> Vec<Correlation> {
+fn correlation(section: &Section<'_>, domains: &Domains) -> Vec<Correlation> {
     let shape = "[\"local patient\", \"homeCommunityId\", \"patient there\"]";
     let mut correlation = Vec::new();
     for [local, home, remote] in section.rows("correlation", shape) {
-        let local = section.value(&local, "correlation");
+        let patient = |node: &Node| {
+            let patient: PatientId = section.value(node, "correlation")?;
+            if domains.refuse(&patient) {
+                let help = "name the patient by another identifier; if the domain's own numbers have twelve digits, say \
+                            twelve_digits = \"own\" in [[identity.domains]]";
+                section.error_at(node.place, "an Individual Number (My Number), which no network may use", help);
+            }
+            Some(patient)
+        };
+        let (local, remote) = (patient(&local), patient(&remote));
         let home = section.value(&home, "correlation");
-        let remote = section.value(&remote, "correlation");
         if let (Some(local), Some(home), Some(remote)) = (local, home, remote) {
             correlation.push(Correlation { local, home, remote });
         }

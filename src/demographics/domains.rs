@@ -1,5 +1,6 @@
 //! Identifier domains: which authority gave an identifier, however a message names it (ITI TF-2: 3.9.4.1.2.2, App. E.3).
 
+use super::is_my_number;
 use crate::ids::{Oid, PatientId};
 
 /// An assigning authority as a message names it: by namespace, by OID, or both (HD of HL7 v2; II/@root in V3).
@@ -55,6 +56,16 @@ pub enum DomainKind {
     Portal,
 }
 
+/// What twelve digits with the check digit of an Individual Number (My Number) are in a domain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum TwelveDigits {
+    /// An Individual Number, which is refused.
+    #[default]
+    MyNumber,
+    /// A number of the domain's own: some chart numbers have twelve digits, and every eleventh such a check digit.
+    Own,
+}
+
 /// An identifier domain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Domain {
@@ -68,6 +79,13 @@ pub struct Domain {
     pub kind: DomainKind,
     /// The one source that feeds it, by MSH-3 and MSH-4 (application, facility); None lets anybody.
     pub source: Option<(String, String)>,
+    /// What twelve digits are.
+    pub twelve_digits: TwelveDigits,
+}
+
+/// Whether an identifier of a domain is one that no network may keep; without a domain, My Numbers are.
+pub fn refused_in(domain: Option<&Domain>, id: &str) -> bool {
+    domain.is_none_or(|domain| domain.twelve_digits == TwelveDigits::MyNumber) && is_my_number(id)
 }
 
 /// The domains of a region.
@@ -100,6 +118,11 @@ impl Domains {
                 (true, true) => false,
             }
         })
+    }
+    /// Whether an identifier is one that no network may keep: an Individual Number, in a domain that has no such numbers of
+    /// its own.
+    pub fn refuse(&self, patient: &PatientId) -> bool {
+        refused_in(self.by_oid(patient.authority().as_str()), patient.id())
     }
     /// The patient id that an identifier stands for, if its domain is known and it is not empty.
     pub fn resolve(&self, identifier: &Identifier) -> Option<PatientId> {

@@ -12,6 +12,7 @@ mod status;
 mod tests;
 
 use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -84,27 +85,55 @@ pub enum NotTold {
 
 /// The notifier: a task for each consumer, until it is dropped.
 pub struct Notifier {
+    index: Index,
+    outbox: Outbox,
+    telling: Mutex<Telling>,
+}
+
+/// Whom it tells.
+#[derive(Default)]
+struct Telling {
     statuses: Vec<Watched>,
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
 }
 
 impl Notifier {
     /// Starts telling consumers what the index tells.
     pub fn start(index: &Index, outbox: &Outbox, consumers: Vec<Consumer>) -> Self {
-        let mut tasks = JoinSet::new();
-        let mut statuses = Vec::new();
+        let notifier = Self { index: index.clone(), outbox: outbox.clone(), telling: Mutex::default() };
+        *notifier.telling() = notifier.begin(consumers, &[]);
+        notifier
+    }
+
+    /// Tells those consumers from now on, and nobody else. Who was among them before goes on at his place; what he was being
+    /// told at this moment he may be told again, under the same id.
+    pub async fn replace(&self, consumers: Vec<Consumer>) {
+        let Telling { statuses, mut tasks } = std::mem::take(&mut *self.telling());
+        tasks.shutdown().await;
+        let telling = self.begin(consumers, &statuses);
+        *self.telling() = telling;
+    }
+
+    fn begin(&self, consumers: Vec<Consumer>, before: &[Watched]) -> Telling {
+        let mut telling = Telling::default();
         for consumer in consumers {
-            let status = Watched::new(&consumer.name, consumer.channel.transaction());
-            statuses.push(status.clone());
-            let follower = Follower { consumer, status, index: index.clone(), outbox: outbox.clone() };
-            tasks.spawn(follower.follow());
+            let (name, transaction) = (&consumer.name, consumer.channel.transaction());
+            let known = before.iter().find(|status| status.is(name, transaction));
+            let status = known.cloned().unwrap_or_else(|| Watched::new(name, transaction));
+            telling.statuses.push(status.clone());
+            let (index, outbox) = (self.index.clone(), self.outbox.clone());
+            telling.tasks.spawn(Follower { consumer, status, index, outbox }.follow());
         }
-        Self { statuses, _tasks: tasks }
+        telling
     }
 
     /// How the consumers are.
     pub fn statuses(&self) -> Vec<ConsumerStatus> {
-        self.statuses.iter().map(Watched::get).collect()
+        self.telling().statuses.iter().map(Watched::get).collect()
+    }
+
+    fn telling(&self) -> MutexGuard<'_, Telling> {
+        self.telling.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -43,6 +43,10 @@ impl Watched {
         }
         watched
     }
+    pub(super) fn is(&self, name: &str, transaction: &str) -> bool {
+        let status = self.lock();
+        status.name == name && status.transaction == transaction
+    }
     pub(super) fn get(&self) -> ConsumerStatus {
         self.lock().clone()
     }

@@ -39,11 +39,18 @@ pub fn notifier(
     outbox: &Outbox,
 ) -> Result<Option<Notifier>, Stop> {
     let Some(index) = &identity.index else { return Ok(None) };
+    Ok(Some(Notifier::start(index, outbox, consumers(settings, configured, identity)?)))
+}
+
+/// Whom to tell. Touches the disk: certificates are read.
+pub fn consumers(
+    settings: &Settings,
+    configured: &config::Identity,
+    identity: &Identity,
+) -> Result<Vec<Consumer>, Stop> {
     let telling = Telling { settings, configured, identity };
     let consumers = configured.consumers.iter().map(|consumer| telling.consumer(consumer));
-    let registries = configured.registries.iter().map(|registry| telling.registry(registry));
-    let consumers = consumers.chain(registries).collect::<Result<_, _>>()?;
-    Ok(Some(Notifier::start(index, outbox, consumers)))
+    consumers.chain(configured.registries.iter().map(|registry| telling.registry(registry))).collect()
 }
 
 struct Telling<'s> {

@@ -88,6 +88,11 @@ impl Identity {
         Ok(Self { domains, index, cache, outside })
     }
 
+    /// The cross-reference cache.
+    pub fn cache(&self) -> &Crossref {
+        &self.cache
+    }
+
     /// What runs beside: the cache follows the index.
     pub fn follow(&self) -> Option<JoinHandle<()>> {
         let index = self.index.clone()?;

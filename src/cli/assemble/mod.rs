@@ -167,7 +167,7 @@ impl Running {
         self.region.index()
     }
 
-    /// Takes up certificates, communities and correlation anew. What is wrong is logged, and the old stays in force.
+    /// Takes up certificates, communities, correlation and who is told of changes anew. What is wrong is logged, and the old stays in force.
     pub async fn reload(&self) {
         let loaded = load(self.file.clone(), self.overrides.clone()).await;
         match loaded {
@@ -176,6 +176,14 @@ impl Running {
                 let files = Files::look(watch::files(&self.file, &settings)).await;
                 *self.seen.lock().await = files;
                 self.region.reload(&settings).await;
+                if let Some(notifier) = &self.notifier {
+                    match self.region.consumers(&settings) {
+                        Ok(consumers) => notifier.replace(consumers).await,
+                        Err(Stop { message, .. }) => {
+                            tracing::error!(problem = message, "who is told of changes stays as it was");
+                        }
+                    }
+                }
                 tracing::info!("the configuration was read again");
             }
             Ok(Err(problems)) => {
@@ -263,7 +271,8 @@ async fn open_listeners(
     }
     if let Some(address) = settings.listen.operator {
         let directory = region.directory().cloned();
-        let seen = Seen::new(settings, listeners.listening(), directory, Arc::clone(alarms), notifier);
+        let (alarms, cache) = (Arc::clone(alarms), region.crossref().cloned());
+        let seen = Seen::new(settings, listeners.listening(), directory, alarms, notifier, cache);
         let metrics = install_metrics().map_err(|error| Stop::new(Exit::Unavailable, error.to_string()))?;
         let pages = Arc::new(Operator::new(Arc::new(seen), metrics));
         // It shows no patient data, and changes nothing: beyond loopback is the operator's decision.

@@ -12,7 +12,7 @@ use super::hosting::{Housing, MIGRATIONS, offer_gateway, offer_hosted};
 use super::identity::Identity;
 use super::patients::PatientActors;
 use crate::actors::initiating_gateway::InitiatingGateway;
-use crate::actors::notifier::Notifier;
+use crate::actors::notifier::{Consumer, Notifier};
 use crate::actors::own_community::OwnCommunity;
 use crate::actors::patient_correlation::PatientCorrelation;
 use crate::actors::responding_gateway::RespondingGateway;
@@ -152,6 +152,11 @@ impl Region {
         self.identity.as_ref()?.index.as_ref()
     }
 
+    /// The cross-reference cache; None without `[identity]`.
+    pub fn crossref(&self) -> Option<&identity::crossref::Crossref> {
+        self.identity.as_ref().map(Identity::cache)
+    }
+
     /// How messages are exchanged asynchronously.
     pub fn exchange(&self, settings: &Settings) -> Result<Exchange, Stop> {
         let Asynchronous { reply_to, tls, .. } = &settings.asynchronous;
@@ -205,6 +210,14 @@ impl Region {
                 delivery::notifier(settings, identity, room, outbox)
             }
             _ => Ok(None),
+        }
+    }
+
+    /// Whom to tell what happens to identifiers. Touches the disk.
+    pub fn consumers(&self, settings: &Settings) -> Result<Vec<Consumer>, Stop> {
+        match (&self.identity, &settings.identity) {
+            (Some(room), Some(identity)) => delivery::consumers(settings, identity, room),
+            _ => Ok(Vec::new()),
         }
     }
 

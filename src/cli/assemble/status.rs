@@ -9,7 +9,12 @@ use crate::config::{Mode, Problems, Settings};
 use crate::federation::breaker::BreakerState;
 use crate::federation::directory::{CommunityStatus, Directory};
 use crate::federation::member::Oddity;
+use crate::identity::crossref::Crossref;
 use crate::server::Listening;
+
+/// What an operator reads until the gateway is started anew.
+const CACHE_DAMAGED: &str = "the cross-reference cache was damaged, or could not be read or written: it costs time, and no \
+                             answer is wrong by it; look at the disk and at the log";
 
 /// A region as its operator sees it.
 pub struct Seen {
@@ -18,6 +23,7 @@ pub struct Seen {
     directory: Option<Arc<Directory>>,
     problems: Arc<Alarms>,
     notifier: Option<Arc<Notifier>>,
+    cache: Option<Crossref>,
     since: Instant,
 }
 
@@ -52,6 +58,7 @@ impl Seen {
         directory: Option<Arc<Directory>>,
         problems: Arc<Alarms>,
         notifier: Option<Arc<Notifier>>,
+        cache: Option<Crossref>,
     ) -> Self {
         let mode = match settings.mode {
             Mode::Standalone(_) => "standalone",
@@ -76,6 +83,7 @@ impl Seen {
             directory,
             problems,
             notifier,
+            cache,
             since: Instant::now(),
         }
     }
@@ -94,6 +102,9 @@ impl StatusSource for Seen {
             let status = directory.status();
             problems.extend(status.problems.iter().map(ToString::to_string));
             communities.extend(status.communities.into_iter().map(community));
+        }
+        if self.cache.as_ref().is_some_and(Crossref::alarm) {
+            problems.push(CACHE_DAMAGED.to_owned());
         }
         let uptime_seconds = self.since.elapsed().as_secs();
         Status {

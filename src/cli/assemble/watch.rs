@@ -41,5 +41,13 @@ pub fn files(file: &Path, settings: &Settings) -> Vec<PathBuf> {
         files.push(ca.clone());
         files.extend(identity.iter().flat_map(|(certificate, key)| [certificate.clone(), key.clone()]));
     }
+    let told = settings.identity.iter().flat_map(|identity| {
+        let consumers = identity.consumers.iter().map(|consumer| &consumer.peer);
+        consumers.chain(identity.registries.iter().map(|registry| &registry.peer))
+    });
+    for ClientTls { ca, identity } in told.filter_map(|peer| peer.tls.as_ref()) {
+        files.push(ca.clone());
+        files.extend(identity.iter().flat_map(|(certificate, key)| [certificate.clone(), key.clone()]));
+    }
     files
 }

@@ -130,6 +130,7 @@ impl Patient {
 
     async fn act(&self, opened: &Opened, output: Output) -> Outcome {
         let index = &opened.index;
+        let identifier = |text: &str| opened.identifier(text);
         match &self.action {
             Action::Show { patient } => {
                 let shown = index.show(&identifier(patient)?).await.map_err(|error| stop(&error))?;
@@ -241,8 +242,16 @@ async fn open(file: &Path, overrides: &[String]) -> Result<Opened, Stop> {
     }
 }
 
-fn identifier(text: &str) -> Result<PatientId, Stop> {
-    PatientId::parse(text).map_err(|error| Stop::new(Exit::Usage, error.to_string()))
+impl Opened {
+    /// An identifier as it was typed.
+    fn identifier(&self, text: &str) -> Result<PatientId, Stop> {
+        let patient = PatientId::parse(text).map_err(|error| Stop::new(Exit::Usage, error.to_string()))?;
+        if self.domains.refuse(&patient) {
+            let text = "that is an Individual Number (My Number), which no medical network may use";
+            return Err(Stop::new(Exit::Usage, text));
+        }
+        Ok(patient)
+    }
 }
 
 fn stop(error: &IndexError) -> Stop {

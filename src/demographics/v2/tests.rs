@@ -120,8 +120,7 @@ fn identifiers_keep_their_numbers() {
         namespace: "A&B".to_owned(),
         name: String::new(),
         kind: Default::default(),
-        source: None,
-    };
+        source: None, twelve_digits: Default::default() };
     let patient = PatientId::new("7|8", domain.oid.clone());
     let domains = Domains::new(vec![domain]);
     let ours = written(|pid| _ = pid.set(3, patient_cx(&patient, &domains)), "PID");

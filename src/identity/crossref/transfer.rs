@@ -89,6 +89,15 @@ impl Crossref {
 
     /// Takes entries in, line by line; stops at the first that is wrong. Touches the disk.
     pub fn import(&self, lines: impl BufRead) -> Result<Imported, TransferError> {
+        self.import_but(lines, |_| false)
+    }
+
+    /// The same, but for identifiers that must not be kept: a line with such a one is wrong. Touches the disk.
+    pub fn import_but(
+        &self,
+        lines: impl BufRead,
+        refused: impl Fn(&PatientId) -> bool,
+    ) -> Result<Imported, TransferError> {
         let mut imported = Imported::default();
         for (number, line) in (1..).zip(lines.lines()) {
             let line = line?;
@@ -96,6 +105,9 @@ impl Crossref {
                 continue;
             }
             let (local, community, entry) = read(&line).map_err(|why| TransferError::Line(number, why))?;
+            if std::iter::once(&local).chain(&entry.remote).any(&refused) {
+                return Err(TransferError::Line(number, "an identifier that must not be kept (My Number)".to_owned()));
+            }
             if entry.expires <= now() {
                 imported.expired += 1;
                 continue;

@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 
 use crate::cli::output::Output;
 use crate::cli::{Exit, Outcome, Stop};
-use crate::demographics::{Authority, DemographicsChange, Domains, Visit, is_my_number};
+use crate::demographics::{Authority, DemographicsChange, Domains, Visit, refused_in};
 use crate::identity::index::{Announced, Index, IndexError};
 use crate::ids::{Oid, PatientId};
 use crate::limits;
@@ -301,7 +301,7 @@ impl Naming {
     fn identifier(&self, id: &str, domain: &Oid) -> Result<PatientId, String> {
         match id.trim() {
             "" => Err("there is no id".to_owned()),
-            id if is_my_number(id) => {
+            id if refused_in(self.domains.by_oid(domain.as_str()), id) => {
                 Err("the id is an Individual Number (My Number), which must not be kept".to_owned())
             }
             id => Ok(PatientId::new(id, domain.clone())),

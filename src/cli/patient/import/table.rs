@@ -234,8 +234,7 @@ mod tests {
             namespace: "A".into(),
             name: String::new(),
             kind: DomainKind::Patients,
-            source: None,
-        };
+            source: None, twelve_digits: Default::default() };
         Naming {
             domains: std::sync::Arc::new(Domains::new(vec![domain])),
             patients: Some(oid),

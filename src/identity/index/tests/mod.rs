@@ -83,8 +83,7 @@ fn domains() -> Domains {
         namespace: format!("N{oid}"),
         name: String::new(),
         kind,
-        source: None,
-    };
+        source: None, twelve_digits: Default::default() };
     Domains::new(vec![
         domain("1.2.1", DomainKind::Patients),
         domain("1.2.2", DomainKind::Patients),
