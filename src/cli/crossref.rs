@@ -99,7 +99,9 @@ impl Action {
             }
             Self::Import { file } => {
                 let lines = BufReader::new(File::open(file).map_err(|error| stop(file, &error.into()))?);
-                let imported = cache.import_but(lines, |patient| domains.refuse(patient)).map_err(|error| stop(file, &error))?;
+                let imported = cache
+                    .import_but(lines, |patient| domains.refuse(patient))
+                    .map_err(|error| stop(file, &error))?;
                 Ok(Done { cache, entries: imported.taken, expired: imported.expired, exported: false })
             }
         }

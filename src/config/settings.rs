@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use hyper::Uri;
 
-use super::document::Node;
 use super::asynchronous::{self, Asynchronous};
+use super::document::Node;
 use super::hosted::{Hosted, Patients, hosted};
 use super::identity::{self, Identity};
 use super::listen::{self, Listen};
@@ -437,7 +437,11 @@ fn correlation(section: &Section<'_>, domains: &Domains) -> Vec<Correlation> {
             if domains.refuse(&patient) {
                 let help = "name the patient by another identifier; if the domain's own numbers have twelve digits, say \
                             twelve_digits = \"own\" in [[identity.domains]]";
-                section.error_at(node.place, "an Individual Number (My Number), which no network may use", help);
+                section.error_at(
+                    node.place,
+                    "an Individual Number (My Number), which no network may use",
+                    help,
+                );
             }
             Some(patient)
         };

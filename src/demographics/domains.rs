@@ -130,3 +130,25 @@ impl Domains {
         Some(PatientId::new(&identifier.id, domain.oid.clone()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_domain_may_have_twelve_digits_of_its_own() {
+        let domain = |oid: &str, twelve_digits| Domain {
+            oid: Oid::parse(oid).unwrap(),
+            namespace: oid.to_owned(),
+            name: String::new(),
+            kind: DomainKind::Patients,
+            source: None,
+            twelve_digits,
+        };
+        let domains =
+            Domains::new(vec![domain("1.2.1", TwelveDigits::MyNumber), domain("1.2.2", TwelveDigits::Own)]);
+        let refuses = |id: &str, oid: &str| domains.refuse(&PatientId::new(id, Oid::parse(oid).unwrap()));
+        assert!(refuses("123456789018", "1.2.1") && refuses("123456789018", "1.2.9"));
+        assert!(!refuses("123456789018", "1.2.2") && !refuses("123456789012", "1.2.1"));
+    }
+}

@@ -5,23 +5,25 @@
 use std::time::Instant;
 
 use bytes::Bytes;
+use hyper::header::CONTENT_TYPE;
 use sekisho::cli::assemble::Running;
 use sekisho::cli::peer::Peer as Asker;
 use sekisho::demographics::{Demographics, DemographicsChange, Sex};
 use sekisho::transactions::errors::{Severity, Status, code};
-use sekisho::transactions::iti18::{ITI18, QueryResponse};
+use sekisho::transactions::iti18::{ITI18, QueryResponse, write_response};
 use sekisho::transactions::iti38::ITI38;
 use sekisho::transactions::iti55::{
     self, Attribute, DiscoveryResponse, Found, ITI55, ITI55_DEFERRED, ITI55_DEFERRED_ANSWER, Outcome,
 };
-use sekisho::wire::http::{Client, ClientSettings};
+use sekisho::wire::http::{Client, ClientSettings, TlsClient};
 
-use super::support::certs::TempDir;
-use super::support::community::{find_documents, home, patient};
+use super::support::certs::{Authority, Pair, TempDir, Usage, VALID};
+use super::support::community::{entry_xml, find_documents, home, objects, patient};
 use super::support::doorway::Doorway;
-use super::support::front::{Asks, SIMPLE};
+use super::support::front::{Asks, SIMPLE, envelope};
 use super::support::golden;
-use super::support::http::PATIENCE;
+use super::support::http::{PATIENCE, collect, whole};
+use super::support::sink::Sink;
 use super::support::straw::{Asked, Straw, THERE, found, person};
 
 const LOCAL: &str = "HERE^^^&1.2.60.3&ISO";
@@ -62,7 +64,8 @@ impl Region {
 
     /// The clinician's question.
     async fn documents(&self) -> QueryResponse {
-        let url = self.running.bound().endpoints["iti18"].parse().unwrap();
+        let portal = self.running.bound().http.as_ref().unwrap();
+        let url = format!("{portal}/services/iti-18").parse().unwrap();
         let peer = Asker::plain(PATIENCE).unwrap();
         peer.query(&ITI18, &url, &find_documents(LOCAL)).await.unwrap()
     }
@@ -80,7 +83,7 @@ impl Region {
     async fn tell(&self, relates_to: &str, body: &Bytes) -> String {
         let body = std::str::from_utf8(body).unwrap();
         let relates_to = format!("<a:RelatesTo>{relates_to}</a:RelatesTo>");
-        let message = super::support::front::envelope(ITI55_DEFERRED_ANSWER.action, &relates_to, body);
+        let message = envelope(ITI55_DEFERRED_ANSWER.action, &relates_to, body);
         let asks =
             Asks { client: Client::new(&ClientSettings::default()).unwrap(), address: self.door.address };
         let (status, text) = asks.text("/services/replies", SIMPLE, message).await;
@@ -275,4 +278,117 @@ async fn both_sides_of_ours_understand_each_other() {
     for region in [here, there] {
         region.running.shutdown().await;
     }
+}
+
+/// A region whose replies come over mutual TLS only; its portal asks over plain HTTP.
+async fn over_tls(authority: &Authority, community: &str) -> Region {
+    let (folder, door) = (TempDir::new(), Doorway::new().await);
+    std::fs::create_dir(folder.path().join("communities")).unwrap();
+    std::fs::write(folder.path().join("communities/there.toml"), community).unwrap();
+    let file = folder.path().join("sekisho.toml");
+    let (server, ca) = (authority.server(), authority.ca());
+    let config = format!(
+        "[community]\nhome = \"urn:oid:1.2.60\"\nname = \"Here\"\nauthorities = [\"1.2.60.3\"]\n\
+         [listen.http]\naddress = \"127.0.0.1:0\"\n[listen.soap]\naddress = \"127.0.0.1:0\"\n\
+         tls = {{ certificate = \"{}\", key = \"{}\", client_ca = \"{}\" }}\n\
+         [hosted]\nrepository = \"1.2.60.2\"\npatients = \"any\"\n[federation]\ndeadline_ms = 5000\n\
+         [async]\nreplies = \"https://{}/services/replies\"\n\
+         [[identity.domains]]\noid = \"1.2.60.3\"\nnamespace = \"HERE\"\n",
+        server.certificate.display(),
+        server.key.display(),
+        ca.display(),
+        door.address
+    );
+    std::fs::write(&file, config).unwrap();
+    let running = Running::start(&file, &[]).await.map_err(|stop| stop.message).unwrap();
+    door.leads_to(running.bound().soap.as_ref().unwrap());
+    let region = Region { running, folder, door };
+    region.knows(&person(Sex::Male)).await;
+    region
+}
+
+/// Brings something to the replies over TLS: status and text, or why there is none.
+async fn bring(
+    region: &Region,
+    authority: &Authority,
+    identity: Option<&Pair>,
+    message: String,
+) -> Result<(u16, String), String> {
+    let identity = identity.map(|pair| (pair.certificate.as_path(), pair.key.as_path()));
+    let tls = TlsClient::new(&authority.ca(), identity).unwrap();
+    let client = Client::new(&ClientSettings { tls: Some(tls), ..ClientSettings::default() }).unwrap();
+    let url = format!("https://{}/services/replies", region.door.address).parse().unwrap();
+    let headers = [(CONTENT_TYPE, SIMPLE.parse().unwrap())].into_iter().collect();
+    let (length, deadline) = (Some(message.len() as u64), Instant::now() + PATIENCE);
+    let answer = client.post(&url, headers, length, whole(message), deadline).await;
+    let answer = answer.map_err(|error| error.to_string())?;
+    let status = answer.status().as_u16();
+    Ok((status, String::from_utf8_lossy(&collect(answer.into_body()).await).into_owned()))
+}
+
+const SUBJECT: &str = "C=JP, O=Test Region, CN=gate.there";
+
+fn peers(authority: &Authority) -> [Pair; 2] {
+    ["gate.there", "gate.elsewhere"].map(|name| authority.issue(name, Usage::Client, VALID))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_58_over_mutual_tls_a_deferred_answer_counts_under_the_communitys_certificate_only() {
+    let (authority, mut straw) = (Authority::new("Ours"), Straw::new().await);
+    let address = straw.server.address;
+    let community = format!(
+        "name = \"Later\"\nhome = [\"urn:oid:{THERE}\"]\ndeferred = true\ncertificates = [\"{SUBJECT}\"]\n[endpoints]\n\
+         iti38 = \"http://{address}/iti38\"\niti55 = \"http://{address}/iti55\"\n"
+    );
+    let region = over_tls(&authority, &community).await;
+    region.assert_pending().await;
+    let question = straw.expect(&ITI55_DEFERRED).await;
+    let message = |id: &str| {
+        let answer = DiscoveryResponse::from(Outcome::Found(vec![found(THERE, id)]));
+        let body = iti55::write_response(&answer, &question.received(), &home(THERE));
+        let relates_to = format!("<a:RelatesTo>{}</a:RelatesTo>", question.message_id);
+        envelope(ITI55_DEFERRED_ANSWER.action, &relates_to, std::str::from_utf8(&body).unwrap())
+    };
+    let [there, elsewhere] = peers(&authority);
+    assert!(
+        bring(&region, &authority, None, message("NOBODYS")).await.is_err(),
+        "no certificate, no connection"
+    );
+    let (status, refused) = bring(&region, &authority, Some(&elsewhere), message("STRANGER")).await.unwrap();
+    assert!(status == 200 && refused.contains("code=\"CE\""), "{refused}");
+    region.assert_pending().await;
+    let (_, taken) = bring(&region, &authority, Some(&there), message("THERE")).await.unwrap();
+    assert!(taken.contains("code=\"CA\""), "{taken}");
+    assert_eq!(region.documents().await.objects.len(), 1);
+    assert!(straw.expect(&ITI38).await.text.contains("THERE^^^"));
+    region.running.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_58_over_mutual_tls_an_asynchronous_answer_counts_under_the_named_subject_only() {
+    let (authority, mut sink) = (Authority::new("Ours"), Sink::new(&[]).await);
+    let community = format!(
+        "name = \"There\"\nhome = [\"urn:oid:{THERE}\"]\nauthorities = [\"1.2.60.3\"]\n\
+         asynchronous = {{ subject = \"{SUBJECT}\" }}\n[endpoints]\niti38 = \"{}\"\n",
+        sink.url("/iti38")
+    );
+    let region = over_tls(&authority, &community).await;
+    let [there, elsewhere] = peers(&authority);
+    let answering = async {
+        let question = sink.next().await;
+        let relates_to = format!("<a:RelatesTo>{}</a:RelatesTo>", question.text("MessageID"));
+        let message = |id: &str| {
+            let found = QueryResponse::new(Vec::new(), objects(&entry_xml(Some(THERE), id, b"")));
+            let body = write_response(&found).concat();
+            envelope(ITI38.response_action, &relates_to, std::str::from_utf8(&body).unwrap())
+        };
+        assert!(bring(&region, &authority, None, message("1.2.70.1")).await.is_err());
+        let accepted = Ok((202, String::new()));
+        assert_eq!(bring(&region, &authority, Some(&elsewhere), message("1.2.70.2")).await, accepted);
+        assert_eq!(bring(&region, &authority, Some(&there), message("1.2.70.3")).await, accepted);
+    };
+    let (answer, ()) = tokio::join!(region.documents(), answering);
+    let ids: Vec<_> = answer.objects.iter().filter_map(|object| object.unique_id.as_deref()).collect();
+    assert_eq!((answer.status, &ids[..]), (Status::Success, &["1.2.70.3"][..]), "{:?}", answer.errors);
+    region.running.shutdown().await;
 }

@@ -17,13 +17,16 @@ use sekisho::transactions::errors::{Status, code};
 use sekisho::transactions::hl7v3::Ii;
 use sekisho::transactions::identity::DemographicsQuery;
 use sekisho::transactions::iti18::{ITI18, Parameter, QueryRequest, QueryResponse, ReturnType};
-use sekisho::transactions::iti55::{self, Asking, Attribute, Discovery, ITI55, Outcome, Reason, lifetime};
+use sekisho::transactions::iti55::{
+    self, Asking, Attribute, Discovery, ITI55, ITI55_DEFERRED, Outcome, Reason, lifetime,
+};
 use sekisho::transactions::iti56::{self, ITI56};
 use sekisho::wire::http::{Client, ClientSettings};
 use sekisho::wire::soap::{Endpoint, Message, Outgoing, call};
 use sekisho::wire::stream::Content;
 
 use super::support::certs::TempDir;
+use super::support::front::Asks;
 use super::support::http::PATIENCE;
 use super::support::submissions::{self, Document};
 use super::support::{golden, messages};
@@ -210,6 +213,19 @@ async fn the_five_answers_to_a_discovery() {
     let with_sex = DemographicsQuery { sex: Some(Sex::Female), ..question() };
     let Outcome::Found(found) = region.discover("resolved", with_sex).await else { panic!() };
     assert_eq!(found[0].patient.to_cx(), "B^^^&1.2.50.3&ISO");
+
+    let asks = Asks {
+        client: Client::new(&ClientSettings::default()).unwrap(),
+        address: region.url("iti55").authority().unwrap().as_str().parse().unwrap(),
+    };
+    for (path, action) in [("iti-55", ITI55_DEFERRED.action), ("iti-56", ITI56.action)] {
+        let wsdl = asks.method(hyper::Method::GET, &format!("/services/{path}?wsdl")).await;
+        assert!(wsdl.starts_with("HTTP/1.1 200 ") && wsdl.contains(action), "{wsdl}");
+        let schema = wsdl.split("schemaLocation=\"").nth(1).unwrap().split('"').next().unwrap();
+        let schema = schema.split("8443").nth(1).unwrap();
+        let schema = asks.method(hyper::Method::GET, schema).await;
+        assert!(schema.starts_with("HTTP/1.1 200 ") && schema.contains("xs:schema"), "{schema}");
+    }
 
     let asked = PatientId::parse("B^^^&1.2.50.3&ISO").unwrap();
     for (patient, expected) in [(asked, 1), (PatientId::parse("C^^^&1.2.50.3&ISO").unwrap(), 0)] {

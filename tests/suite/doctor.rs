@@ -45,6 +45,47 @@ fn complaint(findings: &[Value]) -> (String, String, String) {
 }
 
 #[test]
+fn the_doctor_looks_at_mllp_as_well() {
+    let folder = TempDir::new();
+    let (ours, others) = (Authority::new("Ours"), Authority::new("Others"));
+    let server = ours.server();
+    let set = [
+        "listen.mllp.address=127.0.0.1:0".to_owned(),
+        "listen.mllps.address=127.0.0.1:0".to_owned(),
+        format!("listen.mllps.tls.certificate={}", server.certificate.display()),
+        format!("listen.mllps.tls.key={}", server.key.display()),
+        format!("listen.mllps.tls.client_ca={}", ours.ca().display()),
+    ];
+    let set: Vec<_> = set.iter().map(String::as_str).collect();
+    let served = Served::start("examples/hosted/sekisho.toml", folder.path(), &set);
+    let url = |name: &str| format!("{name}://{}", served.ready[name].as_str().unwrap());
+    let said = |findings: &[Value], step: &str| {
+        let finding = findings.iter().find(|finding| finding["step"] == step).unwrap();
+        finding["what"].as_str().unwrap().to_owned()
+    };
+
+    let (exit, findings) = examine(&url("mllps"), &ours.ca(), Some(&ours.client()));
+    assert_eq!(exit, 0, "{findings:#?}");
+    assert!(said(&findings, "HL7 v2").ends_with(": AE"), "{findings:#?}");
+    assert!(said(&findings, "SAN").contains("127.0.0.1"), "{findings:#?}");
+    let (exit, findings) = examine(&url("mllp"), &ours.ca(), None);
+    assert_eq!((exit, said(&findings, "TLS").as_str()), (0, "none: mllp"), "{findings:#?}");
+
+    let (_, findings) = examine(&url("mllps"), &others.ca(), Some(&ours.client()));
+    let (step, side, what) = complaint(&findings);
+    assert_eq!((step.as_str(), side.as_str()), ("trust", "ours"), "{what}");
+    let (_, findings) = examine(&url("mllps"), &ours.ca(), None);
+    let (step, _, what) = complaint(&findings);
+    assert!(step == "TLS" && what.contains("wants a client certificate"), "{what}");
+    let (exit, findings) = examine("mllp://127.0.0.1:1", &ours.ca(), None);
+    assert_eq!((exit, complaint(&findings).0.as_str()), (3, "TCP"));
+    // HTTP is no MLLP.
+    let http = served.ready["http"].as_str().unwrap().replace("http://", "mllp://");
+    let (exit, findings) = examine(&http, &ours.ca(), None);
+    assert_eq!((exit, complaint(&findings).0.as_str()), (1, "HL7 v2"), "{findings:#?}");
+}
+
+#[test]
 fn the_doctor_says_whose_fault_it_is() {
     let folder = TempDir::new();
     let (ours, others) = (Authority::new("Ours"), Authority::new("Others"));

@@ -8,6 +8,7 @@ mod asynchronous_regions;
 mod canaries;
 mod command_line;
 mod content_gate;
+mod crossref;
 mod deferred;
 mod discovery;
 mod doctor;

@@ -7,11 +7,13 @@ use bytes::Bytes;
 use sekisho::cli::assemble::Running;
 use sekisho::demographics::{BirthRange, BirthTime, Name};
 use sekisho::ids::HomeCommunityId;
+use sekisho::transactions::hl7v2::structure;
 use sekisho::transactions::hl7v3::Ii;
 use sekisho::transactions::hl7v3::query::Priority;
 use sekisho::transactions::identity::DemographicsQuery;
 use sekisho::transactions::iti55::{Asking, Discovery, ITI55_DEFERRED, write_request};
 use sekisho::wire::hl7v2::mllp::{MllpClient, MllpPeer, frame};
+use sekisho::wire::hl7v2::{Charset, Message};
 use sekisho::wire::http::{Client, ClientSettings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -19,8 +21,8 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::support::certs::TempDir;
 use crate::support::front::{Asks, MESSAGE_ID, SIMPLE, envelope};
 use crate::support::http::PATIENCE;
-use crate::support::messages;
 use crate::support::sink::Sink;
+use crate::support::{golden, messages};
 
 const CONFIG: &str = r#"
 [community]
@@ -132,6 +134,109 @@ async fn consumers_are_told_and_told_again_until_they_take_it() {
     assert_eq!(said(&message).1, "H2^^^HOSPITAL&1.2.392.2&ISO");
     assert_ne!(said(&message).0, said(&again).0);
     drop(stream);
+    region.shutdown().await;
+}
+
+/// Sends something to the region over MLLP, which takes it.
+async fn tell(region: &Running, event: &str, structure: &str, segments: &str) {
+    let at: std::net::SocketAddr = region.bound().mllp.as_ref().unwrap().parse().unwrap();
+    let client =
+        MllpClient::new(&MllpPeer { host: at.ip().to_string(), port: at.port(), tls: None }).unwrap();
+    let message = format!(
+        "MSH|^~\\&|HIS|HOSPITAL|SEKISHO|SEKISHO|20261121100000||ADT^{event}^{structure}|T1|P|2.3.1|||||JPN|UNICODE UTF-8\r\
+         EVN|{event}|20261121100000\r{segments}"
+    );
+    let answer = client.send(message.as_bytes(), Instant::now() + PATIENCE).await.unwrap();
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    assert!(answer.contains("MSA|AA|"), "{answer}");
+}
+
+/// A notification with what differs every time replaced.
+fn shown(message: &str) -> String {
+    let message = message.trim_start_matches('\u{b}').trim_end_matches("\u{1c}\r");
+    let line = |line: &str| {
+        let mut fields: Vec<&str> = line.split('|').collect();
+        match fields[0] {
+            "MSH" => (fields[6], fields[9]) = ("TIME", "ID"),
+            "EVN" => fields[2] = "TIME",
+            _ => (),
+        }
+        fields.join("|") + "\n"
+    };
+    message.split_terminator('\r').map(line).collect()
+}
+
+#[tokio::test]
+async fn what_is_told_over_mllp_is_as_the_technical_framework_has_it() {
+    let portal = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let registry = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let folder = TempDir::new();
+    let more = format!(
+        "[[identity.consumers]]\nname = \"portal\"\nurl = \"mllp://{}\"\ndomains = [\"1.2.392.1\", \"1.2.392.2\"]\n\
+         [[identity.registries]]\nname = \"registry\"\nurl = \"mllp://{}\"\ndomain = \"1.2.392.1\"\n",
+        portal.local_addr().unwrap(),
+        registry.local_addr().unwrap()
+    );
+    let region = start(&folder, &more).await;
+    let person = |ids: &str| format!("PID|||{ids}||試験^太郎||19800101|M\r");
+    let announced = |ids: &str| person(ids) + "PV1||I\r";
+    let (first, second) =
+        ("H1^^^HOSPITAL~R1^^^REGION&1.2.392.1&ISO", "H2^^^HOSPITAL~R1^^^REGION&1.2.392.1&ISO");
+    tell(&region, "A01", "ADT_A01", &announced(first)).await;
+    let (linked, line) = told(&portal, "AA").await;
+    golden::check("hl7v2/notification-iti10.hl7", shown(&linked).as_bytes());
+    drop(line);
+    tell(&region, "A01", "ADT_A01", &announced(second)).await;
+    tell(&region, "A40", "ADT_A39", &(person("H1^^^HOSPITAL") + "MRG|H2^^^HOSPITAL\r")).await;
+    let (merged, _line) = told(&registry, "AA").await;
+    golden::check("hl7v2/notification-iti64.hl7", shown(&merged).as_bytes());
+    for message in [&linked, &merged] {
+        let message = message.trim_start_matches('\u{b}').trim_end_matches("\u{1c}\r");
+        let message = Message::read(message.as_bytes(), Charset::Utf8).unwrap();
+        let name = message.field("MSH", 9).component(3).value();
+        let structure = structure::ALL.into_iter().find(|known| known.name == name).unwrap();
+        assert_eq!(structure.check(&message), []);
+    }
+    region.shutdown().await;
+}
+
+#[tokio::test]
+async fn who_is_told_is_taken_up_anew_while_it_runs() {
+    let [first, second] = [TcpListener::bind("127.0.0.1:0"), TcpListener::bind("127.0.0.1:0")];
+    let (first, second) = (first.await.unwrap(), second.await.unwrap());
+    let consumer = |name: &str, listener: &TcpListener| {
+        let url = listener.local_addr().unwrap();
+        format!(
+            "[[identity.consumers]]\nname = \"{name}\"\nurl = \"mllp://{url}\"\ndomains = [\"1.2.392.2\"]\n"
+        )
+    };
+    let folder = TempDir::new();
+    let region = start(&folder, &consumer("first", &first)).await;
+    feed(&region, "H1", "試験^一").await;
+    let (message, line) = told(&first, "AA").await;
+    assert!(said(&message).1.starts_with("H1^"));
+    drop(line);
+
+    let file = folder.path().join("sekisho.toml");
+    let before = std::fs::read_to_string(&file).unwrap();
+    let (head, _) = before.split_once("[[identity.consumers]]").unwrap();
+    std::fs::write(&file, head.to_owned() + &consumer("second", &second)).unwrap();
+    region.reload().await;
+    feed(&region, "H2", "試験^二").await;
+    let (message, line) = told(&second, "AA").await;
+    assert!(said(&message).1.starts_with("H2^"), "a new one is told what happens from then on");
+    drop(line);
+
+    // The first one comes back, and is told what it missed.
+    std::fs::write(&file, &before).unwrap();
+    region.reload().await;
+    let (mut message, mut line) = told(&first, "AA").await;
+    if said(&message).1.starts_with("H1^") {
+        drop(line);
+        (message, line) = told(&first, "AA").await;
+    }
+    assert!(said(&message).1.starts_with("H2^"), "{message}");
+    drop(line);
     region.shutdown().await;
 }
 

@@ -72,7 +72,9 @@ impl Region {
             namespace: format!("N{oid_text}"),
             name: "hospital".into(),
             kind: DomainKind::Patients,
-            source: None, twelve_digits: Default::default() };
+            source: None,
+            twelve_digits: Default::default(),
+        };
         let domains = Arc::new(Domains::new(vec![domain(HOSPITAL), domain(CLINIC), domain("1.2.3.3")]));
         index.set_domains(Arc::clone(&domains));
         let cache = Crossref::open(&CrossrefSettings {

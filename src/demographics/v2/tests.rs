@@ -1,6 +1,7 @@
 use super::*;
 use crate::demographics::{Change, Demographics, DemographicsChange, NameKind, Representation, Sex, Visit};
 use crate::ids::Oid;
+use crate::limits;
 use crate::wire::hl7v2::{Charset, Message, MessageWriter};
 
 const MSH: &str = "MSH|^~\\&|A|B|C|D|20260101||ADT^A04^ADT_A01|1|P|2.5||||||UNICODE UTF-8\r";
@@ -108,6 +109,18 @@ fn a_date_or_number_that_is_none_is_wrong() {
 }
 
 #[test]
+fn of_too_many_names_and_addresses_the_first_count() {
+    let many = |one: &str| vec![one; limits::MAX_PERSON_VALUES + 1].join("~");
+    let pid = format!("PID|||1||First^A~{}||||||{}", many("Further^B"), many("1-2-3^^Town"));
+    let read = person(&pid);
+    assert_eq!(
+        (read.names.len(), read.addresses.len()),
+        (limits::MAX_PERSON_VALUES, limits::MAX_PERSON_VALUES)
+    );
+    assert_eq!(read.names[0].family, "First");
+}
+
+#[test]
 fn identifiers_keep_their_numbers() {
     let message = message("PID|||1^^^A~~3^^^&1.2.3&ISO^PI");
     let read = identifiers(message.field("PID", 3));
@@ -120,7 +133,9 @@ fn identifiers_keep_their_numbers() {
         namespace: "A&B".to_owned(),
         name: String::new(),
         kind: Default::default(),
-        source: None, twelve_digits: Default::default() };
+        source: None,
+        twelve_digits: Default::default(),
+    };
     let patient = PatientId::new("7|8", domain.oid.clone());
     let domains = Domains::new(vec![domain]);
     let ours = written(|pid| _ = pid.set(3, patient_cx(&patient, &domains)), "PID");

@@ -106,7 +106,10 @@ impl Crossref {
             }
             let (local, community, entry) = read(&line).map_err(|why| TransferError::Line(number, why))?;
             if std::iter::once(&local).chain(&entry.remote).any(&refused) {
-                return Err(TransferError::Line(number, "an identifier that must not be kept (My Number)".to_owned()));
+                return Err(TransferError::Line(
+                    number,
+                    "an identifier that must not be kept (My Number)".to_owned(),
+                ));
             }
             if entry.expires <= now() {
                 imported.expired += 1;

@@ -26,7 +26,9 @@ fn domains() -> Domains {
         namespace: namespace.to_owned(),
         name: String::new(),
         kind: Default::default(),
-        source: None, twelve_digits: Default::default() };
+        source: None,
+        twelve_digits: Default::default(),
+    };
     Domains::new(vec![domain("1.2.3", "HOSPITAL"), domain("1.2.4", "REGION")])
 }
 

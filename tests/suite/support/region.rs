@@ -64,7 +64,9 @@ fn domains() -> Domains {
         namespace: namespace.to_owned(),
         name: namespace.to_owned(),
         kind: DomainKind::Patients,
-        source: source.map(|(application, facility)| (application.to_owned(), facility.to_owned())), twelve_digits: Default::default() };
+        source: source.map(|(application, facility)| (application.to_owned(), facility.to_owned())),
+        twelve_digits: Default::default(),
+    };
     Domains::new(vec![
         domain("1.2.1", "HOSPITAL", None),
         domain("1.2.2", "CLINIC", None),

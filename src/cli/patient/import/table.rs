@@ -234,7 +234,9 @@ mod tests {
             namespace: "A".into(),
             name: String::new(),
             kind: DomainKind::Patients,
-            source: None, twelve_digits: Default::default() };
+            source: None,
+            twelve_digits: Default::default(),
+        };
         Naming {
             domains: std::sync::Arc::new(Domains::new(vec![domain])),
             patients: Some(oid),

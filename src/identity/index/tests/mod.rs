@@ -83,7 +83,9 @@ fn domains() -> Domains {
         namespace: format!("N{oid}"),
         name: String::new(),
         kind,
-        source: None, twelve_digits: Default::default() };
+        source: None,
+        twelve_digits: Default::default(),
+    };
     Domains::new(vec![
         domain("1.2.1", DomainKind::Patients),
         domain("1.2.2", DomainKind::Patients),
