@@ -462,6 +462,17 @@ pub const RETENTION_INTERVAL: Duration = Duration::from_secs(60 * 60);
 /// Rules of retention of one tenant.
 pub const MAX_RETENTION_RULES: usize = 32;
 
+/// Files of one bulk submission.
+pub const MAX_BULK_FILES: usize = 1_000_000;
+/// Submissions of a bulk load that are under way at once, at most.
+pub const MAX_BULK_PARALLEL: u8 = 64;
+/// Attempts at one of them at a peer that is busy, the first included.
+pub const MAX_BULK_ATTEMPTS: u32 = 4;
+/// Pause before the second attempt; it doubles.
+pub const BULK_RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// Bytes of a line of a bulk load's journal.
+pub const MAX_JOURNAL_LINE_BYTES: u64 = 64 * 1024;
+
 /// The bounds that an operator may move, with the constants above as defaults.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]

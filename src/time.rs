@@ -30,9 +30,60 @@ pub fn floor(dtm: &str) -> String {
     format!("{dtm}{}", LOW.get(dtm.len()..).unwrap_or_default())
 }
 
+/// A time of HL7, with or without zone and fraction, as a DTM in UTC of the same precision; one without zone is of `zone`,
+/// in minutes east. Dates stay as they are: they say no hour that could be in another day.
+pub fn utc_dtm(text: &str, zone: i32) -> Option<String> {
+    let at = text.find(['+', '-']).unwrap_or(text.len());
+    let (local, said) = text.split_at_checked(at)?;
+    let local = local.split('.').next()?;
+    if !is_dtm(local, 4) {
+        return None;
+    }
+    if local.len() < 10 {
+        return Some(local.to_owned());
+    }
+    let zone = if said.is_empty() { zone } else { zone_minutes(said)? };
+    let time = jiff::civil::DateTime::strptime("%Y%m%d%H%M%S", floor(local)).ok()?;
+    let utc = time.checked_sub(jiff::SignedDuration::from_mins(zone.into())).ok()?;
+    utc.strftime("%Y%m%d%H%M%S").to_string().get(..local.len()).map(str::to_owned)
+}
+
+/// `+0900` as minutes east of UTC.
+pub fn zone_minutes(zone: &str) -> Option<i32> {
+    let (sign, digits) = zone.split_at_checked(1)?;
+    let digits = digits.replace(':', "");
+    if digits.len() != 4 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let number: i32 = digits.parse().ok()?;
+    let minutes = number / 100 * 60 + number % 100;
+    match sign {
+        "+" => Some(minutes),
+        "-" => Some(-minutes),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_of_documents_become_utc() {
+        for (text, expected) in [
+            ("20260115093000+0900", Some("20260115003000")),
+            ("20260101083000.123+0900", Some("20251231233000")),
+            ("202601150930", Some("202601150030")),
+            ("2026011509-0530", Some("2026011514")),
+            ("20260115", Some("20260115")),
+            ("20260115+0900", Some("20260115")),
+            ("20260115093000Z", None),
+            ("20260115093000+9", None),
+            ("yesterday", None),
+        ] {
+            assert_eq!(utc_dtm(text, 540).as_deref(), expected, "{text}");
+        }
+    }
 
     #[test]
     fn dtm_has_two_digit_steps_and_ranges() {

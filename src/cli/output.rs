@@ -66,6 +66,11 @@ impl Output {
         self.bar(None, "{human_pos:>12} of {human_len} records {wide_msg}")
     }
 
+    /// A bar that counts files, on stderr, for people only.
+    pub fn files(self, total: u64) -> ProgressBar {
+        self.bar(Some(total), "{human_pos:>12} of {human_len} files {per_sec} {wide_bar} {eta}")
+    }
+
     fn bar(self, total: Option<u64>, template: &str) -> ProgressBar {
         let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
         if self != Self::People {

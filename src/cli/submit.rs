@@ -1,5 +1,10 @@
-//! `sekisho submit`: files become documents of a patient (ITI-41). Metadata come from options; `docs/cli.md` lists what is
-//! taken where an option is left out.
+//! `sekisho submit`: files become documents of a patient (ITI-41), or each file of a folder that of its own ([`bulk`]).
+//! Metadata come from options; `docs/cli.md` lists what is taken where an option is left out.
+
+mod bulk;
+mod facts;
+mod journal;
+mod mapping;
 
 use std::path::{Path, PathBuf};
 
@@ -8,16 +13,20 @@ use openssl::hash::{Hasher, MessageDigest};
 use serde_json::json;
 use tokio::io::AsyncReadExt;
 
+use bulk::Bulk;
+use facts::Facts;
+use mapping::CodeMap;
+
 use super::output::{Output, bytes};
 use super::peer::PeerOptions;
 use super::query::{errors_json, show_errors, status};
 use super::retrieve::hex;
 use super::{Exit, Outcome, Stop};
 use crate::ids::PatientId;
-use crate::limits::CHUNK_BYTES;
+use crate::limits::{CHUNK_BYTES, MAX_BULK_PARALLEL};
 use crate::metadata::views::{DocumentEntryBuilder, Membership, SubmissionSetBuilder, has_member};
 use crate::metadata::{Author, Code, Submission};
-use crate::time::now_dtm;
+use crate::time::{now_dtm, zone_minutes};
 use crate::transactions::errors::Status;
 use crate::wire::stream::{ByteStream, Content, StreamError};
 
@@ -54,8 +63,8 @@ pub struct Submit {
     #[arg(long, value_name = "XON")]
     institution: Option<String>,
     /// Language
-    #[arg(long, value_name = "TAG", default_value = "ja-JP")]
-    language: String,
+    #[arg(long, value_name = "TAG")]
+    language: Option<String>,
     /// When the documents were made, DTM in UTC; now if left out
     #[arg(long, value_name = "DTM")]
     created: Option<String>,
@@ -80,14 +89,32 @@ pub struct Submit {
     /// sourceId of the submission, an OID
     #[arg(long, value_name = "OID", default_value = "2.25.318902478213461.9")]
     source: String,
+    /// Of a folder: a CSV with metadata by file; DIR/metadata.csv if that is there
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// Of a folder: TOML that maps codes of documents to codes of the affinity domain
+    #[arg(long, value_name = "FILE")]
+    map: Option<PathBuf>,
+    /// Of a folder: the authority whose identifier of a CDA's patient is patientId; the first if left out
+    #[arg(long, value_name = "OID")]
+    authority: Option<String>,
+    /// Of a folder: the zone of times in a CDA's header that name none
+    #[arg(long, value_name = "+HHMM", default_value = "+0900", value_parser = zone, allow_hyphen_values = true)]
+    zone: i32,
+    /// Of a folder: what was accepted is noted there, and not sent again; DIR/.sekisho-submit if left out
+    #[arg(long, value_name = "FILE")]
+    journal: Option<PathBuf>,
+    /// Of a folder: submissions under way at once
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_BULK_PARALLEL)))]
+    parallel: u8,
     /// Ask what would come of it: every error at once, and nothing is stored
     #[arg(long)]
     dry_run: bool,
     /// One JSON object instead of a table
     #[arg(long)]
     json: bool,
-    /// The files
-    #[arg(required = true, value_name = "FILE")]
+    /// The files, or a folder: each of its files in a submission of its own
+    #[arg(required = true, value_name = "FILE|DIR")]
     files: Vec<PathBuf>,
 }
 
@@ -95,11 +122,19 @@ impl Submit {
     /// Submits all files at once and shows their uniqueIds.
     pub async fn run(self) -> Outcome {
         let place = self.peer.place("iti41")?;
+        match self.files.as_slice() {
+            [folder] if folder.is_dir() => return self.bulk(folder, place.patient.clone())?.run(place, Output::new(self.json)).await,
+            files if files.iter().any(|file| file.is_dir()) => {
+                return Err(Stop::new(Exit::Usage, "give files, or one folder"));
+            }
+            _ => {}
+        }
         let patient = self.patient.clone().or(place.patient).ok_or_else(|| {
             Stop::new(Exit::Usage, "say whose documents these are: --patient 'ID^^^&OID&ISO'")
         })?;
         let patient = PatientId::parse(&patient).map_err(|e| Stop::new(Exit::Usage, e.to_string()))?;
-        let mut batch = Batch::new(patient, &self.source, &self.language);
+        let language = self.language.as_deref().unwrap_or(defaults::LANGUAGE);
+        let mut batch = Batch::new(patient, &self.source, language);
         let mut rows = Vec::new();
         for file in &self.files {
             let document = self.document(file, &batch).await?;
@@ -135,17 +170,62 @@ impl Submit {
         Ok(if response.status == Status::Success { Exit::Done } else { Exit::No })
     }
 
+    /// A folder, with what the options say of its documents.
+    fn bulk(&self, folder: &Path, patient: Option<String>) -> Result<Bulk, Stop> {
+        let wrong = |problem: String| Stop::new(Exit::Usage, problem);
+        let map = match &self.map {
+            Some(file) => {
+                let text = std::fs::read_to_string(file).map_err(|error| error.to_string());
+                let map = text.and_then(|text| CodeMap::parse(&text));
+                map.map_err(|problem| wrong(format!("{}: {problem}", file.display())))?
+            }
+            None => CodeMap::default(),
+        };
+        let written =
+            |code: &Option<Code>| code.as_ref().map(|code| format!("{}^{}^{}", code.code, code.display, code.scheme));
+        let facts = Facts {
+            patient: self.patient.clone().or(patient),
+            source_patient: self.source_patient.clone(),
+            title: self.title.clone(),
+            mime_type: self.mime_type.clone(),
+            created: self.created.clone(),
+            author: self.author.clone(),
+            institution: self.institution.clone(),
+            language: self.language.clone(),
+            class: written(&self.class),
+            kind: written(&self.kind),
+            format: written(&self.format),
+            confidentiality: written(&self.confidentiality),
+            facility: written(&self.facility),
+            practice: written(&self.practice),
+            ..Facts::default()
+        };
+        let journal = self.journal.clone().unwrap_or_else(|| folder.join(".sekisho-submit"));
+        Ok(Bulk {
+            folder: folder.to_owned(),
+            table: self.csv.clone(),
+            map,
+            facts,
+            zone: self.zone,
+            authority: self.authority.clone(),
+            source: self.source.clone(),
+            parallel: self.parallel.into(),
+            journal: Some(journal).filter(|_| !self.dry_run),
+        })
+    }
+
     async fn document(&self, file: &Path, batch: &Batch) -> Result<Document, Stop> {
         let (size, sha1, content) = opened(file).await?;
         let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let given = |code: &Option<Code>, default: Code| code.clone().unwrap_or(default);
-        let kind = given(&self.kind, Code::new("34133-9", LOINC, "Summary of episode note"));
+        let kind = given(&self.kind, defaults::kind());
         Ok(Document {
             unique_id: fresh_oid(),
             title: self.title.clone().unwrap_or(name),
             mime_type: self.mime_type.clone().unwrap_or_else(|| mime_type(file).to_owned()),
             created: self.created.clone().unwrap_or_else(now_dtm),
-            service: None,
+            service_start: None,
+            service_stop: None,
             author: Author {
                 person: self.author.clone(),
                 institutions: self.institution.iter().cloned().collect(),
@@ -154,15 +234,36 @@ impl Submit {
             class: given(&self.class, kind.clone()),
             kind,
             format: given(&self.format, sufficient_format()),
-            confidentiality: given(&self.confidentiality, Code::new("N", CONFIDENTIALITY, "normal")),
-            facility: given(&self.facility, Code::new("22232009", SNOMED, "Hospital")),
-            practice: given(&self.practice, Code::new("394802001", SNOMED, "General medicine")),
+            confidentiality: given(&self.confidentiality, defaults::confidentiality()),
+            facility: given(&self.facility, defaults::facility()),
+            practice: given(&self.practice, defaults::practice()),
             source_patient: self.source_patient.clone().unwrap_or_else(|| batch.patient.to_cx()),
             source_patient_info: Vec::new(),
             size,
             sha1,
             content,
         })
+    }
+}
+
+/// What is taken where nothing else is said.
+mod defaults {
+    use super::{CONFIDENTIALITY, Code, LOINC, SNOMED};
+
+    /// languageCode.
+    pub const LANGUAGE: &str = "ja-JP";
+
+    pub fn kind() -> Code {
+        Code::new("34133-9", LOINC, "Summary of episode note")
+    }
+    pub fn confidentiality() -> Code {
+        Code::new("N", CONFIDENTIALITY, "normal")
+    }
+    pub fn facility() -> Code {
+        Code::new("22232009", SNOMED, "Hospital")
+    }
+    pub fn practice() -> Code {
+        Code::new("394802001", SNOMED, "General medicine")
     }
 }
 
@@ -176,8 +277,10 @@ pub struct Document {
     pub mime_type: String,
     /// creationTime.
     pub created: String,
-    /// serviceStartTime and serviceStopTime.
-    pub service: Option<(String, String)>,
+    /// serviceStartTime.
+    pub service_start: Option<String>,
+    /// serviceStopTime.
+    pub service_stop: Option<String>,
     /// author.
     pub author: Author,
     /// classCode.
@@ -204,18 +307,63 @@ pub struct Document {
     pub content: Content,
 }
 
+impl Document {
+    /// The same without its bytes.
+    fn again(&self) -> Self {
+        Self {
+            unique_id: self.unique_id.clone(),
+            title: self.title.clone(),
+            mime_type: self.mime_type.clone(),
+            created: self.created.clone(),
+            service_start: self.service_start.clone(),
+            service_stop: self.service_stop.clone(),
+            author: self.author.clone(),
+            class: self.class.clone(),
+            kind: self.kind.clone(),
+            format: self.format.clone(),
+            confidentiality: self.confidentiality.clone(),
+            facility: self.facility.clone(),
+            practice: self.practice.clone(),
+            source_patient: self.source_patient.clone(),
+            source_patient_info: self.source_patient_info.clone(),
+            size: self.size,
+            sha1: self.sha1.clone(),
+            content: Content::from_bytes(Vec::new()),
+        }
+    }
+}
+
 /// The documents of one submission.
 pub struct Batch {
     patient: PatientId,
     source: String,
     language: String,
+    submitted: String,
+    unique_id: String,
     documents: Vec<Document>,
 }
 
 impl Batch {
     /// Of a patient, from a source (OID), in a language.
     pub fn new(patient: PatientId, source: &str, language: &str) -> Self {
-        Self { patient, source: source.to_owned(), language: language.to_owned(), documents: Vec::new() }
+        Self {
+            patient,
+            source: source.to_owned(),
+            language: language.to_owned(),
+            submitted: now_dtm(),
+            unique_id: fresh_oid(),
+            documents: Vec::new(),
+        }
+    }
+
+    /// With a submissionTime other than now.
+    fn at(self, submitted: &str) -> Self {
+        Self { submitted: submitted.to_owned(), ..self }
+    }
+
+    /// With a uniqueId of its own.
+    fn with_unique_id(self, unique_id: &str) -> Self {
+        Self { unique_id: unique_id.to_owned(), ..self }
     }
 
     /// Adds a document.
@@ -228,11 +376,11 @@ impl Batch {
         let content_type = self.documents.first().map(|document| document.kind.clone()).unwrap_or_default();
         let set = SubmissionSetBuilder::new("SubmissionSet01")
             .title(&self.language, self.documents.first().map(|d| d.title.as_str()).unwrap_or_default())
-            .submission_time(now_dtm())
+            .submission_time(self.submitted)
             .content_type_code(&content_type)
             .patient_id(self.patient.to_cx())
             .source_id(&self.source)
-            .unique_id(fresh_oid())
+            .unique_id(self.unique_id)
             .build();
         let mut submission = Submission { objects: vec![set], ..Submission::default() };
         let mut contents = Vec::new();
@@ -257,8 +405,11 @@ impl Batch {
                 .practice_setting_code(&document.practice)
                 .patient_id(self.patient.to_cx())
                 .unique_id(document.unique_id);
-            if let Some((start, stop)) = document.service {
-                entry = entry.service_start_time(start).service_stop_time(stop);
+            if let Some(start) = document.service_start {
+                entry = entry.service_start_time(start);
+            }
+            if let Some(stop) = document.service_stop {
+                entry = entry.service_stop_time(stop);
             }
             if !document.source_patient_info.is_empty() {
                 entry = entry.source_patient_info(document.source_patient_info);
@@ -316,6 +467,10 @@ fn chunks(source: tokio::fs::File) -> ByteStream {
         }
     };
     Box::pin(futures_util::stream::unfold(source, next))
+}
+
+fn zone(text: &str) -> Result<i32, String> {
+    zone_minutes(text).ok_or_else(|| "write +HHMM or -HHMM".to_owned())
 }
 
 fn code(text: &str) -> Result<Code, String> {

@@ -50,6 +50,11 @@ impl<'t> ClinicalDocument<'t> {
     pub fn id(self) -> Option<InstanceIdentifier> {
         self.child(&["id"]).and_then(InstanceIdentifier::of)
     }
+    /// The roots of ClinicalDocument.templateId.
+    pub fn templates(self) -> Vec<String> {
+        let templates = self.0.children_named(Ns::HL7, "templateId");
+        templates.filter_map(|template| template.attr("root").map(Cow::into_owned)).collect()
+    }
     /// ClinicalDocument.title.
     pub fn title(self) -> Option<String> {
         text(self.child(&["title"])?)
@@ -186,7 +191,7 @@ fn decoded(text: &str) -> Option<Vec<u8>> {
     let wanted = text
         .bytes()
         .filter(|byte| !byte.is_ascii_whitespace())
-        .take(SIGNATURE_BYTES.next_multiple_of(3) / 3 * 4);
+        .take(SIGNATURE_BYTES.div_ceil(3) * 4);
     let mut wanted: Vec<u8> = wanted.collect();
     while wanted.last() == Some(&b'=') {
         wanted.pop();

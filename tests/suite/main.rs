@@ -5,6 +5,7 @@
 
 mod asynchronous;
 mod asynchronous_regions;
+mod bulk;
 mod canaries;
 mod command_line;
 mod content_gate;

@@ -119,7 +119,8 @@ fn document(
         title: title.to_owned(),
         mime_type: mime_type.to_owned(),
         created,
-        service: Some((case.stay.0.to_owned(), case.stay.1.to_owned())),
+        service_start: Some(case.stay.0.to_owned()),
+        service_stop: Some(case.stay.1.to_owned()),
         author: Author {
             person: Some(format!("{doctor}^^^^^^&1.2.392.100495.20.3.41.1{}&ISO", region.facility)),
             institutions: vec![region.institution()],

@@ -108,6 +108,12 @@ impl Served {
         self.child.wait().unwrap().code()
     }
 
+    /// Ends it at once, whatever it does.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Ends it, and gives everything that it logged.
     pub fn into_log(mut self) -> String {
         let log = self.log.take().unwrap();
