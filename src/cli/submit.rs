@@ -123,7 +123,9 @@ impl Submit {
     pub async fn run(self) -> Outcome {
         let place = self.peer.place("iti41")?;
         match self.files.as_slice() {
-            [folder] if folder.is_dir() => return self.bulk(folder, place.patient.clone())?.run(place, Output::new(self.json)).await,
+            [folder] if folder.is_dir() => {
+                return self.bulk(folder, place.patient.clone())?.run(place, Output::new(self.json)).await;
+            }
             files if files.iter().any(|file| file.is_dir()) => {
                 return Err(Stop::new(Exit::Usage, "give files, or one folder"));
             }
@@ -181,8 +183,9 @@ impl Submit {
             }
             None => CodeMap::default(),
         };
-        let written =
-            |code: &Option<Code>| code.as_ref().map(|code| format!("{}^{}^{}", code.code, code.display, code.scheme));
+        let written = |code: &Option<Code>| {
+            code.as_ref().map(|code| format!("{}^{}^{}", code.code, code.display, code.scheme))
+        };
         let facts = Facts {
             patient: self.patient.clone().or(patient),
             source_patient: self.source_patient.clone(),

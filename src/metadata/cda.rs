@@ -188,10 +188,8 @@ impl Embedded {
 /// The first bytes of what is written in base64.
 fn decoded(text: &str) -> Option<Vec<u8>> {
     use base64::Engine as _;
-    let wanted = text
-        .bytes()
-        .filter(|byte| !byte.is_ascii_whitespace())
-        .take(SIGNATURE_BYTES.div_ceil(3) * 4);
+    let wanted =
+        text.bytes().filter(|byte| !byte.is_ascii_whitespace()).take(SIGNATURE_BYTES.div_ceil(3) * 4);
     let mut wanted: Vec<u8> = wanted.collect();
     while wanted.last() == Some(&b'=') {
         wanted.pop();

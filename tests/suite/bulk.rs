@@ -32,9 +32,15 @@ fn filled() -> TempDir {
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     std::fs::create_dir(folder.path().join("cda")).unwrap();
     write("letter.txt", "お手紙");
-    write("metadata.csv", "\u{feff}file,patient,title,type\nletter.txt,1^^^&1.2.3&ISO,紹介状,57133-1^紹介状^2.16.840.1.113883.6.1\n");
+    write(
+        "metadata.csv",
+        "\u{feff}file,patient,title,type\nletter.txt,1^^^&1.2.3&ISO,紹介状,57133-1^紹介状^2.16.840.1.113883.6.1\n",
+    );
     write("image.txt", "所見");
-    write("image.txt.json", "{\"patient\": \"1^^^&1.2.3&ISO\", \"title\": \"所見\", \"created\": \"20260114\"}");
+    write(
+        "image.txt.json",
+        "{\"patient\": \"1^^^&1.2.3&ISO\", \"title\": \"所見\", \"created\": \"20260114\"}",
+    );
     write("cda/summary.xml", &cda("7", "1"));
     write(".hidden", "x");
     folder
@@ -63,7 +69,8 @@ impl Loads {
     fn documents(&self) -> Vec<Value> {
         let url = self.served.endpoint("iti18");
         let (_, told, _) = run(&["query", "--url", &url, "--patient", PATIENT, "--json"], "");
-        let mut found = serde_json::from_str::<Value>(&told).unwrap()["documents"].as_array().unwrap().clone();
+        let mut found =
+            serde_json::from_str::<Value>(&told).unwrap()["documents"].as_array().unwrap().clone();
         found.sort_by_key(|document| document["title"].as_str().unwrap().to_owned());
         found
     }
@@ -115,7 +122,10 @@ fn a_folder_becomes_documents_once() {
     std::fs::write(folder.path().join("letter.txt"), "別のお手紙").unwrap();
     std::fs::write(folder.path().join("cda/next.xml"), cda("8", "1")).unwrap();
     let (exit, told) = loads.submit(folder.path(), &map);
-    assert_eq!((exit, outcome(&told, "letter.txt"), outcome(&told, "cda/next.xml")), (0, "accepted", "accepted"));
+    assert_eq!(
+        (exit, outcome(&told, "letter.txt"), outcome(&told, "cda/next.xml")),
+        (0, "accepted", "accepted")
+    );
     assert_eq!(loads.documents().len(), 5);
 }
 
@@ -149,9 +159,12 @@ fn each_file_is_told_for_itself_and_what_to_do_next() {
 
     // In a pipe, a line for each.
     let url = loads.served.endpoint("iti41");
-    let (exit, lines, _) = run(&["submit", "--url", &url, "--authority", "1.2.3", folder.path().to_str().unwrap()], "");
+    let (exit, lines, _) =
+        run(&["submit", "--url", &url, "--authority", "1.2.3", folder.path().to_str().unwrap()], "");
     assert_eq!((exit, lines.lines().count()), (1, 7), "{lines}");
-    assert!(lines.lines().any(|line| line.starts_with("refused\tstranger.txt\t") && line.contains("announce the patient first")));
+    assert!(lines.lines().any(
+        |line| line.starts_with("refused\tstranger.txt\t") && line.contains("announce the patient first")
+    ));
 
     let table = folder.path().join("metadata.csv");
     for (text, expected) in [
@@ -174,8 +187,10 @@ fn a_server_that_dies_loses_nothing_and_gets_nothing_twice() {
     let data = TempDir::new();
     let served = Served::start(STANDALONE, data.path(), &[]);
     let url = served.endpoint("iti41");
-    let arguments = ["submit", "--url", &url, "--patient", PATIENT, "--json", folder.path().to_str().unwrap()];
-    let child = crate::support::program::sekisho(&arguments).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let arguments =
+        ["submit", "--url", &url, "--patient", PATIENT, "--json", folder.path().to_str().unwrap()];
+    let child =
+        crate::support::program::sekisho(&arguments).stdout(std::process::Stdio::piped()).spawn().unwrap();
     let journal = folder.path().join(".sekisho-submit");
     let lines = || std::fs::read_to_string(&journal).unwrap_or_default().lines().count();
     while lines() < 6 {
@@ -189,7 +204,8 @@ fn a_server_that_dies_loses_nothing_and_gets_nothing_twice() {
 
     let served = Served::start(STANDALONE, data.path(), &[]);
     let url = served.endpoint("iti41");
-    let arguments = ["submit", "--url", &url, "--patient", PATIENT, "--json", folder.path().to_str().unwrap()];
+    let arguments =
+        ["submit", "--url", &url, "--patient", PATIENT, "--json", folder.path().to_str().unwrap()];
     let (exit, told, _) = run(&arguments, "");
     assert_eq!(exit, 0, "{told}");
     let asked = ["query", "--url", &served.endpoint("iti18"), "--patient", PATIENT, "--json"];

@@ -88,9 +88,10 @@ struct Running {
 impl Bulk {
     /// Submits everything and tells what became of each file.
     pub async fn run(self, place: Place, output: Output) -> Outcome {
-        let table = self.table.clone().or_else(|| {
-            Some(self.folder.join("metadata.csv")).filter(|file| file.is_file())
-        });
+        let table = self
+            .table
+            .clone()
+            .or_else(|| Some(self.folder.join("metadata.csv")).filter(|file| file.is_file()));
         let folder = self.folder.clone();
         let journal = self.journal.clone();
         let left_out: Vec<PathBuf> = table.iter().chain(&journal).cloned().collect();
@@ -103,7 +104,8 @@ impl Bulk {
         let read = tokio::task::spawn_blocking(read).await;
         let read = read.map_err(|error| Stop::new(Exit::Unavailable, error.to_string()))?;
         let (files, rows, journal) = read.map_err(|problem| Stop::new(Exit::Usage, problem))?;
-        let strangers: Vec<_> = rows.keys().filter(|file| files.binary_search(file).is_err()).cloned().collect();
+        let strangers: Vec<_> =
+            rows.keys().filter(|file| files.binary_search(file).is_err()).cloned().collect();
 
         let parallel = self.parallel;
         let running = Arc::new(Running { bulk: self, place, rows, journal, away: AtomicBool::new(false) });
@@ -219,8 +221,10 @@ impl Running {
         let header = header.map(|cda| Facts::of_cda(cda, map, *zone, authority.as_deref()));
         let facts = row.or(beside).or(header.unwrap_or_default()).or(options.clone());
         let (size, sha1, content) = opened(&path).await.map_err(|stop| vec![stop.message])?;
-        let modified = tokio::fs::metadata(&path).await.and_then(|about| about.modified()).map_err(unreadable)?;
-        let modified = jiff::Timestamp::try_from(modified).map(|time| time.strftime("%Y%m%d%H%M%S").to_string());
+        let modified =
+            tokio::fs::metadata(&path).await.and_then(|about| about.modified()).map_err(unreadable)?;
+        let modified =
+            jiff::Timestamp::try_from(modified).map(|time| time.strftime("%Y%m%d%H%M%S").to_string());
 
         let mut problems = Vec::new();
         let patient = match facts.patient.as_deref().map(PatientId::parse) {
@@ -230,18 +234,22 @@ impl Running {
                 None
             }
             None => {
-                problems.push("nothing says whose document this is: give `patient` in the CSV or JSON, or --patient".into());
+                problems.push(
+                    "nothing says whose document this is: give `patient` in the CSV or JSON, or --patient"
+                        .into(),
+                );
                 None
             }
         };
-        let mut coded = |attribute: &str, said: &Option<String>, default: Code| match said.as_deref().map(code) {
-            Some(Ok(code)) => map.of(attribute, code),
-            Some(Err(problem)) => {
-                problems.push(format!("{attribute}: {problem}"));
-                default
-            }
-            None => map.of(attribute, default),
-        };
+        let mut coded =
+            |attribute: &str, said: &Option<String>, default: Code| match said.as_deref().map(code) {
+                Some(Ok(code)) => map.of(attribute, code),
+                Some(Err(problem)) => {
+                    problems.push(format!("{attribute}: {problem}"));
+                    default
+                }
+                None => map.of(attribute, default),
+            };
         let kind = coded("type", &facts.kind, defaults::kind());
         let class = coded("class", &facts.class.or(facts.kind), kind.clone());
         let format = coded("format", &facts.format, super::sufficient_format());
@@ -254,7 +262,8 @@ impl Running {
             ("service_stop", &facts.service_stop),
         ] {
             if let Some(time) = time.as_deref().filter(|time| !is_dtm(time, 4)) {
-                problems.push(format!("{name}: {time:?} is no DTM in UTC such as 20260131 or 20260131093000"));
+                problems
+                    .push(format!("{name}: {time:?} is no DTM in UTC such as 20260131 or 20260131093000"));
             }
         }
         let Some(patient) = patient.filter(|_| problems.is_empty()) else { return Err(problems) };
@@ -316,18 +325,26 @@ impl Told {
     fn problems(&self) -> Vec<(String, &'static str)> {
         match &self.fate {
             Fate::Accepted | Fate::There | Fate::Untried => Vec::new(),
-            Fate::Refused(errors) => {
-                errors.iter().map(|error| (format!("{}: {}", error.code, error.context), next_step(error))).collect()
-            }
+            Fate::Refused(errors) => errors
+                .iter()
+                .map(|error| (format!("{}: {}", error.code, error.context), next_step(error)))
+                .collect(),
             Fate::Unusable(problems) => problems.iter().map(|problem| (problem.clone(), "mend it")).collect(),
             Fate::Unanswered(why) => vec![(why.clone(), "start again; `sekisho doctor URL` tells why")],
         }
     }
 
     fn line(&self) -> String {
-        let problems: Vec<_> = self.problems().into_iter().map(|(problem, next)| format!("{problem}; {next}")).collect();
+        let problems: Vec<_> =
+            self.problems().into_iter().map(|(problem, next)| format!("{problem}; {next}")).collect();
         let plain = |text: &str| text.replace(char::is_control, " ");
-        format!("{}\t{}\t{}\t{}", self.outcome(), plain(&self.file), self.unique_id, plain(&problems.join(" | ")))
+        format!(
+            "{}\t{}\t{}\t{}",
+            self.outcome(),
+            plain(&self.file),
+            self.unique_id,
+            plain(&problems.join(" | "))
+        )
     }
 
     fn json(&self) -> Value {
@@ -452,7 +469,8 @@ fn walk(folder: &Path, left_out: &[PathBuf]) -> Result<Vec<String>, String> {
                 folders.push(path);
             } else if kind.is_file() && !is_beside(&path) {
                 let within = path.strip_prefix(folder).unwrap_or(&path);
-                let name = within.to_str().ok_or_else(|| format!("{}: the name is not UTF-8", path.display()))?;
+                let name =
+                    within.to_str().ok_or_else(|| format!("{}: the name is not UTF-8", path.display()))?;
                 files.push(name.to_owned());
             }
             if files.len() > limits::MAX_BULK_FILES {

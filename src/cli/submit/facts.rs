@@ -87,7 +87,10 @@ impl Facts {
         Self {
             patient: own.and_then(InstanceIdentifier::cx),
             source_patient: patients.first().and_then(InstanceIdentifier::cx),
-            unique_id: document.id().filter(|id| crate::ids::Oid::parse(&id.root).is_ok()).map(|id| id.unique_id()),
+            unique_id: document
+                .id()
+                .filter(|id| crate::ids::Oid::parse(&id.root).is_ok())
+                .map(|id| id.unique_id()),
             title: document.title(),
             mime_type: Some("text/xml".to_owned()),
             created: time(document.effective_time()),
@@ -121,7 +124,9 @@ pub fn read_table(file: &Path) -> Result<HashMap<String, Facts>, String> {
         .iter()
         .map(|name| name.trim_start_matches('\u{feff}').to_ascii_lowercase())
         .collect();
-    if let Some(unknown) = header.iter().find(|name| *name != "file" && !Facts::NAMES.contains(&name.as_str())) {
+    if let Some(unknown) =
+        header.iter().find(|name| *name != "file" && !Facts::NAMES.contains(&name.as_str()))
+    {
         let known = Facts::NAMES.join(", ");
         return Err(format!("{}: there is no column {unknown:?}; columns are file, {known}", file.display()));
     }

@@ -67,7 +67,9 @@ impl Journal {
             Some(begun) => begun,
             None => {
                 let begun = now_dtm();
-                append(&mut file, &Begun { begun: begun.clone() }).and_then(|()| file.sync_all()).map_err(problem)?;
+                append(&mut file, &Begun { begun: begun.clone() })
+                    .and_then(|()| file.sync_all())
+                    .map_err(problem)?;
                 begun
             }
         };

@@ -26,7 +26,10 @@ impl CodeMap {
         let mut map = BTreeMap::new();
         for (attribute, pairs) in tables {
             if !ATTRIBUTES.contains(&attribute.as_str()) {
-                return Err(format!("there is no attribute {attribute:?}; there are {}", ATTRIBUTES.join(", ")));
+                return Err(format!(
+                    "there is no attribute {attribute:?}; there are {}",
+                    ATTRIBUTES.join(", ")
+                ));
             }
             let pairs = pairs.into_iter().map(|(from, to)| match super::code(&to) {
                 Ok(code) => Ok((from, code)),
@@ -56,7 +59,8 @@ mod tests {
 
     #[test]
     fn codes_are_mapped_by_attribute() {
-        let map = CodeMap::parse("[class]\n\"1^1.2\" = \"A^甲^1.3\"\n[format]\n\"1.9\" = \"F^f^1.4\"").unwrap();
+        let map =
+            CodeMap::parse("[class]\n\"1^1.2\" = \"A^甲^1.3\"\n[format]\n\"1.9\" = \"F^f^1.4\"").unwrap();
         let code = Code::new("1", "1.2", "x");
         assert_eq!(map.of("class", code.clone()).display, "甲");
         assert_eq!(map.of("type", code.clone()), code);
