@@ -137,6 +137,7 @@ pub(super) fn check(
             check_association(new, association, references, &mut errors);
         }
     }
+    replaced_meanwhile(objects, &mut errors);
     Ok(errors)
 }
 
@@ -163,7 +164,12 @@ pub(super) fn used_unique_id(
 ) -> Result<(), StoreError> {
     if let Some(unique_id) = new.unique_id() {
         for stored in Stored::by_unique_id(connection, tenant, unique_id)? {
-            errors.extend(repeated_unique_id(new, unique_id, &stored));
+            for error in repeated_unique_id(new, unique_id, &stored) {
+                // The same document may be there many times, and differs from all of them alike.
+                if !errors.contains(&error) {
+                    errors.push(error);
+                }
+            }
         }
     }
     Ok(())
@@ -193,34 +199,36 @@ pub(super) fn unknown_patients(
 }
 
 /// What is wrong with a uniqueId that the registry has already.
-fn repeated_unique_id(new: &Prepared, unique_id: &str, stored: &Stored) -> Option<RegistryError> {
+fn repeated_unique_id(new: &Prepared, unique_id: &str, stored: &Stored) -> Vec<RegistryError> {
     let kind = kind_name(new.object.kind);
     let Some(entry) = DocumentEntry::of(&new.object) else {
         let problem = format!("the uniqueId {unique_id} of this {kind} is in use");
-        return Some(error(code::DUPLICATE_UNIQUE_ID_IN_REGISTRY, &UNIQUE_ID, new, &problem));
+        return vec![error(code::DUPLICATE_UNIQUE_ID_IN_REGISTRY, &UNIQUE_ID, new, &problem)];
     };
     if stored.kind != Kind::DocumentEntry {
         let problem =
             format!("the uniqueId {unique_id} of this {kind} is that of a {}", kind_name(stored.kind));
-        return Some(error(code::REGISTRY_METADATA_ERROR, &UNIQUE_ID, new, &problem));
+        return vec![error(code::REGISTRY_METADATA_ERROR, &UNIQUE_ID, new, &problem)];
     }
     if stored.on_demand != entry.is_on_demand() {
         let problem = format!("the uniqueId {unique_id} is both of a stable and of an on-demand entry");
-        return Some(error(code::REGISTRY_METADATA_ERROR, &SAME_DOCUMENT, new, &problem));
+        return vec![error(code::REGISTRY_METADATA_ERROR, &SAME_DOCUMENT, new, &problem)];
     }
     let same_hash = match (entry.hash(), &stored.hash) {
         (Some(new), Some(stored)) => new.eq_ignore_ascii_case(stored),
         (new, stored) => new.is_none() && stored.is_none(),
     };
-    if !same_hash {
-        let problem = format!("the document with the uniqueId {unique_id} has another hash in the registry");
-        return Some(error(code::NON_IDENTICAL_HASH, &SAME_DOCUMENT, new, &problem));
-    }
-    if entry.size() != stored.size {
-        let problem = format!("the document with the uniqueId {unique_id} has another size in the registry");
-        return Some(error(code::NON_IDENTICAL_SIZE, &SAME_DOCUMENT, new, &problem));
-    }
-    None
+    let differences = [
+        (same_hash, code::NON_IDENTICAL_HASH, "hash"),
+        (entry.size() == stored.size, code::NON_IDENTICAL_SIZE, "size"),
+    ];
+    let differing = differences.into_iter().filter(|(same, ..)| !same);
+    let told = differing.map(|(_, code, what)| {
+        let problem =
+            format!("the document with the uniqueId {unique_id} has another {what} in the registry");
+        error(code, &SAME_DOCUMENT, new, &problem)
+    });
+    told.collect()
 }
 
 fn check_association(
@@ -253,6 +261,25 @@ fn check_association(
     };
     if let Err((code, rule, problem)) = wrong {
         errors.push(error(code, rule, new, &problem));
+    }
+}
+
+/// What an entry of the submission replaces is deprecated by that, and no other entry of it may relate to it as well.
+fn replaced_meanwhile(objects: &[Prepared], errors: &mut Vec<RegistryError>) {
+    let relations = objects.iter().filter_map(|new| {
+        let association = new.object.association.as_ref()?;
+        let relation = Relation::parse(&association.association_type)?;
+        (relation != Relation::HasMember).then_some((new, association, relation))
+    });
+    let mut replaced = HashMap::new();
+    for (_, association, _) in relations.clone().filter(|(.., relation)| relation.replaces()) {
+        replaced.entry(association.target.as_str()).or_insert(association.source.as_str());
+    }
+    for (new, association, _) in relations {
+        if replaced.get(association.target.as_str()).is_some_and(|by| *by != association.source) {
+            let problem = "another entry of the submission replaces the target";
+            errors.push(error(code::REGISTRY_DEPRECATED_DOCUMENT, &DEPRECATED, new, problem));
+        }
     }
 }
 
