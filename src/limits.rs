@@ -270,6 +270,39 @@ pub const MAX_SETTLED_BYTES: u64 = 2 * MAX_STAGED_MEMORY as u64;
 pub const MAX_ERASURES_AT_ONCE: usize = 1_000;
 /// Large files without rows that are taken for what a crash left behind.
 pub const MAX_SETTLED_FILES: usize = 2 * MAX_CONCURRENT_REQUESTS;
+
+/// Bytes of a document that are sealed as one piece: part of the format of what is stored.
+pub const SEALED_CHUNK_BYTES: usize = 128 * 1024;
+/// Bytes of a part of an object; a document of up to this is put in one request. S3 wants at least 5 MiB, and takes 10,000.
+pub const OBJECT_PART_BYTES: u64 = 8 * 1024 * 1024;
+/// Parts of large documents that are in memory at once, over all submissions.
+pub const MAX_PARTS_IN_MEMORY: usize = 12;
+/// Parts of one document that are on their way at once.
+pub const MAX_PARTS_PER_DOCUMENT: usize = 3;
+/// Objects that are put or fetched at once for one message.
+pub const MAX_OBJECTS_AT_ONCE: usize = 8;
+/// How long an object store may take until its answer begins, with what is sent to it.
+pub const OBJECT_REQUEST_DEADLINE: Duration = Duration::from_secs(30);
+/// Retries of one request to an object store.
+pub const MAX_OBJECT_RETRIES: usize = 3;
+/// How long after the first attempt another one may begin.
+pub const OBJECT_RETRY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Pause before the first retry; it doubles.
+pub const OBJECT_RETRY_PAUSE: Duration = Duration::from_millis(100);
+/// How often an object store is asked whether it is there.
+pub const OBJECT_STORE_WATCH_PERIOD: Duration = Duration::from_secs(15);
+/// An object without a row that is older than this belongs to no submission any more: a request has ended long before, and
+/// clocks do not differ by so much.
+pub const ORPHAN_GRACE: Duration = Duration::from_secs(24 * 3600);
+/// Days back that orphans are looked for at the start and once a day.
+pub const ORPHAN_DAYS: i64 = 7;
+/// How often they are looked for.
+pub const ORPHAN_PERIOD: Duration = Duration::from_secs(24 * 3600);
+/// Bytes of the id of a tenant's key.
+pub const MAX_KEY_ID_BYTES: usize = 64;
+/// Parts in which a repository's usage is counted: enough that gateways seldom meet in one, few enough to be added up.
+pub const USAGE_PARTS: u32 = 16;
+
 /// Requests to one community that are under way at once; further ones wait within their deadline.
 pub const MAX_CONCURRENT_PER_PEER: usize = 64;
 /// Identities of one patient in one community that are asked for; beyond it the correlation is wrong.

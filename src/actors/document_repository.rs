@@ -373,6 +373,9 @@ fn answer(wanted: DocumentRequest, result: Option<Retrieved>) -> Result<Retrieve
         Some(Retrieved::Damaged) => {
             (code::REPOSITORY_ERROR, "the stored document is damaged and cannot be given out".to_owned())
         }
+        Some(Retrieved::Away) => {
+            (code::REPOSITORY_ERROR, "the store of the document does not answer; try again later".to_owned())
+        }
         None => not_here(&wanted),
     };
     let context = format!("document {:?}: {problem} (ITI TF-2: 3.43.5)", shown(&wanted.document));

@@ -16,6 +16,7 @@ pub mod peer;
 mod query;
 mod retention;
 mod retrieve;
+mod rotate_keys;
 mod serve;
 mod submit;
 mod verify_store;
@@ -58,6 +59,8 @@ enum Command {
     Retention(retention::RetentionReport),
     /// Bring the database up to date with this program
     Migrate(migrate::Migrate),
+    /// Wrap the keys of all encrypted documents with the current key
+    RotateKeys(rotate_keys::RotateKeys),
     /// Find out which side is wrong: DNS, TCP, TLS, certificates, SOAP or HL7 v2, clock
     Doctor(doctor::Doctor),
     /// Measure what this machine does, beside its own limits
@@ -127,6 +130,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::VerifyStore(command) => block_on(command.run()),
         Command::Retention(command) => block_on(command.run()),
         Command::Migrate(command) => block_on(command.run()),
+        Command::RotateKeys(command) => block_on(command.run()),
         Command::Doctor(command) => block_on(command.run()),
         Command::Bench(command) => block_on(command.run()),
     }

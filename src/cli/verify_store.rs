@@ -8,12 +8,12 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::assemble::load;
+use super::assemble::{MIGRATIONS, documents, load};
 use super::output::Output;
 use super::{Exit, Outcome, Stop};
-use crate::config::{Mode, Settings};
-use crate::registry::{self, RegisteredDocument, Registry, RegistrySettings, Tenant};
-use crate::repository::{self, Condition, Opening, Repository, StoredDocument};
+use crate::config::{OWN, Settings, TenantSettings};
+use crate::registry::{RegisteredDocument, Registry};
+use crate::repository::{Condition, Repository, StoredDocument};
 use crate::store::{Store, StoreError};
 
 /// Read every stored document and compare it with its checksums and metadata.
@@ -28,6 +28,9 @@ pub struct VerifyStore {
     /// One JSON object instead of text
     #[arg(long)]
     json: bool,
+    /// Remove bytes that no document refers to; objects only when they are older than a day
+    #[arg(long)]
+    settle: bool,
 }
 
 /// What becomes of what does not fit together.
@@ -47,7 +50,8 @@ impl VerifyStore {
             Ok((settings, _)) => settings,
             Err(problems) => return Err(Stop::new(Exit::Usage, problems.to_string())),
         };
-        blocking(move || Opened::open(&settings)?.verify(output)).await
+        let settling = if self.settle { Settling::Settle } else { Settling::Tell };
+        blocking(move || Opened::open(&settings)?.verify(output, settling)).await
     }
 }
 
@@ -56,15 +60,25 @@ pub async fn compare(settings: Settings, output: Output, settling: Settling) -> 
     blocking(move || Opened::open(&settings)?.compare(output, settling)).await
 }
 
-async fn blocking(work: impl FnOnce() -> Outcome + Send + 'static) -> Outcome {
+/// Runs what blocks on a thread that may.
+pub async fn blocking(work: impl FnOnce() -> Outcome + Send + 'static) -> Outcome {
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|error| Err(Stop::new(Exit::Unavailable, error.to_string())))
 }
 
-struct Opened {
+/// The store of a configuration, with the service stopped.
+pub struct Opened {
     store: Store,
+    /// Every tenant's registry and repository.
+    pub partitions: Vec<Partition>,
+}
+
+/// A tenant's registry and repository.
+pub struct Partition {
+    tenant: TenantSettings,
     registry: Registry,
-    repository: Repository,
+    /// Its documents.
+    pub repository: Repository,
 }
 
 /// Where documents and metadata differ. Documents by uniqueId, entries by entryUUID.
@@ -75,28 +89,75 @@ struct Differences {
     unlike: Vec<String>,
 }
 
+/// Everything that was found, over all tenants.
+#[derive(Default)]
+struct Findings {
+    documents: usize,
+    bytes: u64,
+    found: Vec<(&'static str, Vec<String>)>,
+}
+
 impl Opened {
-    fn open(settings: &Settings) -> Result<Self, Stop> {
-        let (Mode::Standalone(hosted) | Mode::Hosted(hosted)) = &settings.mode else {
+    /// Opens the store. Blocks.
+    pub fn open(settings: &Settings) -> Result<Self, Stop> {
+        let tenants = settings.all_tenants();
+        if tenants.is_empty() {
             return Err(Stop::new(Exit::Usage, "a bridge stores nothing"));
-        };
+        }
         let open = || -> Result<Self, StoreError> {
-            let migrations = [registry::MIGRATION, repository::MIGRATION];
-            let store = Store::open_in(&settings.store, &settings.data, &migrations)?;
-            let tenant = Tenant(settings.community.home.to_urn().into());
-            let opening = Opening::new(&settings.data, tenant.0.clone(), hosted.repository.clone());
-            let repository = Repository::open(store.clone(), opening)?;
-            let registry = Registry::new(store.clone(), tenant, RegistrySettings::default());
-            Ok(Self { store, registry, repository })
+            let store = Store::open_in(&settings.store, &settings.data, MIGRATIONS)?;
+            let documents = documents(settings)?;
+            let partition = |tenant: TenantSettings| {
+                let registry = tenant.registry(settings, &store);
+                let repository = tenant.repository(settings, &store, documents.clone())?;
+                Ok(Partition { tenant, registry, repository })
+            };
+            let partitions = tenants.into_iter().map(partition).collect::<Result<_, StoreError>>()?;
+            Ok(Self { store, partitions })
         };
         open().map_err(|error| unusable(&error))
     }
 
-    fn verify(self, output: Output) -> Outcome {
-        let documents = self.repository.list_blocking().map_err(|error| unusable(&error))?;
+    /// Closes it.
+    pub fn close(&self) {
+        self.store.close();
+    }
+
+    fn verify(self, output: Output, settling: Settling) -> Outcome {
+        let mut findings = Findings::default();
+        let mut settled = Vec::new();
+        for partition in &self.partitions {
+            let done = partition.verify(output, settling, &mut findings);
+            settled.extend(done.map_err(|error| unusable(&error))?);
+        }
+        self.close();
+        Ok(findings.told(output, settled))
+    }
+
+    fn compare(self, output: Output, settling: Settling) -> Outcome {
+        let mut findings = Findings::default();
+        let mut settled = Vec::new();
+        for partition in &self.partitions {
+            let done = partition.compare(settling, &mut findings);
+            settled.extend(done.map_err(|error| unusable(&error))?);
+        }
+        settled.dedup();
+        self.close();
+        Ok(findings.told(output, settled))
+    }
+}
+
+impl Partition {
+    /// Reads everything; gives what was settled.
+    fn verify(
+        &self,
+        output: Output,
+        settling: Settling,
+        findings: &mut Findings,
+    ) -> Result<Option<&'static str>, StoreError> {
+        let documents = self.repository.list_blocking()?;
         let differences = self.differences(&documents)?;
-        let total = documents.iter().map(|document| document.size).sum();
-        let progress = output.progress(Some(total));
+        let progress = output.progress(Some(findings.count(&documents)));
         let (mut missing, mut damaged) = (Vec::new(), Vec::new());
         let verified = self.repository.verify_blocking(|document, condition| {
             match condition {
@@ -107,42 +168,54 @@ impl Opened {
             progress.inc(document.size);
         });
         progress.finish_and_clear();
-        verified.map_err(|error| unusable(&error))?;
-        self.store.close();
-        let mut findings =
-            vec![("documents whose bytes are missing", missing), ("documents that are damaged", damaged)];
-        findings.extend(differences.findings());
-        Ok(told(output, documents.len(), total, findings, Vec::new()))
+        verified?;
+        let strays = self.repository.strays_blocking()?;
+        let places = strays.iter().map(|stray| stray.place()).collect();
+        findings.add(self, "documents whose bytes are missing", missing);
+        findings.add(self, "documents that are damaged", damaged);
+        findings.add(self, "bytes that no document refers to", places);
+        findings.add(self, "alarms at opening", self.repository.settled().alarms.clone());
+        differences.findings().into_iter().for_each(|(what, ids)| findings.add(self, what, ids));
+        if settling == Settling::Tell || strays.is_empty() {
+            return Ok(None);
+        }
+        self.repository.erase_strays_blocking(strays)?;
+        Ok(Some("bytes that no document refers to were removed"))
     }
 
-    fn compare(self, output: Output, settling: Settling) -> Outcome {
-        let documents = self.repository.list_blocking().map_err(|error| unusable(&error))?;
+    /// Compares documents and metadata; gives what was settled.
+    fn compare(&self, settling: Settling, findings: &mut Findings) -> Result<Vec<&'static str>, StoreError> {
+        let documents = self.repository.list_blocking()?;
         let differences = self.differences(&documents)?;
+        findings.count(&documents);
         let mut settled = Vec::new();
         if settling == Settling::Settle {
             let orphans = differences.without_metadata.clone();
-            let deprecated = self.registry.deprecate_blocking(differences.without_document.clone());
-            deprecated.map_err(|error| unusable(&error))?;
+            self.registry.deprecate_blocking(differences.without_document.clone())?;
             let also = self.registry.forget_submissions(orphans.clone());
             let runtime = tokio::runtime::Handle::current();
-            let removed = runtime.block_on(self.repository.remove(orphans, also));
-            removed.map_err(|error| unusable(&error))?;
+            runtime.block_on(self.repository.remove(orphans, also))?;
             settled = vec!["entries deprecated", "documents removed"];
         }
-        self.store.close();
-        let total = documents.iter().map(|document| document.size).sum();
-        Ok(told(output, documents.len(), total, differences.findings(), settled))
+        differences.findings().into_iter().for_each(|(what, ids)| findings.add(self, what, ids));
+        Ok(settled)
     }
 
-    fn differences(&self, documents: &[StoredDocument]) -> Result<Differences, Stop> {
+    /// How a finding is called: the tenant's name leads, but for our own.
+    fn named(&self, id: String) -> String {
+        match self.tenant.name.as_str() {
+            OWN => id,
+            name => format!("{name}: {id}"),
+        }
+    }
+
+    fn differences(&self, documents: &[StoredDocument]) -> Result<Differences, StoreError> {
         let mut unseen: HashMap<&str, &StoredDocument> =
             documents.iter().map(|document| (&*document.unique_id, document)).collect();
         let stored = unseen.clone();
         let mut differences = Differences::default();
         let entries = self.registry.documents_blocking(self.repository.id().to_string());
-        for RegisteredDocument { id, unique_id, hash, size, approved } in
-            entries.map_err(|error| unusable(&error))?
-        {
+        for RegisteredDocument { id, unique_id, hash, size, approved } in entries? {
             unseen.remove(&*unique_id);
             match stored.get(&*unique_id) {
                 None if approved => differences.without_document.push(id),
@@ -169,31 +242,48 @@ impl Differences {
     }
 }
 
-/// Tells what was found, and what that means for the caller's script.
-fn told(
-    output: Output,
-    documents: usize,
-    bytes: u64,
-    findings: Vec<(&'static str, Vec<String>)>,
-    settled: Vec<&'static str>,
-) -> Exit {
-    let found: usize = findings.iter().map(|(_, ids)| ids.len()).sum();
-    output.line(&format!("{documents} documents, {}", super::output::bytes(bytes)));
-    for (what, ids) in findings.iter().filter(|(_, ids)| !ids.is_empty()) {
-        output.line(&format!("{}: {what}", ids.len()));
-        ids.iter().for_each(|id| output.line(&format!("    {id}")));
+impl Findings {
+    /// Counts documents; gives their bytes.
+    fn count(&mut self, documents: &[StoredDocument]) -> u64 {
+        let bytes = documents.iter().map(|document| document.size).sum();
+        self.documents += documents.len();
+        self.bytes += bytes;
+        bytes
     }
-    match (found, settled.is_empty()) {
-        (0, _) => output.line("Everything is in order."),
-        (_, false) => output.line(&format!("Settled: {}.", settled.join(", "))),
-        (_, true) => {}
+
+    /// Adds what was found at a tenant's.
+    fn add(&mut self, partition: &Partition, what: &'static str, ids: Vec<String>) {
+        let ids = ids.into_iter().map(|id| partition.named(id));
+        match self.found.iter_mut().find(|(known, _)| *known == what) {
+            Some((_, found)) => found.extend(ids),
+            None => self.found.push((what, ids.collect())),
+        }
     }
-    let findings: serde_json::Map<_, _> =
-        findings.into_iter().map(|(what, ids)| (what.to_owned(), json!(ids))).collect();
-    output.json(&json!({ "documents": documents, "bytes": bytes, "findings": findings, "settled": settled }));
-    if found == 0 || !settled.is_empty() { Exit::Done } else { Exit::No }
+
+    /// Tells what was found, and what that means for the caller's script.
+    fn told(self, output: Output, settled: Vec<&'static str>) -> Exit {
+        let Self { documents, bytes, found } = self;
+        let count: usize = found.iter().map(|(_, ids)| ids.len()).sum();
+        output.line(&format!("{documents} documents, {}", super::output::bytes(bytes)));
+        for (what, ids) in found.iter().filter(|(_, ids)| !ids.is_empty()) {
+            output.line(&format!("{}: {what}", ids.len()));
+            ids.iter().for_each(|id| output.line(&format!("    {id}")));
+        }
+        match (count, settled.is_empty()) {
+            (0, _) => output.line("Everything is in order."),
+            (_, false) => output.line(&format!("Settled: {}.", settled.join(", "))),
+            (_, true) => {}
+        }
+        let findings: serde_json::Map<_, _> =
+            found.into_iter().map(|(what, ids)| (what.to_owned(), json!(ids))).collect();
+        output.json(
+            &json!({ "documents": documents, "bytes": bytes, "findings": findings, "settled": settled }),
+        );
+        if count == 0 || !settled.is_empty() { Exit::Done } else { Exit::No }
+    }
 }
 
-fn unusable(error: &StoreError) -> Stop {
+/// Why a store could not be used.
+pub fn unusable(error: &StoreError) -> Stop {
     Stop::new(Exit::Unavailable, format!("the store cannot be read (is the service stopped?): {error}"))
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::content::{self, Content};
+use super::documents;
 use super::section::Section;
 use crate::actors::document_repository::OnDemand;
 use crate::actors::permits::{Callers, Permits};
@@ -12,6 +13,7 @@ use crate::limits;
 use crate::metadata::Code;
 use crate::metadata::validate::{self, CodeLists};
 use crate::registry::UnknownPatient;
+use crate::repository::Keys;
 
 /// `[hosted]` or `[standalone]`
 #[derive(Debug, Clone)]
@@ -34,6 +36,8 @@ pub struct Hosted {
     pub content: Content,
     /// What becomes of what has been kept for long enough.
     pub retention: Vec<RetentionRule>,
+    /// What its documents are encrypted with; None leaves them as they come.
+    pub keys: Option<Keys>,
 }
 
 impl Hosted {
@@ -86,6 +90,7 @@ pub(super) fn holding(section: &Section<'_>, permits: Permits) -> Option<Hosted>
         None => permits,
     };
     let content = section.section("content").map(content::read).unwrap_or_default();
+    let keys = documents::keys(section);
     Some(Hosted {
         repository: repository?,
         patients,
@@ -96,6 +101,7 @@ pub(super) fn holding(section: &Section<'_>, permits: Permits) -> Option<Hosted>
         permits,
         content,
         retention: retention(section),
+        keys,
     })
 }
 

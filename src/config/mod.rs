@@ -6,6 +6,7 @@
 mod asynchronous;
 mod content;
 mod document;
+mod documents;
 mod hosted;
 mod identity;
 mod listen;

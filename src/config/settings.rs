@@ -8,6 +8,7 @@ use hyper::Uri;
 
 use super::asynchronous::{self, Asynchronous};
 use super::document::Node;
+use super::documents;
 use super::hosted::{Hosted, Patients, hosted};
 use super::identity::{self, Identity};
 use super::listen::{self, Listen};
@@ -19,6 +20,7 @@ use crate::demographics::Domains;
 use crate::ids::{HomeCommunityId, Oid, PatientId};
 use crate::limits::{self, Limits};
 use crate::metadata::validate;
+use crate::repository::S3Settings;
 use crate::store::Backend;
 
 /// A whole configuration.
@@ -32,6 +34,8 @@ pub struct Settings {
     pub data: PathBuf,
     /// The database.
     pub store: Backend,
+    /// The object store that documents are kept in; None keeps them in files.
+    pub s3: Option<S3Settings>,
     /// What stands behind the gateway.
     pub mode: Mode,
     /// Whose registries and repositories are here besides.
@@ -147,6 +151,7 @@ pub fn read(report: &Report<'_>) -> Option<Settings> {
         top.required_section("listen", "a table with soap, http, mllps, mllp and operator").map(listen::read);
     let data = data(&top);
     let store = store::read(&top);
+    let s3 = documents::read(&top);
     let mode = mode(&top);
     let identity = identity::read(&top);
     let domains = Domains::new(identity.as_ref().map(|room| room.domains.clone()).unwrap_or_default());
@@ -183,6 +188,7 @@ pub fn read(report: &Report<'_>) -> Option<Settings> {
         listen,
         data,
         store,
+        s3,
         mode,
         tenants,
         federation,

@@ -8,7 +8,7 @@ use crate::demographics::DomainKind;
 use crate::metadata::validate::Level;
 use crate::wire::hl7v2::Charset;
 
-const STANDALONE: &str = r#"
+pub(super) const STANDALONE: &str = r#"
 [community]
 home = "urn:oid:1.2.3"
 name = "試験"
@@ -19,16 +19,16 @@ repository = "1.2.3.4"
 patients = "any"
 "#;
 
-struct Folder(PathBuf);
+pub(super) struct Folder(pub(super) PathBuf);
 
 impl Folder {
-    fn with(text: &str) -> Self {
+    pub(super) fn with(text: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("sekisho-config-{}", uuid::Uuid::new_v4()));
         std::fs::create_dir(&folder).unwrap();
         std::fs::write(folder.join("sekisho.toml"), text).unwrap();
         Self(folder)
     }
-    fn load(&self, overrides: &[&str]) -> Result<(Settings, Problems), Problems> {
+    pub(super) fn load(&self, overrides: &[&str]) -> Result<(Settings, Problems), Problems> {
         let overrides: Vec<_> = overrides.iter().map(|text| (*text).to_owned()).collect();
         load(&self.0.join("sekisho.toml"), &overrides)
     }

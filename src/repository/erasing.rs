@@ -3,7 +3,7 @@
 //! So no row ever refers to bytes that are gone, and a crash in between leaves a note, which is taken up when the repository
 //! is opened, or with the next removal.
 //!
-//! A large document's file is deleted. Of a small one's record the bytes are punched out of the segment: its blocks go back
+//! A large document's file is deleted, and so is an object. Of a small one's record the bytes are punched out of the segment: its blocks go back
 //! to the file system, and what shares a block with a neighbour reads as zeros. The segment keeps its length and the
 //! record's header, so that a walk still finds the next one.
 
@@ -16,25 +16,42 @@ use rustix::fs::{FallocateFlags, fallocate};
 
 use super::files::LargeFiles;
 use super::index::{Erasure, Index, Place};
+use super::objects::Objects;
 use super::record::HEADER_BYTES;
 use super::segments::Segments;
 use crate::limits;
 use crate::store::{Store, StoreError};
 
+/// Where bytes are erased.
+#[derive(Clone, Copy)]
+pub(super) struct Places<'a> {
+    pub(super) segments: &'a Path,
+    pub(super) files: &'a LargeFiles,
+    pub(super) objects: Option<&'a Objects>,
+}
+
 /// Erases what was noted. What cannot be erased stays noted and is logged. Blocks.
-pub(super) fn erase_all(
-    store: &Store,
-    index: &Index,
-    segments: &Path,
-    files: &LargeFiles,
-) -> Result<(), StoreError> {
+pub(super) fn erase_all(store: &Store, index: &Index, places: Places<'_>) -> Result<(), StoreError> {
     loop {
         let found = {
             let index = index.clone();
             store.read_blocking(move |connection| index.erasures(connection, limits::MAX_ERASURES_AT_ONCE))?
         };
         let due = found.len();
-        let done: Vec<_> = found.into_iter().filter(|erasure| erased(erasure, segments, files)).collect();
+        let mut away = false;
+        let mut done = Vec::new();
+        for erasure in found {
+            let object = matches!(erasure.place, Place::Object(_));
+            // A store that is away is asked once, not a thousand times.
+            if object && away {
+                continue;
+            }
+            if erased(&erasure, places) {
+                done.push(erasure);
+            } else {
+                away |= object;
+            }
+        }
         let all = done.len() == due;
         if !done.is_empty() {
             let index = index.clone();
@@ -48,8 +65,8 @@ pub(super) fn erase_all(
     }
 }
 
-fn erased(erasure: &Erasure, segments: &Path, files: &LargeFiles) -> bool {
-    match erase(erasure, segments, files) {
+fn erased(erasure: &Erasure, places: Places<'_>) -> bool {
+    match erase(erasure, places) {
         Ok(()) => true,
         // Gone already: a crash came between erasing and noting it.
         Err(error) if error.kind() == io::ErrorKind::NotFound => true,
@@ -61,13 +78,17 @@ fn erased(erasure: &Erasure, segments: &Path, files: &LargeFiles) -> bool {
     }
 }
 
-fn erase(erasure: &Erasure, segments: &Path, files: &LargeFiles) -> io::Result<()> {
+fn erase(erasure: &Erasure, places: Places<'_>) -> io::Result<()> {
     let position = match &erasure.place {
-        Place::File(name) => return fs::remove_file(files.path(name)),
+        Place::File(name) => return fs::remove_file(places.files.path(name)),
+        Place::Object(key) => {
+            let objects = places.objects.ok_or_else(super::no_object_store)?;
+            return objects.runtime().block_on(objects.delete(key));
+        }
         Place::Segment(_) if erasure.size == 0 => return Ok(()),
         Place::Segment(position) => position,
     };
-    let file = OpenOptions::new().write(true).open(Segments::path(segments, position.segment))?;
+    let file = OpenOptions::new().write(true).open(Segments::path(places.segments, position.segment))?;
     let offset = position.offset + HEADER_BYTES;
     let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
     match fallocate(&file, hole, offset, erasure.size) {

@@ -86,10 +86,19 @@ impl LargeFiles {
 }
 
 impl Unkept {
-    /// Keeps the file; returns its name.
-    pub(super) fn keep(mut self) -> String {
+    /// Opens it for reading.
+    pub(super) fn read(&self) -> io::Result<File> {
+        self.path.as_ref().map_or_else(|| Err(io::ErrorKind::NotFound.into()), File::open)
+    }
+
+    /// Its name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Keeps the file.
+    pub(super) fn keep(mut self) {
         self.path = None;
-        std::mem::take(&mut self.name)
     }
 }
 

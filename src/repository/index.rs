@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use openssl::sha::Sha256;
+use uuid::Uuid;
 
 use super::StoredDocument;
+use super::sealing::{Wrapped, sealed_size};
 use crate::ids::Oid;
+use crate::limits;
 use crate::store::sql::{self, OptionalExtension, params};
 use crate::store::{Connection, Migration, Step, StoreError};
 
@@ -52,6 +55,33 @@ pub(super) const MIGRATION: Migration = Migration {
         ) STRICT, WITHOUT ROWID;
     ",
         ),
+        Step::Both(
+        "
+        -- Where documents are encrypted: which of the tenant's keys wraps the document's own, and that one, wrapped. From
+        -- here on `file` may also be the key of an object, which has a slash in it.
+        ALTER TABLE repository_document ADD COLUMN key_id TEXT;
+        ALTER TABLE repository_document ADD COLUMN data_key TEXT;
+        -- Keys that rows may be wrapped with, and by what each is known again.
+        CREATE TABLE repository_key (
+            tenant TEXT NOT NULL,
+            repository TEXT NOT NULL,
+            key_id TEXT NOT NULL,
+            proof TEXT NOT NULL,
+            PRIMARY KEY (tenant, repository, key_id)
+        ) STRICT, WITHOUT ROWID;
+        -- What is stored, in several parts, so that gateways do not wait for one another: their sum counts.
+        CREATE TABLE repository_usage (
+            tenant TEXT NOT NULL,
+            repository TEXT NOT NULL,
+            part INTEGER NOT NULL,
+            documents INTEGER NOT NULL,
+            bytes INTEGER NOT NULL,
+            PRIMARY KEY (tenant, repository, part)
+        ) STRICT, WITHOUT ROWID;
+        INSERT INTO repository_usage (tenant, repository, part, documents, bytes)
+        SELECT tenant, repository, 0, count(*), sum(size) FROM repository_document GROUP BY tenant, repository;
+    ",
+        ),
     ],
 };
 
@@ -62,6 +92,22 @@ pub(super) enum Place {
     Segment(Position),
     /// In a file of its own.
     File(String),
+    /// In an object of its own, whose key this is.
+    Object(String),
+}
+
+impl Place {
+    /// Files have no slash in their names, objects do in their keys.
+    fn named(name: String) -> Self {
+        if name.contains('/') { Self::Object(name) } else { Self::File(name) }
+    }
+
+    fn name(&self) -> Option<&str> {
+        match self {
+            Self::Segment(_) => None,
+            Self::File(name) | Self::Object(name) => Some(name),
+        }
+    }
 }
 
 /// A place in the segments.
@@ -78,8 +124,18 @@ pub(super) struct Position {
 pub(super) struct Row {
     pub(super) document: StoredDocument,
     pub(super) place: Place,
-    /// CRC-32 of the bytes.
+    /// CRC-32 of the bytes as they are stored.
     pub(super) crc: u32,
+    /// What they are sealed with.
+    pub(super) wrapped: Option<Wrapped>,
+}
+
+impl Row {
+    /// How many bytes are stored.
+    pub(super) fn stored_size(&self) -> u64 {
+        let size = self.document.size;
+        if self.wrapped.is_some() { sealed_size(size) } else { size }
+    }
 }
 
 /// Bytes of a document that was removed.
@@ -93,7 +149,7 @@ impl Erasure {
     fn key(&self) -> (u32, i64, &str) {
         match &self.place {
             Place::Segment(position) => (position.segment, position.offset as i64, ""),
-            Place::File(file) => (0, 0, file),
+            Place::File(name) | Place::Object(name) => (0, 0, name),
         }
     }
 }
@@ -101,13 +157,16 @@ impl Erasure {
 /// The rows of one repository of one tenant.
 #[derive(Clone)]
 pub(super) struct Index {
-    tenant: Arc<str>,
-    repository: Arc<str>,
+    pub(super) tenant: Arc<str>,
+    pub(super) repository: Arc<str>,
+    /// Which part of the usage this process counts in.
+    pub(super) part: u32,
 }
 
 impl Index {
     pub(super) fn new(tenant: Arc<str>, repository: &Oid) -> Self {
-        Self { tenant, repository: repository.as_str().into() }
+        let part = Uuid::new_v4().as_fields().0 % limits::USAGE_PARTS;
+        Self { tenant, repository: repository.as_str().into(), part }
     }
 
     /// What a segment's record says about whose document it holds: enough to tell records apart, too little to tell whose
@@ -125,12 +184,12 @@ impl Index {
 
     pub(super) fn find(&self, connection: &Connection, unique_id: &str) -> Result<Option<Row>, StoreError> {
         let mut statement = connection.prepare_cached(
-            "SELECT mime_type, size, sha1, crc, segment, position, file FROM repository_document
+            "SELECT mime_type, size, sha1, crc, segment, position, file, key_id, data_key FROM repository_document
              WHERE tenant = ?1 AND repository = ?2 AND unique_id = ?3",
         )?;
         let row = statement.query_row(params![self.tenant, self.repository, unique_id], |row| {
             let place = match row.get(6)? {
-                Some(file) => Place::File(file),
+                Some(name) => Place::named(name),
                 None => Place::Segment(Position { segment: row.get(4)?, offset: bytes(row, 5)? }),
             };
             let document = StoredDocument {
@@ -139,7 +198,11 @@ impl Index {
                 size: bytes(row, 1)?,
                 sha1: row.get(2)?,
             };
-            Ok(Row { document, place, crc: row.get(3)? })
+            let wrapped = match (row.get(7)?, row.get(8)?) {
+                (Some(key_id), Some(data_key)) => Some(Wrapped { key_id, data_key }),
+                _ => None,
+            };
+            Ok(Row { document, place, crc: row.get(3)?, wrapped })
         });
         Ok(row.optional()?)
     }
@@ -166,15 +229,15 @@ impl Index {
     }
 
     pub(super) fn insert(&self, connection: &Connection, row: &Row) -> Result<(), StoreError> {
-        let (position, file) = match &row.place {
-            Place::Segment(position) => (Some(position), None),
-            Place::File(file) => (None, Some(file)),
+        let position = match &row.place {
+            Place::Segment(position) => Some(position),
+            _ => None,
         };
         connection
             .prepare_cached(
                 "INSERT INTO repository_document (tenant, repository, unique_id, mime_type, size, sha1, crc, segment,
-                     position, file)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                     position, file, key_id, data_key)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             )?
             .execute(params![
                 self.tenant,
@@ -186,28 +249,38 @@ impl Index {
                 row.crc,
                 position.map(|p| p.segment),
                 position.map(|p| p.offset as i64),
-                file,
+                row.place.name(),
+                row.wrapped.as_ref().map(|wrapped| &wrapped.key_id),
+                row.wrapped.as_ref().map(|wrapped| &wrapped.data_key),
             ])?;
         Ok(())
     }
 
-    /// Takes a document's row away, and notes that its bytes are to follow; whether there was one.
-    pub(super) fn remove(&self, connection: &Connection, unique_id: &str) -> Result<bool, StoreError> {
-        let Some(row) = self.find(connection, unique_id)? else { return Ok(false) };
+    /// Takes a document's row away, and notes that its bytes are to follow; how large it was, if there was one.
+    pub(super) fn remove(&self, connection: &Connection, unique_id: &str) -> Result<Option<u64>, StoreError> {
+        let Some(row) = self.find(connection, unique_id)? else { return Ok(None) };
         connection
             .prepare_cached(
                 "DELETE FROM repository_document WHERE tenant = ?1 AND repository = ?2 AND unique_id = ?3",
             )?
             .execute(params![self.tenant, self.repository, unique_id])?;
-        let erasure = Erasure { place: row.place, size: row.document.size };
+        let erasure = Erasure { size: row.stored_size(), place: row.place };
+        let size = row.document.size;
+        self.note_erasure(connection, &erasure)?;
+        Ok(Some(size))
+    }
+
+    /// Notes bytes that are to be erased.
+    pub(super) fn note_erasure(&self, connection: &Connection, erasure: &Erasure) -> Result<(), StoreError> {
         let (segment, position, file) = erasure.key();
         connection
             .prepare_cached(
                 "INSERT INTO repository_erasure (tenant, repository, segment, position, file, size)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT (tenant, repository, segment, position, file) DO NOTHING",
             )?
             .execute(params![self.tenant, self.repository, segment, position, file, erasure.size as i64])?;
-        Ok(true)
+        Ok(())
     }
 
     /// Bytes that are to be erased: at most `most` documents.
@@ -218,7 +291,7 @@ impl Index {
         )?;
         let found = find.query_map(params![self.tenant, self.repository, most as i64], |row| {
             let place = match row.get(0)? {
-                0 => Place::File(row.get(2)?),
+                0 => Place::named(row.get(2)?),
                 segment => Place::Segment(Position { segment, offset: bytes(row, 1)? }),
             };
             Ok(Erasure { place, size: bytes(row, 3)? })
@@ -260,7 +333,7 @@ impl Index {
         Ok(end.optional()?)
     }
 
-    /// Whether a document refers to that file.
+    /// Whether a document refers to that file or object.
     pub(super) fn has_file(&self, connection: &Connection, file: &str) -> Result<bool, StoreError> {
         let mut statement = connection.prepare_cached(
             "SELECT 1 FROM repository_document WHERE tenant = ?1 AND repository = ?2 AND file = ?3",

@@ -6,45 +6,69 @@
 //! | `segments/NNNNNNNN.seg` | documents up to [`limits::SMALL_DOCUMENT_BYTES`], one behind the other ([`segments`]) |
 //! | `large/xx/uuid` | larger ones, a file each ([`files`]) |
 //! | `incoming/uuid` | larger ones that are still arriving |
-//! | tables of the store | which document is where ([`index`]) |
+//! | an S3-compatible store | documents of any size, an object each, if so configured ([`objects`]) |
+//! | tables of the store | which document is where ([`index`]), how much is stored ([`ledger`]) |
 //!
 //! The rule that everything here keeps: **a document's bytes are durable before its row is**. Small documents wait in
 //! memory, are appended in the store's writer once their submission is accepted, and are written and synced by a hook
-//! before the group commits: one sync for all who wait. Large ones are written and synced while they arrive. So whatever a crash
-//! leaves behind is bytes without a row, which [`Repository::open`] settles. Removal turns the order round ([`erasing`]).
+//! before the group commits: one sync for all who wait. Large ones are written and synced while they arrive. Objects are
+//! put once their submission was found to be in order, before its transaction begins. So whatever a crash leaves behind is
+//! bytes without a row, which is settled ([`settling`], [`orphans`]). Removal turns the order round ([`erasing`]).
 //!
-//! No file is named after an identifier that came from outside.
+//! Where a tenant has keys, everything is sealed before it leaves memory ([`sealing`]). New documents go where the
+//! configuration says; old ones are read from where they were put, and as they were.
+//!
+//! No file and no object is named after an identifier that came from outside.
 
 mod erasing;
 mod files;
 mod index;
+mod ledger;
+mod objects;
+mod orphans;
 mod reading;
 mod recent;
 mod record;
+mod rotating;
+mod s3;
+mod sealing;
 mod segments;
 mod settling;
 mod staging;
+mod unpacking;
 mod verifying;
 mod weighing;
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::ids::Oid;
 use crate::limits;
 use crate::store::{Connection, Migration, Store, StoreError};
 use crate::wire::stream::Content;
 
+use erasing::Places;
 use files::LargeFiles;
-use index::{Index, Place, Row};
+use index::{Index, Place, Position, Row};
+use ledger::Change;
+use objects::Objects;
+use reading::Found;
 use recent::Recent;
+use sealing::Seals;
 use segments::Segments;
-use staging::{Held, MemoryBudget};
+use staging::{Dock, Held, MemoryBudget, Whole};
 
+pub use ledger::Usage;
+pub use objects::Bucket;
+pub use rotating::Rotated;
+pub use s3::S3Settings;
+pub use sealing::Keys;
 pub use settling::Settled;
 pub use staging::{StageError, Staged, Staging};
-pub use verifying::Condition;
+pub use verifying::{Condition, Stray};
 pub use weighing::Weighing;
 
 /// The repository's tables.
@@ -70,8 +94,10 @@ pub enum Retrieved {
     Found(StoredDocument, Content),
     /// There is none under that uniqueId.
     Unknown,
-    /// What is on the disk is not what was stored: never given out.
+    /// What is there is not what was stored: never given out.
     Damaged,
+    /// The object store that has it does not answer.
+    Away,
 }
 
 /// A document to be made retrievable.
@@ -88,18 +114,41 @@ pub struct Submitted {
 /// What runs in a submission's transaction.
 pub type CommitJob = Box<dyn FnOnce(&Connection) -> Result<(), StoreError> + Send>;
 
+/// Where new documents are kept.
+#[derive(Debug, Clone, Default)]
+pub enum Documents {
+    /// In the repository's own folder: for one process.
+    #[default]
+    Files,
+    /// In a bucket, which several gateways may share.
+    Objects(Bucket),
+}
+
 /// What a repository is opened with.
 #[derive(Debug, Clone)]
 pub struct Opening {
     directory: PathBuf,
     tenant: Arc<str>,
     id: Oid,
+    documents: Documents,
+    keys: Option<Keys>,
 }
 
 impl Opening {
     /// The repository `id` of a tenant, with its files under `directory`, which is its alone.
     pub fn new(directory: impl Into<PathBuf>, tenant: Arc<str>, id: Oid) -> Self {
-        Self { directory: directory.into(), tenant, id }
+        let (documents, keys) = (Documents::Files, None);
+        Self { directory: directory.into(), tenant, id, documents, keys }
+    }
+
+    /// The same with new documents kept there.
+    pub fn with_documents(self, documents: Documents) -> Self {
+        Self { documents, ..self }
+    }
+
+    /// The same with documents encrypted with the tenant's keys.
+    pub fn with_keys(self, keys: Option<Keys>) -> Self {
+        Self { keys, ..self }
     }
 }
 
@@ -116,33 +165,50 @@ pub struct Repository {
 struct Rooms {
     index: Index,
     segments: Arc<Segments>,
-    files: LargeFiles,
-    memory: Arc<MemoryBudget>,
+    /// Where new documents go; None: into segments and files.
+    objects: Option<Objects>,
+    dock: Dock,
     recent: Recent,
+    /// What was found when it was opened.
+    settled: Settled,
 }
 
 impl Repository {
     /// Opens a tenant's repository; settles what a crash left behind, and hooks its sync into the store's commits. Blocks:
     /// for start-up.
     pub fn open(store: Store, opening: Opening) -> Result<Self, StoreError> {
-        let Opening { directory, tenant, id } = opening;
+        let Opening { directory, tenant, id, documents, keys } = opening;
         let directory = directory.as_path();
-        let index = Index::new(tenant, &id);
+        let index = Index::new(tenant.clone(), &id);
+        rotating::check_keys(&store, &index, keys.as_ref())?;
         let files = LargeFiles::open(directory)?;
         let folder: Arc<Path> = directory.join("segments").into();
-        erasing::erase_all(&store, &index, &folder, &files)?;
-        let (segments, settled) = settling::settle(directory, &store, &index, &files)?;
+        let (objects, whole) = match documents {
+            Documents::Files => (None, Whole::Kept),
+            Documents::Objects(bucket) => (Some(Objects::new(bucket, &tenant, &id)), Whole::PassedOn),
+        };
+        let (segments, settled) = if objects.is_some() {
+            // What was in files before is read from there; it may be another gateway's that had it.
+            let nowhere = Position { segment: 1, offset: 0 };
+            (Segments::new(folder.to_path_buf(), nowhere), settling::settle_incoming(&files)?)
+        } else {
+            let places = Places { segments: &folder, files: &files, objects: None };
+            erasing::erase_all(&store, &index, places)?;
+            settling::settle(directory, &store, &index, &files)?
+        };
         settled.report(directory);
         let segments = Arc::new(segments);
-        let hooked = segments.clone();
-        store.before_commit(Arc::new(move || hooked.sync()));
+        if objects.is_none() {
+            let hooked = segments.clone();
+            store.before_commit(Arc::new(move || hooked.sync()));
+        }
         let memory = Arc::new(MemoryBudget::new(limits::MAX_STAGED_MEMORY));
-        Ok(Self {
-            rooms: Arc::new(Rooms { index, segments, files, memory, recent: Recent::default() }),
-            store,
-            id,
-            segments: folder,
-        })
+        let seals = Seals::new(keys, &tenant, id.as_str());
+        let dock = Dock { files, whole, memory, seals };
+        let rooms = Rooms { index, segments, objects, dock, recent: Recent::default(), settled };
+        let repository = Self { rooms: Arc::new(rooms), store, id, segments: folder };
+        orphans::look_after(&repository);
+        Ok(repository)
     }
 
     /// repositoryUniqueId.
@@ -152,7 +218,7 @@ impl Repository {
 
     /// Begins to take a document of at most `limit` bytes.
     pub fn receive(&self, limit: u64) -> Staging {
-        Staging::new(self.rooms.files.clone(), self.rooms.memory.clone(), limit)
+        Staging::new(self.rooms.dock.clone(), limit)
     }
 
     /// Takes a document from a stream, hashing on the way; at most `limit` bytes.
@@ -179,6 +245,7 @@ impl Repository {
     /// that is stored with others fails the job, which leaves nothing behind (ask [`Repository::find`] which it was).
     pub async fn commit(&self, documents: Vec<Submitted>) -> Result<CommitJob, StoreError> {
         let rooms = self.rooms.clone();
+        let documents = rooms.put(documents).await?;
         Ok(Box::new(move |connection| {
             let before = rooms.segments.mark();
             let stored = rooms.store(connection, documents);
@@ -189,6 +256,22 @@ impl Repository {
         }))
     }
 
+    /// How much is stored: read from a few rows, whatever their sum is.
+    pub async fn usage(&self) -> Result<Usage, StoreError> {
+        let rooms = self.rooms.clone();
+        self.store.read(move |connection| rooms.index.usage(connection)).await
+    }
+
+    /// The same within a transaction, such as a submission's.
+    pub fn usage_within(&self, connection: &Connection) -> Result<Usage, StoreError> {
+        self.rooms.index.usage(connection)
+    }
+
+    /// What was found when it was opened.
+    pub fn settled(&self) -> &Settled {
+        &self.rooms.settled
+    }
+
     /// Removes documents by uniqueId: none of them can be retrieved any more when this returns, even after a crash, and
     /// their space is given back. `also` runs in the same transaction. Says of each whether it was there.
     pub async fn remove(&self, unique_ids: Vec<String>, also: CommitJob) -> Result<Vec<bool>, StoreError> {
@@ -196,18 +279,23 @@ impl Repository {
         let ids: Arc<[String]> = unique_ids.into();
         let removed = ids.clone();
         let remove = move |connection: &Connection| {
-            let found: Result<Vec<_>, _> = ids.iter().map(|id| rooms.index.remove(connection, id)).collect();
+            let mut change = Change::default();
+            let mut removed = Vec::with_capacity(ids.len());
+            for id in ids.iter() {
+                let size = rooms.index.remove(connection, id)?;
+                size.into_iter().for_each(|size| change.take(size));
+                removed.push(size.is_some());
+            }
+            rooms.index.count(connection, change)?;
             also(connection)?;
-            found
+            Ok(removed)
         };
         let found = self.store.write(remove).await?;
         removed.iter().for_each(|id| self.rooms.recent.forget(id));
         let repository = self.clone();
         let erase = move || {
-            let Self { rooms, store, segments, .. } = &repository;
-            if let Err(error) = erasing::erase_all(store, &rooms.index, segments, &rooms.files) {
-                tracing::error!(%error, "removed documents could not be erased yet");
-            }
+            let rooms = &repository.rooms;
+            repository.erase();
             // A reader may have remembered a row that it saw before.
             removed.iter().for_each(|id| rooms.recent.forget(id));
         };
@@ -233,41 +321,101 @@ impl Repository {
             let mut eager = limits::MAX_EAGER_BYTES;
             let mut one = |id: &String| match rooms.index.find(connection, id)? {
                 Some(row) => Ok(reading::retrieve(&rooms, Arc::new(row), &mut eager)),
-                None => Ok(Retrieved::Unknown),
+                None => Ok(Found::Retrieved(Retrieved::Unknown)),
             };
-            unique_ids.iter().map(&mut one).collect()
+            unique_ids.iter().map(&mut one).collect::<Result<Vec<_>, StoreError>>()
         };
-        self.store.read(retrieve).await
+        let found = self.store.read(retrieve).await?;
+        let fetch = |found| {
+            let rooms = self.rooms.clone();
+            async move {
+                match found {
+                    Found::Retrieved(retrieved) => retrieved,
+                    Found::Object(row, reading) => reading::retrieve_object(&rooms, row, reading).await,
+                }
+            }
+        };
+        Ok(stream::iter(found).map(fetch).buffered(limits::MAX_OBJECTS_AT_ONCE).collect().await)
+    }
+
+    /// Erases what was noted; what cannot be erased now stays noted. Blocks.
+    fn erase(&self) {
+        let Self { rooms, store, segments, .. } = self;
+        let places = Places { segments, files: &rooms.dock.files, objects: rooms.objects.as_ref() };
+        if let Err(error) = erasing::erase_all(store, &rooms.index, places) {
+            tracing::error!(%error, "removed documents could not be erased yet");
+        }
     }
 }
 
+/// An object's row, in a gateway that knows of no object store.
+fn no_object_store() -> io::Error {
+    io::Error::other("it lies in an object store, and the configuration names none: add [documents.s3]")
+}
+
 impl Rooms {
+    /// Puts staged documents into objects, if that is where they go. They are durable then.
+    async fn put(&self, documents: Vec<Submitted>) -> Result<Vec<Submitted>, StoreError> {
+        let Some(objects) = &self.objects else { return Ok(documents) };
+        let put = |document| put(objects.clone(), document);
+        let put = stream::iter(documents).map(put).buffered(limits::MAX_OBJECTS_AT_ONCE);
+        Ok(put.try_collect().await?)
+    }
+
     /// Appends and indexes what is new. Runs in the store's writer.
     fn store(&self, connection: &Connection, documents: Vec<Submitted>) -> Result<(), StoreError> {
-        let mut appended = false;
+        let (mut appended, mut sealed, mut change) = (false, false, Change::default());
+        let mut stored = Vec::with_capacity(documents.len());
         for Submitted { unique_id, mime_type, staged } in documents {
             if let Some(known) = self.index.find(connection, &unique_id)? {
                 if (known.document.size, &known.document.sha1) != (staged.size, &staged.sha1) {
-                    return Err(std::io::Error::from(ErrorKind::AlreadyExists).into());
+                    return Err(io::Error::from(ErrorKind::AlreadyExists).into());
                 }
                 continue;
             }
+            let stored_size = staged.stored_size();
+            let wrapped = staged.key.as_ref().map(|key| self.dock.seals.wrap(&unique_id, key)).transpose()?;
             let (size, sha1, crc) = (staged.size, staged.sha1, staged.crc);
-            let place = match staged.held {
+            let place = match &staged.held {
                 Held::Memory(held) => {
                     appended = true;
-                    self.segments.append(self.index.fingerprint(&unique_id), held.chunks(), size, crc)?
+                    let fingerprint = self.index.fingerprint(&unique_id);
+                    self.segments.append(fingerprint, held.chunks(), stored_size, crc)?
                 }
-                Held::File(file) => Place::File(file.keep()),
+                Held::File(file) => Place::File(file.name().to_owned()),
+                Held::Object(object) => Place::Object(object.key().to_owned()),
+                Held::Nothing => return Err(io::Error::from(ErrorKind::NotFound).into()),
             };
+            stored.push(staged.held);
+            sealed |= wrapped.is_some();
+            change.add(size);
             let document = StoredDocument { unique_id, mime_type, size, sha1 };
-            self.index.insert(connection, &Row { document, place, crc })?;
+            self.index.insert(connection, &Row { document, place, crc, wrapped })?;
         }
         if appended {
             self.index.set_segment_end(connection, self.segments.mark())?;
         }
+        if let (true, Some(keys)) = (sealed, self.dock.seals.keys()) {
+            self.index.note_key(connection, keys)?;
+        }
+        self.index.count(connection, change)?;
+        // What is not kept goes away: nothing may fail behind this.
+        stored.into_iter().for_each(Held::keep);
         Ok(())
     }
+}
+
+/// Puts a staged document into an object.
+async fn put(objects: Objects, mut document: Submitted) -> io::Result<Submitted> {
+    let staged = &mut document.staged;
+    let object = match std::mem::replace(&mut staged.held, Held::Nothing) {
+        Held::Memory(held) => objects.put(held.chunks().to_vec()).await?,
+        Held::File(file) => objects.put_file(file, staged.stored_size()).await?,
+        Held::Object(object) => object,
+        Held::Nothing => return Err(ErrorKind::NotFound.into()),
+    };
+    staged.held = Held::Object(object);
+    Ok(document)
 }
 
 #[cfg(test)]

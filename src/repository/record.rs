@@ -16,6 +16,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
+use super::sealing::sealed_size;
 use crate::limits;
 
 const MAGIC: [u8; 8] = *b"SEKISHO\x01";
@@ -47,7 +48,7 @@ pub(super) fn walk(file: &File, mut offset: u64) -> io::Result<Vec<Record>> {
             offset = offset.next_multiple_of(BLOCK_BYTES);
             continue;
         };
-        if length > limits::SMALL_DOCUMENT_BYTES || offset + HEADER_BYTES + length > end {
+        if length > sealed_size(limits::SMALL_DOCUMENT_BYTES) || offset + HEADER_BYTES + length > end {
             break;
         }
         let mut document = vec![0; length as usize];
@@ -59,6 +60,32 @@ pub(super) fn walk(file: &File, mut offset: u64) -> io::Result<Vec<Record>> {
         offset += HEADER_BYTES + length;
     }
     Ok(records)
+}
+
+/// The records of a segment as far as their headers tell, whether or not the bytes behind them are right. Where a header is
+/// not right, the next group of records is looked for.
+pub(super) fn headers(file: &File) -> io::Result<Vec<Record>> {
+    let mut records = Vec::new();
+    let end = file.metadata()?.len();
+    let (mut offset, mut header) = (0, [0; HEADER_BYTES as usize]);
+    while offset + HEADER_BYTES <= end {
+        file.read_exact_at(&mut header, offset)?;
+        offset = match read_header(&header) {
+            Some((length, _, fingerprint)) if length <= end - offset - HEADER_BYTES => {
+                records.push(Record { offset, length, fingerprint });
+                offset + HEADER_BYTES + length
+            }
+            _ => (offset + 1).next_multiple_of(BLOCK_BYTES),
+        };
+    }
+    Ok(records)
+}
+
+/// Whether nothing is left of a record but its header.
+pub(super) fn is_erased(file: &File, record: &Record) -> io::Result<bool> {
+    let mut document = vec![0; record.length as usize];
+    file.read_exact_at(&mut document, record.offset + HEADER_BYTES)?;
+    Ok(document.iter().all(|byte| *byte == 0))
 }
 
 /// The bytes before a document.
@@ -73,7 +100,7 @@ pub(super) fn header(fingerprint: [u8; 16], length: u64, crc: u32) -> [u8; HEADE
     header
 }
 
-/// Length, CRC and fingerprint of a header that is whole.
+/// Length, CRC and fingerprint of a header that is whole: of what is stored, sealed or not.
 fn read_header(header: &[u8; HEADER_BYTES as usize]) -> Option<(u64, u32, [u8; 16])> {
     let (said, own) = header.split_last_chunk::<4>()?;
     if !said.starts_with(&MAGIC) || crc32fast::hash(said) != u32::from_le_bytes(*own) {

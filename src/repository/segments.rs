@@ -67,6 +67,9 @@ impl Segments {
     /// The segments of a folder, lowest number first.
     pub(super) fn list(folder: &Path) -> io::Result<Vec<u32>> {
         let mut numbers = Vec::new();
+        if !folder.exists() {
+            return Ok(numbers);
+        }
         for entry in std::fs::read_dir(folder)? {
             let name = entry?.file_name();
             let number = name.to_str().and_then(|name| name.strip_suffix(".seg"));

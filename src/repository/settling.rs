@@ -57,11 +57,7 @@ pub(super) fn settle(
     index: &Index,
     files: &LargeFiles,
 ) -> Result<(Segments, Settled), StoreError> {
-    let mut settled = Settled::default();
-    for path in files.incoming()? {
-        fs::remove_file(path)?;
-        settled.unfinished += 1;
-    }
+    let mut settled = settle_incoming(files)?;
     settle_large(store, index, files, &mut settled)?;
     let folder = directory.join("segments");
     fs::create_dir_all(&folder)?;
@@ -70,6 +66,16 @@ pub(super) fn settle(
     let end = store.read_blocking(move |connection| index.segment_end(connection))?;
     let end = settle_segments(&folder, end, &mut settled)?;
     Ok((Segments::new(folder, end), settled))
+}
+
+/// Takes away what was still arriving.
+pub(super) fn settle_incoming(files: &LargeFiles) -> io::Result<Settled> {
+    let mut settled = Settled::default();
+    for path in files.incoming()? {
+        fs::remove_file(path)?;
+        settled.unfinished += 1;
+    }
+    Ok(settled)
 }
 
 fn settle_large(

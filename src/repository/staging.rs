@@ -1,5 +1,5 @@
 //! Documents on their way in: hashed as they arrive, kept in memory while they are small, written to a file as soon as
-//! they are not.
+//! they are not; sealed before they leave memory where documents are encrypted.
 
 use std::fs::File;
 use std::io::{self, IoSlice};
@@ -11,6 +11,8 @@ use openssl::sha::Sha1;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::files::{LargeFiles, Unkept, write_all};
+use super::objects::Unlinked;
+use super::sealing::{DataKey, Sealer, Seals, sealed_size};
 use crate::limits;
 use crate::store::StoreError;
 use crate::wire::stream::StreamError;
@@ -22,17 +24,60 @@ pub struct Staged {
     pub size: u64,
     /// SHA-1, lower-case hex.
     pub sha1: String,
+    /// Of the bytes as they are held.
     pub(super) crc: u32,
     pub(super) held: Held,
+    /// What they are sealed with.
+    pub(super) key: Option<DataKey>,
 }
 
 /// Where a staged document waits.
 #[derive(Debug)]
 pub(super) enum Held {
-    /// In memory, to be appended to a segment.
+    /// In memory, to be appended to a segment or put into an object.
     Memory(InMemory),
-    /// In a file, durable already.
+    /// In a file: durable already, or to be put into an object.
     File(Unkept),
+    /// In an object, durable already.
+    Object(Unlinked),
+    /// It could not be brought to its place.
+    Nothing,
+}
+
+impl Held {
+    /// A row refers to it.
+    pub(super) fn keep(self) {
+        match self {
+            Self::File(file) => file.keep(),
+            Self::Object(object) => object.link(),
+            Self::Memory(_) | Self::Nothing => {}
+        }
+    }
+}
+
+impl Staged {
+    /// How many bytes are held.
+    pub(super) fn stored_size(&self) -> u64 {
+        if self.key.is_some() { sealed_size(self.size) } else { self.size }
+    }
+}
+
+/// What becomes of a large document's file when it is whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whole {
+    /// It is made durable, under the name by which it can be retrieved.
+    Kept,
+    /// It is put into an object.
+    PassedOn,
+}
+
+/// Where documents are staged.
+#[derive(Debug, Clone)]
+pub(super) struct Dock {
+    pub(super) files: LargeFiles,
+    pub(super) whole: Whole,
+    pub(super) memory: Arc<MemoryBudget>,
+    pub(super) seals: Seals,
 }
 
 /// Why a document could not be staged. Nothing is left of it.
@@ -48,21 +93,21 @@ pub enum StageError {
 
 /// A document that is being received. Dropping it leaves nothing behind.
 pub struct Staging {
-    files: LargeFiles,
+    dock: Dock,
     limit: u64,
     size: u64,
     sink: Sink,
 }
 
 enum Sink {
-    Memory(InMemory, Digests),
+    Memory(InMemory, Sha1),
     File(Spool),
 }
 
 impl Staging {
-    pub(super) fn new(files: LargeFiles, memory: Arc<MemoryBudget>, limit: u64) -> Self {
-        let sink = Sink::Memory(InMemory::new(memory), Digests::new());
-        Self { files, limit, size: 0, sink }
+    pub(super) fn new(dock: Dock, limit: u64) -> Self {
+        let sink = Sink::Memory(InMemory::new(dock.memory.clone()), Sha1::new());
+        Self { dock, limit, size: 0, sink }
     }
 
     /// Takes the next chunk; waits while the disk is behind.
@@ -72,14 +117,14 @@ impl Staging {
             return Err(StreamError::TooLarge { what: "a document, in bytes,", limit: self.limit }.into());
         }
         match &mut self.sink {
-            Sink::Memory(held, digests) => {
+            Sink::Memory(held, sha1) => {
                 if self.size <= limits::SMALL_DOCUMENT_BYTES && held.reserve(chunk.len()) {
-                    digests.update(&chunk);
+                    sha1.update(&chunk);
                     held.keep(chunk);
                     return Ok(());
                 }
-                // The digests cover what is in memory already: only the new chunk is still to be hashed.
-                let mut spool = Spool::new(self.files.clone(), digests.clone(), held.take());
+                // What is in memory is hashed already.
+                let mut spool = Spool::new(&self.dock, sha1.clone(), held.take())?;
                 spool.push(chunk).await?;
                 self.sink = Sink::File(spool);
             }
@@ -90,15 +135,15 @@ impl Staging {
 
     /// The document is here whole.
     pub async fn finish(self) -> Result<Staged, StageError> {
-        let (digests, held) = match self.sink {
-            Sink::Memory(held, digests) => (digests, Held::Memory(held)),
-            Sink::File(spool) => {
-                let (digests, file) = spool.finish().await?;
-                (digests, Held::File(file))
+        let (sha1, crc, key, held) = match self.sink {
+            Sink::Memory(mut held, sha1) => {
+                let sealer = self.dock.seals.sealer().map_err(StoreError::from)?;
+                let key = sealer.map(|sealer| held.seal(sealer)).transpose().map_err(StoreError::from)?;
+                (sha1, held.crc(), key, Held::Memory(held))
             }
+            Sink::File(spool) => spool.finish(self.dock.whole).await?,
         };
-        let (sha1, crc) = digests.finish();
-        Ok(Staged { size: self.size, sha1, crc, held })
+        Ok(Staged { size: self.size, sha1: hex(&sha1.finish()), crc, held, key })
     }
 }
 
@@ -154,6 +199,22 @@ impl InMemory {
         self.chunks.push(if small { Bytes::copy_from_slice(&chunk) } else { chunk });
     }
 
+    /// Seals what is held; gives the key.
+    fn seal(&mut self, mut sealer: Sealer) -> io::Result<DataKey> {
+        let mut sealed = Vec::new();
+        self.chunks.iter().try_for_each(|chunk| sealer.push(chunk, &mut sealed))?;
+        let key = sealer.finish(&mut sealed)?;
+        self.chunks = sealed;
+        Ok(key)
+    }
+
+    /// CRC-32 of what is held.
+    fn crc(&self) -> u32 {
+        let mut crc = crc32fast::Hasher::new();
+        self.chunks.iter().for_each(|chunk| crc.update(chunk));
+        crc.finalize()
+    }
+
     /// What is held, to go elsewhere: still counted until `self` is dropped, which is when the file has it.
     fn take(&mut self) -> Self {
         std::mem::replace(self, Self::new(self.budget.clone()))
@@ -166,28 +227,6 @@ impl Drop for InMemory {
     }
 }
 
-/// SHA-1 for the metadata, CRC-32 for reading back: the first costs more than serving a document may.
-#[derive(Clone)]
-struct Digests {
-    sha1: Sha1,
-    crc: crc32fast::Hasher,
-}
-
-impl Digests {
-    fn new() -> Self {
-        Self { sha1: Sha1::new(), crc: crc32fast::Hasher::new() }
-    }
-
-    fn update(&mut self, chunk: &[u8]) {
-        self.sha1.update(chunk);
-        self.crc.update(chunk);
-    }
-
-    fn finish(self) -> (String, u32) {
-        (hex(&self.sha1.finish()), self.crc.finalize())
-    }
-}
-
 /// A document on its way into a file: chunks are gathered, and hashed and written on a blocking thread a batch at a time,
 /// while the next batch is gathered. Two batches are the most that is in memory.
 struct Spool {
@@ -197,24 +236,31 @@ struct Spool {
     writing: Option<JoinHandle<io::Result<Target>>>,
 }
 
-/// What batches are written to.
+/// What batches are written to. SHA-1 is for the metadata, CRC-32 for reading back: the first costs more than serving a
+/// document may.
 struct Target {
     files: LargeFiles,
-    digests: Digests,
+    sha1: Sha1,
+    crc: crc32fast::Hasher,
+    sealer: Option<Sealer>,
     unkept: Unkept,
     file: File,
 }
 
+/// What a whole document in a file came to.
+type Spooled = (Sha1, u32, Option<DataKey>, Held);
+
 impl Spool {
     /// Begins with what waited in memory, and is hashed already.
-    fn new(files: LargeFiles, digests: Digests, begun: InMemory) -> Self {
+    fn new(dock: &Dock, sha1: Sha1, begun: InMemory) -> Result<Self, StoreError> {
+        let (files, sealer) = (dock.files.clone(), dock.seals.sealer()?);
         let begin = move || {
             let (unkept, file) = files.create()?;
-            let mut target = Target { files, digests, unkept, file };
+            let mut target = Target { files, sha1, crc: crc32fast::Hasher::new(), sealer, unkept, file };
             target.append(begun.chunks())?;
             Ok(target)
         };
-        Self { batch: Vec::new(), gathered: 0, writing: Some(spawn_blocking(begin)) }
+        Ok(Self { batch: Vec::new(), gathered: 0, writing: Some(spawn_blocking(begin)) })
     }
 
     async fn push(&mut self, chunk: Bytes) -> Result<(), StoreError> {
@@ -229,21 +275,17 @@ impl Spool {
         let batch = std::mem::take(&mut self.batch);
         self.gathered = 0;
         self.writing = Some(spawn_blocking(move || {
-            batch.iter().for_each(|chunk| target.digests.update(chunk));
+            batch.iter().for_each(|chunk| target.sha1.update(chunk));
             target.append(&batch)?;
             Ok(target)
         }));
         Ok(())
     }
 
-    async fn finish(mut self) -> Result<(Digests, Unkept), StoreError> {
+    async fn finish(mut self, whole: Whole) -> Result<Spooled, StoreError> {
         self.flush().await?;
         let target = self.written().await?;
-        let finish = move || {
-            let Target { files, digests, unkept, file } = target;
-            Ok((digests, files.finish(unkept, &file)?))
-        };
-        joined(spawn_blocking(finish)).await
+        joined(spawn_blocking(move || target.finish(whole))).await
     }
 
     async fn written(&mut self) -> Result<Target, StoreError> {
@@ -255,9 +297,29 @@ impl Spool {
 }
 
 impl Target {
+    /// Writes chunks that are hashed already, sealed where that is the way.
     fn append(&mut self, chunks: &[Bytes]) -> io::Result<()> {
+        let Some(sealer) = &mut self.sealer else { return self.write(chunks) };
+        let mut sealed = Vec::new();
+        chunks.iter().try_for_each(|chunk| sealer.push(chunk, &mut sealed))?;
+        self.write(&sealed)
+    }
+
+    fn write(&mut self, chunks: &[Bytes]) -> io::Result<()> {
+        chunks.iter().for_each(|chunk| self.crc.update(chunk));
         let mut slices: Vec<_> = chunks.iter().map(|chunk| IoSlice::new(chunk)).collect();
         write_all(&mut self.file, &mut slices)
+    }
+
+    fn finish(mut self, whole: Whole) -> io::Result<Spooled> {
+        let mut sealed = Vec::new();
+        let key = self.sealer.take().map(|sealer| sealer.finish(&mut sealed)).transpose()?;
+        self.write(&sealed)?;
+        let file = match whole {
+            Whole::Kept => self.files.finish(self.unkept, &self.file)?,
+            Whole::PassedOn => self.unkept,
+        };
+        Ok((self.sha1, self.crc.finalize(), key, Held::File(file)))
     }
 }
 

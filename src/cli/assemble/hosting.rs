@@ -16,7 +16,7 @@ use crate::federation::Source;
 use crate::identity;
 use crate::ids::HomeCommunityId;
 use crate::registry::{self, KnownBy, Registry, RegistrySettings, Tenant};
-use crate::repository::{self, Opening, Repository};
+use crate::repository::{self, Bucket, Documents, Opening, Repository};
 use crate::server::{Place, Service, Services};
 use crate::store::{Migration, Store, StoreError};
 use crate::transactions::iti18::ITI18;
@@ -46,7 +46,10 @@ pub struct Housed {
 
 /// Everything that is hosted here.
 #[derive(Clone, Default)]
-pub struct Housing(Vec<Housed>);
+pub struct Housing {
+    housed: Vec<Housed>,
+    bucket: Option<Bucket>,
+}
 
 impl TenantSettings {
     /// Its key in the store.
@@ -83,12 +86,18 @@ impl TenantSettings {
         Registry::new(store.clone(), self.key(), demands)
     }
 
-    /// Its repository in a store. Blocks.
-    pub fn repository(&self, settings: &Settings, store: &Store) -> Result<Repository, StoreError> {
+    /// Its repository in a store, with new documents kept there. Blocks.
+    pub fn repository(
+        &self,
+        settings: &Settings,
+        store: &Store,
+        documents: Documents,
+    ) -> Result<Repository, StoreError> {
         let folder = self.folder(settings);
         std::fs::create_dir_all(&folder)?;
         let opening = Opening::new(folder, self.key().0, self.hosted.repository.clone());
-        Repository::open(store.clone(), opening)
+        let keys = self.hosted.keys.clone();
+        Repository::open(store.clone(), opening.with_documents(documents).with_keys(keys))
     }
 
     /// What its documents pass on their way in.
@@ -100,9 +109,9 @@ impl TenantSettings {
     }
 
     /// Its actors. Blocks.
-    fn house(&self, settings: &Settings, store: &Store) -> Result<Housed, StoreError> {
+    fn house(&self, settings: &Settings, store: &Store, documents: Documents) -> Result<Housed, StoreError> {
         let registry = self.registry(settings, store);
-        let repository = self.repository(settings, store)?;
+        let repository = self.repository(settings, store, documents)?;
         let permits = &self.hosted.permits;
         let rules = self.hosted.retention.clone();
         let retention = Retention::new(&self.name, registry.clone(), repository.clone(), rules);
@@ -115,37 +124,52 @@ impl TenantSettings {
     }
 }
 
+/// Where the configuration keeps new documents. Called on a thread of a runtime.
+pub fn documents(settings: &Settings) -> Result<Documents, StoreError> {
+    let Some(s3) = &settings.s3 else { return Ok(Documents::Files) };
+    let bucket = Bucket::open(s3);
+    Ok(Documents::Objects(bucket.map_err(|error| std::io::Error::other(format!("[documents.s3]: {error}")))?))
+}
+
 impl Housing {
     /// Opens everything that is hosted in a store. Blocks.
     pub fn open(settings: &Settings, store: &Store) -> Result<Self, StoreError> {
-        settings
-            .all_tenants()
-            .iter()
-            .map(|tenant| tenant.house(settings, store))
-            .collect::<Result<_, _>>()
-            .map(Self)
+        let documents = documents(settings)?;
+        let tenants = settings.all_tenants();
+        let housed = tenants.iter().map(|tenant| tenant.house(settings, store, documents.clone()));
+        let housed = housed.collect::<Result<_, _>>()?;
+        let bucket = match documents {
+            Documents::Files => None,
+            Documents::Objects(bucket) => Some(bucket),
+        };
+        Ok(Self { housed, bucket })
+    }
+
+    /// The object store of all documents; None where they are in files.
+    pub fn bucket(&self) -> Option<&Bucket> {
+        self.bucket.as_ref()
     }
 
     /// The retention of those tenants that have rules.
     pub fn retentions(&self) -> impl Iterator<Item = Retention> {
-        self.0.iter().filter_map(|housed| housed.retention.clone())
+        self.housed.iter().filter_map(|housed| housed.retention.clone())
     }
 
     /// The region's own.
     pub fn own(&self) -> Option<&Hosted> {
-        self.0.iter().find(|housed| housed.tenant.name == OWN).map(|housed| &housed.hosted)
+        self.housed.iter().find(|housed| housed.tenant.name == OWN).map(|housed| &housed.hosted)
     }
 
     /// Those of a community, the community's own before its facilities'.
     pub fn of_community<'a>(&'a self, home: &HomeCommunityId) -> Vec<&'a Housed> {
-        let mut found: Vec<_> = self.0.iter().filter(|housed| housed.tenant.home == *home).collect();
+        let mut found: Vec<_> = self.housed.iter().filter(|housed| housed.tenant.home == *home).collect();
         found.sort_by_key(|housed| housed.tenant.facility.is_some());
         found
     }
 
     /// Lets every registry know what the configuration says of identifier domains.
     pub fn set_domains(&mut self, domains: &Arc<Domains>) {
-        for Housed { hosted, .. } in &mut self.0 {
+        for Housed { hosted, .. } in &mut self.housed {
             hosted.registry = hosted.registry.clone().with_domains(Arc::clone(domains));
         }
     }
@@ -169,7 +193,7 @@ impl Housing {
 
     /// Offers every tenant's services at its own path; that of another community has its Responding Gateway there.
     pub fn offer_tenants(&self, services: &mut Services, settings: &Settings) {
-        for Housed { tenant, hosted, .. } in self.0.iter().filter(|housed| housed.tenant.name != OWN) {
+        for Housed { tenant, hosted, .. } in self.housed.iter().filter(|housed| housed.tenant.name != OWN) {
             let place = Place::Tenant(&tenant.name);
             offer_hosted(services, place, hosted);
             if hosted.registry.permits().feed.any() {

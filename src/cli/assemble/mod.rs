@@ -31,7 +31,7 @@ use crate::federation::directory::Directory;
 use crate::identity::index::Index;
 use crate::server::{Exposure, Front, ListenError, ListenerSettings, Listeners, Services, TlsFiles};
 
-pub use self::hosting::{Housing, MIGRATIONS};
+pub use self::hosting::{Housing, MIGRATIONS, documents};
 pub use self::identity::crossref_settings;
 pub use self::load::load;
 pub use self::region::{directory, directory_settings, registry};
@@ -273,6 +273,7 @@ async fn open_listeners(
         let directory = region.directory().cloned();
         let (alarms, cache) = (Arc::clone(alarms), region.crossref().cloned());
         let seen = Seen::new(settings, listeners.listening(), directory, alarms, notifier, cache);
+        let seen = seen.with_bucket(region.bucket().cloned());
         let metrics = install_metrics().map_err(|error| Stop::new(Exit::Unavailable, error.to_string()))?;
         let pages = Arc::new(Operator::new(Arc::new(seen), metrics));
         // It shows no patient data, and changes nothing: beyond loopback is the operator's decision.

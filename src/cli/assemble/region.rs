@@ -28,6 +28,7 @@ use crate::federation::member::{Member, Role};
 use crate::federation::{Correlate, Source};
 use crate::identity;
 use crate::registry::Registry;
+use crate::repository::Bucket;
 use crate::server::{Exchange, Hl7Services, Place, Service, Services};
 use crate::store::{Store, StoreError};
 use crate::transactions::iti18::ITI18;
@@ -140,6 +141,11 @@ impl Region {
             });
         }
         Ok(region)
+    }
+
+    /// The object store of its documents; None where they are in files.
+    pub fn bucket(&self) -> Option<&Bucket> {
+        self.housing.bucket()
     }
 
     /// The directory of communities; None with federation off.

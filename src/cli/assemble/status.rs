@@ -10,6 +10,7 @@ use crate::federation::breaker::BreakerState;
 use crate::federation::directory::{CommunityStatus, Directory};
 use crate::federation::member::Oddity;
 use crate::identity::crossref::Crossref;
+use crate::repository::Bucket;
 use crate::server::Listening;
 
 /// What an operator reads until the gateway is started anew.
@@ -24,6 +25,7 @@ pub struct Seen {
     problems: Arc<Alarms>,
     notifier: Option<Arc<Notifier>>,
     cache: Option<Crossref>,
+    bucket: Option<Bucket>,
     since: Instant,
 }
 
@@ -84,19 +86,26 @@ impl Seen {
             problems,
             notifier,
             cache,
+            bucket: None,
             since: Instant::now(),
         }
+    }
+
+    /// The same with the object store of its documents.
+    pub fn with_bucket(self, bucket: Option<Bucket>) -> Self {
+        Self { bucket, ..self }
     }
 }
 
 impl StatusSource for Seen {
     fn ready(&self) -> Result<(), String> {
-        // It is opened last: when it answers, everything else does.
-        Ok(())
+        // It is opened last: when it answers, everything else does that is our own.
+        self.bucket.as_ref().map_or(Ok(()), Bucket::ready)
     }
 
     fn status(&self) -> Status {
         let mut problems = self.problems.get();
+        problems.extend(self.ready().err());
         let mut communities = Vec::new();
         if let Some(directory) = &self.directory {
             let status = directory.status();

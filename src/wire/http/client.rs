@@ -103,6 +103,11 @@ impl Client {
         *request.method_mut() = method;
         *request.uri_mut() = url.clone();
         *request.headers_mut() = headers;
+        self.send(request, deadline).await
+    }
+
+    /// Sends any request; returns when the answer's head has arrived. The answer's body is cut off by the idle limit.
+    pub async fn send(&self, request: Request<Body>, deadline: Instant) -> Result<Response<Body>, HttpError> {
         let patience = deadline.saturating_duration_since(Instant::now());
         match tokio::time::timeout(patience, self.pool.request(request)).await {
             Ok(Ok(response)) => Ok(response.map(|body| waiting::received(body, self.body_idle))),

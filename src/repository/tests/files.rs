@@ -1,187 +1,6 @@
-use std::fs;
-use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
-use std::time::Duration;
+//! What is particular to files and segments.
 
-use bytes::Bytes;
-use futures_util::{StreamExt, stream};
-use openssl::hash::{MessageDigest, hash};
-use uuid::Uuid;
-
-use super::index::Position;
 use super::*;
-use crate::wire::stream::StreamError;
-
-const KIB: usize = 1024;
-const MIB: usize = 1024 * KIB;
-
-/// A repository in a folder of its own, which goes away with it.
-struct Place {
-    directory: PathBuf,
-    store: Store,
-    repository: Repository,
-}
-
-impl Place {
-    fn new() -> Self {
-        let directory = std::env::temp_dir().join(format!("sekisho-{}", Uuid::new_v4().simple()));
-        Self::at(directory)
-    }
-
-    fn at(directory: PathBuf) -> Self {
-        let store = Store::open(&directory, &[MIGRATION]).unwrap();
-        let repository = open(&directory, &store, "tenant");
-        Self { directory, store, repository }
-    }
-
-    /// As after a kill: another process opens what this one had on disk at this moment.
-    fn crashed(&self) -> Self {
-        let copy = std::env::temp_dir().join(format!("sekisho-{}", Uuid::new_v4().simple()));
-        copy_folder(&self.directory, &copy);
-        Self::at(copy)
-    }
-
-    async fn stage(&self, bytes: &Bytes) -> Staged {
-        self.repository.stage(in_chunks(bytes, 10_000), u64::MAX).await.unwrap()
-    }
-
-    async fn submit(&self, unique_id: &str, bytes: &Bytes) -> Result<(), StoreError> {
-        let staged = self.stage(bytes).await;
-        self.store.write(self.repository.commit(vec![submitted(unique_id, staged)]).await.unwrap()).await
-    }
-
-    async fn bytes(&self, unique_id: &str) -> Bytes {
-        match self.repository.retrieve(unique_id).await.unwrap() {
-            Retrieved::Found(document, content) => {
-                assert_eq!(content.length, Some(document.size));
-                content.collect(u64::MAX).await.unwrap()
-            }
-            other => panic!("{unique_id}: {other:?}"),
-        }
-    }
-
-    fn files(&self, folder: &str) -> Vec<PathBuf> {
-        let mut found = Vec::new();
-        let mut folders = vec![self.directory.join(folder)];
-        while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-                if entry.is_dir() { folders.push(entry) } else { found.push(entry) }
-            }
-        }
-        found
-    }
-
-    /// Files are taken away off the runtime's threads: it may take a moment.
-    async fn wait_until_empty(&self, folder: &str) {
-        for _ in 0..1_000 {
-            if self.files(folder).is_empty() {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        panic!("still there: {:?}", self.files(folder));
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.store.close();
-        let _ = fs::remove_dir_all(&self.directory);
-    }
-}
-
-fn open(directory: &Path, store: &Store, tenant: &str) -> Repository {
-    let opening = Opening::new(directory, tenant.into(), Oid::parse("1.2.3").unwrap());
-    Repository::open(store.clone(), opening).unwrap()
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let (source, target) = (entry.path(), to.join(entry.file_name()));
-        if source.is_dir() {
-            copy_folder(&source, &target);
-        } else if !source.ends_with("sekisho.db-shm") {
-            fs::copy(source, target).unwrap();
-        }
-    }
-}
-
-fn submitted(unique_id: &str, staged: Staged) -> Submitted {
-    Submitted { unique_id: unique_id.to_owned(), mime_type: "text/plain".to_owned(), staged }
-}
-
-fn document(size: usize) -> Bytes {
-    (0..size).map(|i| (i * 31 + i / 251) as u8).collect()
-}
-
-fn in_chunks(bytes: &Bytes, size: usize) -> Content {
-    let chunks: Vec<_> = bytes.chunks(size).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
-    Content::from_stream(None, stream::iter(chunks).boxed())
-}
-
-fn sha1(bytes: &[u8]) -> String {
-    hash(MessageDigest::sha1(), bytes).unwrap().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-#[tokio::test]
-async fn documents_of_every_size_come_back_as_they_were() {
-    let place = Place::new();
-    let edges =
-        [64 * KIB, limits::CHUNK_BYTES, limits::SPOOL_BATCH_BYTES, MIB, MIB + limits::SPOOL_BATCH_BYTES];
-    let mut sizes = vec![0, 1, 20 * MIB];
-    sizes.extend(edges.iter().flat_map(|size| [size - 1, *size, size + 1]));
-    for &size in &sizes {
-        let bytes = document(size);
-        let staged = place.stage(&bytes).await;
-        assert_eq!((staged.size, &staged.sha1), (size as u64, &sha1(&bytes)), "{size}");
-        let job = place.repository.commit(vec![submitted(&size.to_string(), staged)]).await.unwrap();
-        place.store.write(job).await.unwrap();
-    }
-    let reopened = place.crashed();
-    for &size in &sizes {
-        for place in [&place, &reopened] {
-            let bytes = place.bytes(&size.to_string()).await;
-            assert!(bytes == document(size), "{size}");
-        }
-        let found = reopened.repository.find(vec![size.to_string()]).await.unwrap();
-        assert_eq!(found[0].as_ref().unwrap().size, size as u64);
-    }
-    assert_eq!(place.files("segments").len(), 1);
-    let large = sizes.iter().filter(|size| **size > MIB).count();
-    assert_eq!(place.files("large").len(), large);
-}
-
-#[tokio::test]
-async fn what_is_dropped_leaves_nothing_behind() {
-    let place = Place::new();
-    for size in [100 * KIB, 3 * MIB] {
-        drop(place.stage(&document(size)).await);
-        let mut half = place.repository.receive(u64::MAX);
-        half.write(document(size)).await.unwrap();
-        drop(half);
-    }
-    place.wait_until_empty("incoming").await;
-    place.wait_until_empty("large").await;
-    assert!(place.files("segments").is_empty());
-    assert_eq!(place.repository.rooms.memory.free(), limits::MAX_STAGED_MEMORY);
-}
-
-#[tokio::test]
-async fn a_document_beyond_the_limit_is_refused_by_name_and_leaves_nothing() {
-    let place = Place::new();
-    for size in [10 * KIB, 3 * MIB] {
-        let bytes = document(size);
-        assert!(place.repository.stage(in_chunks(&bytes, 1_000), size as u64).await.is_ok());
-        let error = place.repository.stage(in_chunks(&bytes, 1_000), size as u64 - 1).await.unwrap_err();
-        assert!(
-            matches!(error, StageError::Stream(StreamError::TooLarge { limit, .. }) if limit == size as u64 - 1),
-            "{error}"
-        );
-    }
-    place.wait_until_empty("incoming").await;
-    place.wait_until_empty("large").await;
-}
 
 #[tokio::test]
 async fn small_documents_go_to_files_when_the_memory_for_them_is_used_up() {
@@ -191,54 +10,12 @@ async fn small_documents_go_to_files_when_the_memory_for_them_is_used_up() {
     for _ in 0..limits::MAX_STAGED_MEMORY / MIB {
         staged.push(place.stage(&bytes).await);
     }
-    assert_eq!(place.repository.rooms.memory.free(), 0);
+    assert_eq!(place.repository.rooms.dock.memory.free(), 0);
     place.submit("one-more", &bytes).await.unwrap();
     assert_eq!(place.files("large").len(), 1);
     assert!(place.bytes("one-more").await == bytes);
     drop(staged);
-    assert_eq!(place.repository.rooms.memory.free(), limits::MAX_STAGED_MEMORY);
-}
-
-#[tokio::test]
-async fn attack_52_the_same_bytes_again_are_no_second_copy_and_other_bytes_are_refused() {
-    let place = Place::new();
-    for (id, size) in [("small", 1_000), ("large", 2 * MIB)] {
-        place.submit(id, &document(size)).await.unwrap();
-        let files = (place.repository.rooms.segments.mark(), place.files("large"));
-        place.submit(id, &document(size)).await.unwrap();
-
-        let (new, other) = (place.stage(&document(10)).await, place.stage(&document(size + 1)).await);
-        let job = place.repository.commit(vec![submitted("new", new), submitted(id, other)]).await.unwrap();
-        assert!(place.store.write(job).await.is_err());
-        assert!(matches!(place.repository.retrieve("new").await.unwrap(), Retrieved::Unknown));
-
-        assert!(place.bytes(id).await == document(size));
-        for _ in 0..1_000 {
-            if place.files("large") == files.1 {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        assert_eq!((place.repository.rooms.segments.mark(), place.files("large")), files);
-    }
-}
-
-#[tokio::test]
-async fn attack_49_identifiers_never_reach_the_file_system() {
-    let place = Place::new();
-    let long = "9".repeat(4_096);
-    for id in ["../../etc/passwd", "/etc/passwd", "a\0b", "１.２.３", "..", "", &long] {
-        assert!(matches!(place.repository.retrieve(id).await.unwrap(), Retrieved::Unknown));
-        for size in [10, 2 * MIB] {
-            let id = format!("{id}{size}");
-            place.submit(&id, &document(size)).await.unwrap();
-            assert!(place.bytes(&id).await == document(size));
-        }
-    }
-    for path in place.files("large") {
-        let name = path.file_name().unwrap().to_str().unwrap();
-        assert!(name.len() == 32 && name.bytes().all(|b| b.is_ascii_hexdigit()), "{name}");
-    }
+    assert_eq!(place.repository.rooms.dock.memory.free(), limits::MAX_STAGED_MEMORY);
 }
 
 #[tokio::test]
@@ -265,7 +42,7 @@ fn what_is_not_asked_for_is_forgotten() {
     let row = |id: usize| {
         let unique_id = id.to_string();
         let document = StoredDocument { unique_id, mime_type: String::new(), size: 0, sha1: String::new() };
-        Arc::new(Row { document, place: super::Place::File(String::new()), crc: 0 })
+        Arc::new(Row { document, place: index::Place::File(String::new()), crc: 0, wrapped: None })
     };
     recent.remember(row(0));
     for id in 1..2 * limits::MAX_RECENT_DOCUMENTS {
@@ -316,23 +93,6 @@ async fn wrong_bytes_are_never_given_out() {
 }
 
 #[tokio::test]
-async fn many_small_documents_of_one_answer_are_read_as_they_are_sent() {
-    let place = Place::new();
-    let count = limits::MAX_EAGER_BYTES as usize / MIB + 3;
-    for n in 0..count {
-        place.submit(&n.to_string(), &document(MIB - n)).await.unwrap();
-    }
-    let ids = (0..count).map(|n| n.to_string()).collect();
-    let mut later = 0;
-    for (n, retrieved) in place.repository.retrieve_all(ids).await.unwrap().into_iter().enumerate() {
-        let Retrieved::Found(_, content) = retrieved else { panic!("{n}") };
-        later += usize::from(content.rest.is_some());
-        assert!(content.collect(u64::MAX).await.unwrap() == document(MIB - n), "{n}");
-    }
-    assert_eq!(later, 3);
-}
-
-#[tokio::test]
 async fn attack_65_what_a_crash_leaves_without_a_row_is_settled() {
     let place = Place::new();
     place.submit("kept", &document(1_000)).await.unwrap();
@@ -380,7 +140,8 @@ async fn what_settling_finds_is_counted() {
     fs::write(place.directory.join("incoming/0123"), "half").unwrap();
 
     let rooms = &place.repository.rooms;
-    let (_, settled) = settling::settle(&place.directory, &place.store, &rooms.index, &rooms.files).unwrap();
+    let (_, settled) =
+        settling::settle(&place.directory, &place.store, &rooms.index, &rooms.dock.files).unwrap();
     let expected = Settled {
         unfinished: 1,
         unaccepted: 1,
@@ -405,7 +166,7 @@ async fn files_that_are_newer_than_the_index_stay_and_raise_an_alarm() {
     }
     let rooms = &place.repository.rooms;
     let (segments, settled) =
-        settling::settle(&place.directory, &place.store, &rooms.index, &rooms.files).unwrap();
+        settling::settle(&place.directory, &place.store, &rooms.index, &rooms.dock.files).unwrap();
     assert_eq!(settled.alarms.len(), 2, "{settled:?}");
     assert_eq!(segments.mark(), Position { segment: 2, offset: 0 });
     assert_eq!(fs::metadata(&segment).unwrap().len(), longer);
@@ -413,7 +174,7 @@ async fn files_that_are_newer_than_the_index_stay_and_raise_an_alarm() {
 
     fs::OpenOptions::new().write(true).open(&segment).unwrap().set_len(10).unwrap();
     let (segments, settled) =
-        settling::settle(&place.directory, &place.store, &rooms.index, &rooms.files).unwrap();
+        settling::settle(&place.directory, &place.store, &rooms.index, &rooms.dock.files).unwrap();
     assert!(settled.alarms[1].contains("missing"), "{settled:?}");
     assert_eq!(segments.mark(), Position { segment: 2, offset: 0 });
 }
@@ -426,7 +187,7 @@ async fn a_full_segment_is_followed_by_the_next() {
     let bytes = document(100);
     let appended = full.append([1; 16], std::slice::from_ref(&bytes), 100, crc32fast::hash(&bytes)).unwrap();
     full.sync().unwrap();
-    assert_eq!(appended, super::Place::Segment(Position { segment: 2, offset: 0 }));
+    assert_eq!(appended, index::Place::Segment(Position { segment: 2, offset: 0 }));
     assert_eq!(full.mark(), Position { segment: 2, offset: record::BLOCK_BYTES });
     let records = record::walk(&full.read(2).unwrap(), 0).unwrap();
     assert_eq!(records, [record::Record { offset: 0, length: 100, fingerprint: [1; 16] }]);
@@ -479,22 +240,6 @@ async fn what_waits_in_memory_holds_on_to_little_more_than_its_size() {
     drop((staged, whole));
 }
 
-#[tokio::test]
-async fn tenants_do_not_see_each_others_documents() {
-    let place = Place::new();
-    place.submit("same", &document(100)).await.unwrap();
-    let other = open(&place.directory.join("other"), &place.store, "other");
-    assert!(matches!(other.retrieve("same").await.unwrap(), Retrieved::Unknown));
-    let staged = other.stage(Content::from_bytes(document(200)), u64::MAX).await.unwrap();
-    place.store.write(other.commit(vec![submitted("same", staged)]).await.unwrap()).await.unwrap();
-    assert!(place.bytes("same").await == document(100));
-    assert_ne!(
-        place.repository.rooms.index.fingerprint("same"),
-        other.rooms.index.fingerprint("same"),
-        "records of different tenants can be told apart"
-    );
-}
-
 /// A crash may come between the commit by which a row goes and the end of its bytes.
 #[tokio::test]
 async fn bytes_of_removed_documents_are_erased_when_a_crash_came_between() {
@@ -507,7 +252,7 @@ async fn bytes_of_removed_documents_are_erased_when_a_crash_came_between() {
     let remove = move |connection: &Connection| {
         Ok((index.remove(connection, "1.1")?, index.remove(connection, "1.3")?))
     };
-    assert_eq!(place.store.write(remove).await.unwrap(), (true, true));
+    assert_eq!(place.store.write(remove).await.unwrap(), (Some(50_000), Some(2 * MIB as u64)));
     let after = place.crashed();
     for removed in ["1.1", "1.3"] {
         assert!(matches!(after.repository.retrieve(removed).await.unwrap(), Retrieved::Unknown));
@@ -520,18 +265,4 @@ async fn bytes_of_removed_documents_are_erased_when_a_crash_came_between() {
         Ok(connection.query_row("SELECT count(*) FROM repository_erasure", (), |row| row.get::<i64>(0))?)
     };
     assert_eq!(after.store.read(noted).await.unwrap(), 0);
-}
-
-#[tokio::test]
-async fn a_removal_whose_transaction_fails_removes_nothing() {
-    let place = Place::new();
-    let bytes = Bytes::from_static(b"still here");
-    place.submit("1.1", &bytes).await.unwrap();
-    let fail: CommitJob = Box::new(|_| Err(std::io::Error::from(ErrorKind::Other).into()));
-    assert!(place.repository.remove(vec!["1.1".to_owned()], fail).await.is_err());
-    assert_eq!(place.bytes("1.1").await, bytes);
-    let succeed: CommitJob = Box::new(|_| Ok(()));
-    let removed = place.repository.remove(vec!["1.1".to_owned(), "1.2".to_owned()], succeed).await.unwrap();
-    assert_eq!(removed, [true, false]);
-    assert!(matches!(place.repository.retrieve("1.1").await.unwrap(), Retrieved::Unknown));
 }

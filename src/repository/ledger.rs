@@ -1,0 +1,128 @@
+//! What is noted beside the documents' rows: how much is stored, and with which keys.
+
+use super::index::Index;
+use super::sealing::{Keys, Wrapped};
+use crate::store::sql::params;
+use crate::store::{Connection, StoreError};
+
+/// How much a repository holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Documents.
+    pub documents: u64,
+    /// Their bytes, as they were submitted.
+    pub bytes: u64,
+}
+
+/// What a transaction adds to the usage; less than nothing for a removal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) documents: i64,
+    pub(super) bytes: i64,
+}
+
+impl Change {
+    /// One more document.
+    pub(super) fn add(&mut self, size: u64) {
+        self.documents += 1;
+        self.bytes += size as i64;
+    }
+
+    /// One less.
+    pub(super) fn take(&mut self, size: u64) {
+        self.documents -= 1;
+        self.bytes -= size as i64;
+    }
+}
+
+impl Index {
+    /// How much is stored.
+    pub(super) fn usage(&self, connection: &Connection) -> Result<Usage, StoreError> {
+        let mut usage = connection.prepare_cached(
+            "SELECT documents, bytes FROM repository_usage WHERE tenant = ?1 AND repository = ?2",
+        )?;
+        let parts = usage.query_map(params![self.tenant, self.repository], |row| {
+            Ok(Change { documents: row.get(0)?, bytes: row.get(1)? })
+        })?;
+        let mut sum = Change::default();
+        for part in parts {
+            let Change { documents, bytes } = part?;
+            (sum.documents, sum.bytes) = (sum.documents + documents, sum.bytes + bytes);
+        }
+        Ok(Usage { documents: sum.documents.max(0) as u64, bytes: sum.bytes.max(0) as u64 })
+    }
+
+    /// Counts what a transaction changes.
+    pub(super) fn count(&self, connection: &Connection, change: Change) -> Result<(), StoreError> {
+        if change == Change::default() {
+            return Ok(());
+        }
+        connection
+            .prepare_cached(
+                "INSERT INTO repository_usage (tenant, repository, part, documents, bytes) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT (tenant, repository, part) DO UPDATE SET
+                     documents = repository_usage.documents + excluded.documents,
+                     bytes = repository_usage.bytes + excluded.bytes",
+            )?
+            .execute(params![self.tenant, self.repository, self.part, change.documents, change.bytes])?;
+        Ok(())
+    }
+
+    /// Notes that rows may be wrapped with a key.
+    pub(super) fn note_key(&self, connection: &Connection, keys: &Keys) -> Result<(), StoreError> {
+        let id = keys.current();
+        connection
+            .prepare_cached(
+                "INSERT INTO repository_key (tenant, repository, key_id, proof) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (tenant, repository, key_id) DO NOTHING",
+            )?
+            .execute(params![self.tenant, self.repository, id, keys.proof(id).unwrap_or_default()])?;
+        Ok(())
+    }
+
+    /// Keys that rows may be wrapped with: id and proof.
+    pub(super) fn keys(&self, connection: &Connection) -> Result<Vec<(String, String)>, StoreError> {
+        let mut find = connection.prepare_cached(
+            "SELECT key_id, proof FROM repository_key WHERE tenant = ?1 AND repository = ?2 ORDER BY key_id",
+        )?;
+        let keys =
+            find.query_map(params![self.tenant, self.repository], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(keys.collect::<Result<_, _>>()?)
+    }
+
+    /// Notes that no row is wrapped with any other key than this one.
+    pub(super) fn forget_other_keys(&self, connection: &Connection, key_id: &str) -> Result<(), StoreError> {
+        connection
+            .prepare_cached(
+                "DELETE FROM repository_key WHERE tenant = ?1 AND repository = ?2 AND key_id <> ?3
+                 AND NOT EXISTS (SELECT 1 FROM repository_document d WHERE d.tenant = ?1 AND d.repository = ?2
+                     AND d.key_id = repository_key.key_id)",
+            )?
+            .execute(params![self.tenant, self.repository, key_id])?;
+        Ok(())
+    }
+
+    /// Puts another wrapping in a row's place, if the row is still as it was; whether it was.
+    pub(super) fn rewrap(
+        &self,
+        connection: &Connection,
+        unique_id: &str,
+        was: &Wrapped,
+        is: &Wrapped,
+    ) -> Result<bool, StoreError> {
+        let changed = connection
+            .prepare_cached(
+                "UPDATE repository_document SET key_id = ?4, data_key = ?5
+                 WHERE tenant = ?1 AND repository = ?2 AND unique_id = ?3 AND data_key = ?6",
+            )?
+            .execute(params![
+                self.tenant,
+                self.repository,
+                unique_id,
+                is.key_id,
+                is.data_key,
+                was.data_key
+            ])?;
+        Ok(changed > 0)
+    }
+}
