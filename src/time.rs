@@ -10,6 +10,13 @@ pub fn today() -> i64 {
     jiff::Timestamp::now().as_second().div_euclid(24 * 60 * 60)
 }
 
+/// Whether a date or time lies before the present day, UTC. What names no day lies nowhere.
+pub fn is_past_day(text: &str) -> bool {
+    let text = text.trim();
+    let day = text.get(..8).filter(|day| is_dtm(day, 8));
+    day.is_some_and(|day| now_dtm().get(..8).is_some_and(|today| day < today))
+}
+
 /// Whether `text` is a DTM of at least `digits` digits (4, 6, 8, 10, 12 or 14), each part in its range.
 pub fn is_dtm(text: &str, digits: usize) -> bool {
     let length = text.len();

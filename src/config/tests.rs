@@ -329,3 +329,59 @@ fn a_bridge_listens_for_hl7_v2_with_an_index_only() {
     assert!(problems.contains("nobody would answer over MLLP"), "{problems}");
     assert!(Folder::with(&format!("{bridge}{IDENTITY}")).load(&[]).is_ok());
 }
+
+const HOSTED: &str = r#"
+[community]
+home = "urn:oid:1.2.3"
+name = "試験"
+[listen.http]
+address = "127.0.0.1:8080"
+[hosted]
+repository = "1.2.3.4"
+patients = "any"
+[federation]
+communities = "."
+correlation = [["123456789018^^^&1.2.3.1&ISO", "urn:oid:1.5", "A^^^&1.5.1&ISO"]]
+[[identity.domains]]
+oid = "1.2.3.1"
+namespace = "HOSPITAL"
+"#;
+
+#[test]
+fn a_my_number_is_no_row_of_the_correlation_table() {
+    let folder = Folder::with(HOSTED);
+    let problems = folder.load(&[]).unwrap_err().to_string();
+    assert!(problems.contains("sekisho.toml:12:17: error: an Individual Number (My Number)"), "{problems}");
+    let own = Folder::with(&format!("{HOSTED}twelve_digits = \"own\"\n"));
+    assert_eq!(own.load(&[]).unwrap().0.federation.unwrap().correlation.len(), 1);
+}
+
+#[test]
+fn managers_outside_are_asked_in_the_standard_of_their_address() {
+    let text = HOSTED.replace("123456789018", "1") + "[identity.manager]\n";
+    let with = |manager: &str| Folder::with(&format!("{text}{manager}"));
+    let (settings, _) = with("url = \"mllp://127.0.0.1:2575\"\napplication = \"MPI\"\n").load(&[]).unwrap();
+    let manager = settings.identity.unwrap().manager.unwrap();
+    assert!(matches!(manager.url, Destination::Mllp { port: 2575, tls: false, .. }));
+    let (settings, _) = with("iti45 = \"http://127.0.0.1/iti45\"\n").load(&[]).unwrap();
+    assert!(matches!(settings.identity.unwrap().manager.unwrap().url, Destination::Soap(_)));
+    for (manager, problem) in [
+        ("url = \"mllps://mpi.example:2576\"\n", "nothing says whom to trust"),
+        ("url = \"mllp://mpi.example:2575\"\n", "would travel unencrypted"),
+        ("iti45 = \"http://mpi.example/iti45\"\n", "would travel unencrypted"),
+        ("application = \"MPI\"\n", "url"),
+    ] {
+        let problems = with(manager).load(&[]).unwrap_err().to_string();
+        assert!(problems.contains(problem), "{problems}");
+    }
+}
+
+#[test]
+fn without_an_index_there_is_nobody_to_tell() {
+    let consumer =
+        "[[identity.consumers]]\nname = \"a\"\nurl = \"mllp://127.0.0.1:1\"\ndomains = [\"1.2.3.1\"]\n";
+    let folder = Folder::with(&format!("{}{consumer}", HOSTED.replace("123456789018", "1")));
+    assert!(folder.load(&[]).is_ok());
+    let problems = folder.load(&["identity.index=false"]).unwrap_err().to_string();
+    assert!(problems.contains("no patient index inside"), "{problems}");
+}

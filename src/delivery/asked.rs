@@ -196,3 +196,59 @@ fn question(row: &Row<'_>) -> sql::Result<Result<AskedQuestion, StoreError>> {
 fn seconds(time: u64) -> i64 {
     i64::try_from(time).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::MIGRATION;
+
+    fn asked(patient: &str, key: &str, until: u64) -> AskedQuestion {
+        AskedQuestion {
+            key: key.to_owned(),
+            patient: PatientId::parse(&format!("{patient}^^^&1.2.3&ISO")).unwrap(),
+            community: HomeCommunityId::parse("1.5").unwrap(),
+            round: 1,
+            digest: "d".to_owned(),
+            state: AskedState::Sent,
+            until,
+        }
+    }
+
+    #[tokio::test]
+    async fn one_question_a_patient_and_community_until_its_first_answer_or_its_end() {
+        let folder = std::env::temp_dir().join(format!("sekisho-asked-{}", uuid::Uuid::new_v4()));
+        let store = {
+            let folder = folder.clone();
+            tokio::task::spawn_blocking(move || Store::open(&folder, &[MIGRATION]).unwrap()).await.unwrap()
+        };
+        let questions = AskedQuestions::new(store.clone(), "one".into());
+        let state =
+            async |key: &str, now: u64| questions.of_key(key, now).await.unwrap().map(|asked| asked.state);
+        let first = asked("P", "first", 100);
+        assert_eq!(questions.keep(first.clone(), 10).await.unwrap(), Kept::Yes);
+        assert_eq!(questions.about(&first.patient, &first.community, 10).await.unwrap(), Some(first.clone()));
+        assert_eq!(state("first", 100).await, None, "its time is over");
+
+        // A later one takes its place, and the earlier one's answer is nobody's.
+        questions.keep(asked("P", "second", 100), 10).await.unwrap();
+        assert_eq!(state("first", 10).await, None);
+        questions.promised("second").await.unwrap();
+        assert_eq!(state("second", 10).await, Some(AskedState::Open));
+        let why = AskedState::Unresolved("ambiguous".to_owned());
+        assert!(questions.answered("second", why.clone(), 50).await.unwrap());
+        assert!(
+            !questions.answered("second", AskedState::Answered, 90).await.unwrap(),
+            "the first one counts"
+        );
+        questions.promised("second").await.unwrap();
+        assert_eq!(state("second", 10).await, Some(why), "a promise that comes late changes nothing");
+
+        // What is over goes with the next one that comes, and others' stay theirs.
+        questions.keep(asked("Q", "third", 100), 60).await.unwrap();
+        assert_eq!(state("second", 10).await, None);
+        let others = AskedQuestions::new(store.clone(), "two".into());
+        assert_eq!(others.of_key("third", 60).await.unwrap(), None);
+        tokio::task::spawn_blocking(move || store.close()).await.unwrap();
+        let _ = std::fs::remove_dir_all(&folder);
+    }
+}

@@ -7,7 +7,7 @@ use super::hl7v2::{
 use super::identity::{Answer, Feed, FeedEvent, Place};
 use crate::demographics::{Identifier, v2};
 use crate::time::now_dtm;
-use crate::wire::hl7v2::{Location, Message, MessageWriter};
+use crate::wire::hl7v2::{Field, Location, Message, MessageWriter};
 
 /// The transaction.
 pub const TRANSACTION: Transaction = Transaction {
@@ -56,7 +56,7 @@ impl Occasion {
 pub fn read(message: &Message) -> Answer<Feed> {
     let pid = required(message, "PID")?;
     let change = Box::new(v2::change(pid).map_err(wrong_type)?);
-    let identifiers = v2::identifiers(pid.field(3));
+    let identifiers = in_force(pid.field(3));
     let event = if message.field("MSH", 9).component(2).value() == MERGE.event {
         let subsumed = v2::identifier(required(message, "MRG")?.field(1).repetition(1));
         let surviving = surviving(identifiers, &subsumed);
@@ -67,6 +67,15 @@ pub fn read(message: &Message) -> Answer<Feed> {
     };
     let system = |field| system_name(message.field("MSH", field));
     Ok(Feed { event, source: (system(3), system(4)) })
+}
+
+/// PID-3. An identifier whose time is over is nobody's any more (an insured person's number, say) and counts as an empty one,
+/// as long as another is left.
+fn in_force(field: Field<'_>) -> Vec<Identifier> {
+    let all: Vec<_> = field.repetitions().map(|cx| (v2::identifier(cx), v2::has_ended(cx))).collect();
+    let any = all.iter().any(|(identifier, ended)| !ended && !identifier.id.is_empty());
+    let counting = |(identifier, ended)| if any && ended { Identifier::default() } else { identifier };
+    all.into_iter().map(counting).collect()
 }
 
 /// Of several identifiers in PID-3, the one of MRG-1's domain: only that can be meant.

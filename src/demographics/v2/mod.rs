@@ -15,6 +15,7 @@ pub use visit::{set_visit, visit};
 
 use super::{Authority, Domains, Identifier};
 use crate::ids::PatientId;
+use crate::time::is_past_day;
 use crate::wire::hl7v2::{Component, Field, Repetition, Value};
 
 /// A field that holds what its type does not allow: PID or PV1, and its number.
@@ -29,6 +30,11 @@ pub fn identifiers(field: Field<'_>) -> Vec<Identifier> {
 /// A CX.
 pub fn identifier(cx: Repetition<'_>) -> Identifier {
     Identifier { id: text(cx, 1), authority: authority(cx.component(4)), type_code: text(cx, 5) }
+}
+
+/// Whether a CX says that its time is over (CX-8).
+pub fn has_ended(cx: Repetition<'_>) -> bool {
+    is_past_day(&cx.component(8).value())
 }
 
 /// An HD within a field, such as CX-4.

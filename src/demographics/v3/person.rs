@@ -5,6 +5,7 @@ use super::{
     read_name, read_sex, read_telecom, value, write_address, write_id, write_name, write_sex, write_telecom,
 };
 use crate::demographics::{Authority, BirthTime, Change, Demographics, DemographicsChange, Identifier};
+use crate::time::is_past_day;
 use crate::wire::xml::{Element, Ns, Writer};
 
 /// RoleCode, and in it the mother, whose name is the one at her birth (ITI TF-2: 3.44.4.1.2.2, 3.47.4.2.2.5).
@@ -54,6 +55,7 @@ impl PatientContent {
         let personal =
             personal.map(|(number, id)| (format!("patientPerson/id[{number}]"), read_identifier(id)));
         let roles = persons().flat_map(|person| numbered(person, "asOtherIDs"));
+        let roles = roles.filter(|(_, role)| !has_ended(*role));
         let others = roles.flat_map(|(role_number, role)| {
             let scope = role.child(Ns::HL7, "scopingOrganization");
             let scope = scope.and_then(|scope| scope.child(Ns::HL7, "id")).and_then(read_authority);
@@ -204,6 +206,12 @@ pub enum Detail {
     Names,
     /// All that is known: PRPA_MT201301, 201302, 201303, 201310.
     All,
+}
+
+/// Whether the time of identifiers is over: they are nobody's any more.
+fn has_ended(role: Element<'_>) -> bool {
+    let end = role.child(Ns::HL7, "effectiveTime").and_then(|time| time.child(Ns::HL7, "high"));
+    end.and_then(|end| end.attr("value")).is_some_and(|end| is_past_day(&end))
 }
 
 /// Identifiers of one domain in asOtherIDs.

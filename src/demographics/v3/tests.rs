@@ -168,3 +168,18 @@ fn what_is_written_reads_back() {
     let mail = |telecom: &Telecom| telecom.mail;
     assert_eq!(person.telecoms.iter().map(mail).collect::<Vec<_>>(), [false, true, false]);
 }
+
+#[test]
+fn other_ids_whose_time_is_over_are_passed_over() {
+    let scope = "<scopingOrganization><id root='1.2.6'/></scopingOrganization>";
+    let other = |id: &str, high: &str| {
+        format!(
+            "<asOtherIDs><id root='1.2.6' extension='{id}'/><effectiveTime><high value='{high}'/></effectiveTime>{scope}\
+             </asOtherIDs>"
+        )
+    };
+    let others = other("PAST", "20200331") + &other("STILL", "29991231");
+    let read = patient(&format!("<id root='1.2.3' extension='A'/><patientPerson>{others}</patientPerson>"));
+    let ids: Vec<_> = read.identifiers.iter().map(|id| id.id.as_str()).collect();
+    assert_eq!(ids, ["A", "STILL"]);
+}

@@ -66,6 +66,11 @@ async fn every_problem_of_every_file_is_reported_with_its_place() {
         "e.toml",
         "name = 'e'\nhome = ['1.2.7']\n[endpoints]\niti38 = 'http://a/b'\n[rules]\n'de.hash.sha' = 'off'\n",
     );
+    // Answers that come later need a place to come to, and somebody who is asked.
+    folder.write(
+        "f.toml",
+        "name = 'f'\nhome = ['1.2.8']\ndeferred = true\n[endpoints]\niti38 = 'http://a/b'\n",
+    );
     folder.write("b.toml", "name = 'b'\nhme = []\n");
     folder.write("c.toml", EAST);
     folder.write("d.toml", EAST);
@@ -80,6 +85,7 @@ async fn every_problem_of_every_file_is_reported_with_its_place() {
     assert_eq!(of("a.toml"), [1, 2, 3, 4, 6, 7, 8], "{problems:#?}");
     assert_eq!(of("b.toml"), [2], "{problems:#?}");
     assert_eq!(of("e.toml"), [6], "{problems:#?}");
+    assert_eq!(of("f.toml"), [3, 3], "{problems:#?}");
     assert_eq!(of("c.toml"), [] as [usize; 0]);
     assert_eq!(of("d.toml"), [0], "its homes are c's");
 }

@@ -293,3 +293,18 @@ fn acknowledgements_are_in_the_version_of_the_message() {
     assert_eq!(later.retry, Retry::Later);
     assert_eq!(AckCode::of(&[later]).application(), "AR");
 }
+
+#[test]
+fn an_identifier_whose_time_is_over_is_nobodys() {
+    let read = |pid_3: &str| {
+        let text = format!(
+            "MSH|^~\\&|A|B|C|D|20260101||ADT^A01|1|P|2.5\rEVN||20260101\rPID|||{pid_3}||A^B\rPV1||I\r"
+        );
+        let message = Message::read(text.as_bytes(), Charset::Utf8).unwrap();
+        let FeedEvent::Announce { identifiers, .. } = iti8::read(&message).unwrap().event else { panic!() };
+        identifiers.into_iter().map(|identifier| identifier.id).collect::<Vec<_>>()
+    };
+    assert_eq!(read("1^^^A~9^^^I^^^^20200331~8^^^I^^^^29991231"), ["1", "", "8"], "it keeps its number");
+    assert_eq!(read("1^^^A^^^^20200331"), ["1"], "without it there would be nobody");
+    assert_eq!(read("1^^^A~9^^^I^^^^2020"), ["1", "9"], "a year is no day");
+}
