@@ -52,6 +52,9 @@ pub const MAX_EARLY_PART_MEMORY: usize = 1024 * 1024;
 /// An envelope up to this size is parsed where it arrives (well under a millisecond), a larger one on a thread for such
 /// work.
 pub const PARSE_INLINE_BYTES: usize = 256 * 1024;
+/// Registry objects of one submission up to which it is checked where it arrives (some 10 microseconds each), more of them
+/// aside.
+pub const INLINE_OBJECTS: usize = 100;
 /// Bytes of a WS-Addressing header's value: they are repeated in answers and faults. URIs have a few hundred.
 pub const MAX_ADDRESSING_BYTES: usize = 16 * 1024;
 /// Header blocks that a fault names as not understood: enough to mend a message by.
@@ -167,6 +170,11 @@ pub const MAX_QUEUED_REQUESTS: usize = 1_024;
 pub const MAX_ANSWER_MEMORY: usize = 512 * 1024 * 1024;
 /// Answers up to this are not counted: all connections' together are less than what is.
 pub const SMALL_ANSWER_BYTES: usize = 64 * 1024;
+/// Bytes of requests' envelopes that are in memory at once, over all connections; a further one is shed. What is made of an
+/// envelope takes about three times as much while it is worked on.
+pub const MAX_ENVELOPE_MEMORY: usize = 512 * 1024 * 1024;
+/// Envelopes up to this are not counted: all that are worked on at once take less than what is.
+pub const SMALL_ENVELOPE_BYTES: usize = 256 * 1024;
 /// How long a request waits for its turn before it is shed.
 pub const MAX_QUEUE_WAIT: Duration = Duration::from_secs(5);
 /// The whole of one request, first byte to last of the answer's envelope.
@@ -460,6 +468,13 @@ pub const MAX_RATED_CALLERS: usize = 10_000;
 /// Questions to communities about patients that concurrent queries share.
 pub const MAX_SHARED_DISCOVERIES: usize = 10_000;
 
+/// Free bytes of the data directory's file system below which the gateway says that it is not ready: the database's log may
+/// grow to half of it, and documents that are arriving need room too.
+pub const MIN_FREE_DISK_BYTES: u64 = 512 * 1024 * 1024;
+/// How often the disk and what tenants hold are looked at.
+pub const STOCKTAKING_INTERVAL: Duration = Duration::from_secs(10);
+/// Parts of a quota in a hundred from which on the operator is warned.
+pub const QUOTA_WARNING_PERCENT: u64 = 80;
 /// Tenants of one gateway besides its own: each has its segment, whose buffer is two megabytes while it is written.
 pub const MAX_TENANTS: usize = 500;
 /// Bytes of a tenant's name.
@@ -522,6 +537,10 @@ pub struct Limits {
     pub max_queued_requests: usize,
     /// See [`MAX_ANSWER_MEMORY`].
     pub max_answer_memory_bytes: usize,
+    /// See [`MAX_ENVELOPE_MEMORY`].
+    pub max_envelope_memory_bytes: usize,
+    /// See [`MIN_FREE_DISK_BYTES`].
+    pub min_free_disk_bytes: u64,
     /// See [`MAX_QUERY_RESULTS`].
     pub max_query_results: usize,
     /// See [`HTTP_HEADER_TIMEOUT`], in milliseconds.
@@ -543,6 +562,8 @@ impl Default for Limits {
             max_concurrent_requests: MAX_CONCURRENT_REQUESTS,
             max_queued_requests: MAX_QUEUED_REQUESTS,
             max_answer_memory_bytes: MAX_ANSWER_MEMORY,
+            max_envelope_memory_bytes: MAX_ENVELOPE_MEMORY,
+            min_free_disk_bytes: MIN_FREE_DISK_BYTES,
             max_query_results: MAX_QUERY_RESULTS,
             header_timeout_ms: HTTP_HEADER_TIMEOUT.as_millis() as u64,
             body_idle_timeout_ms: HTTP_BODY_IDLE_TIMEOUT.as_millis() as u64,

@@ -13,7 +13,8 @@ use super::rules::refusals;
 use crate::demographics::Domains;
 use crate::ids::HomeCommunityId;
 use crate::metadata::Submission;
-use crate::metadata::validate::{self, Context};
+use crate::limits;
+use crate::metadata::validate::{self, Context, Report};
 use crate::registry::{self, Registered, Registry, Update};
 use crate::store::StoreError;
 use crate::transactions::Caller;
@@ -21,6 +22,7 @@ use crate::transactions::dry_run::{self, Effect};
 use crate::transactions::errors::{Answering, RegistryError, RegistryResponse, code};
 use crate::transactions::iti18::{QueryRequest, QueryResponse};
 use crate::transactions::iti62::RemoveRequest;
+use crate::wire::aside;
 
 /// The Document Registry of one community.
 #[derive(Clone)]
@@ -117,9 +119,8 @@ impl DocumentRegistry {
         if let Err(refusal) = self.permits.submit.check(caller) {
             return RegistryResponse::from_errors(vec![refusal]);
         }
-        let report = validate::check(&submission, context, self.registry.rules());
+        let (report, digest) = self.look_at(&submission, context);
         let refusals = refusals(&report, context, Answering::Registry, caller);
-        let digest = registry::digest(&submission);
         if caller.effect == Effect::DryRun {
             let found = self.registry.rehearse_registration(submission, digest).await;
             return rehearsed(refusals, found, caller);
@@ -128,6 +129,13 @@ impl DocumentRegistry {
             return RegistryResponse::from_errors(refusals);
         }
         answer(self.registry.register(submission, digest, None).await, caller)
+    }
+
+    /// What the metadata rules say of a submission, and what it is known again by. Of a large one, aside.
+    fn look_at(&self, submission: &Submission, context: Context) -> (Report, [u8; 32]) {
+        aside::beyond(limits::INLINE_OBJECTS, submission.objects.len(), || {
+            (validate::check(submission, context, self.registry.rules()), registry::digest(submission))
+        })
     }
 
     /// The refusal of a restricted update that its SubmissionSet addresses to another community: that of RMU may travel
@@ -155,9 +163,8 @@ impl DocumentRegistry {
         if let Some(error) = self.other_community(&submission, update) {
             return RegistryResponse::from_errors(vec![error]);
         }
-        let report = validate::check(&submission, context, self.registry.rules());
+        let (report, digest) = self.look_at(&submission, context);
         let refusals = refusals(&report, context, Answering::Registry, caller);
-        let digest = registry::digest(&submission);
         if caller.effect == Effect::DryRun {
             let found = self.registry.rehearse_update(submission, digest, update).await;
             return rehearsed(refusals, found, caller);

@@ -34,6 +34,7 @@ use crate::transactions::iti41::ProvideRequest;
 use crate::transactions::iti43::{
     DocumentHead, DocumentRequest, RetrieveRequest, RetrieveResponse, RetrievedDocument,
 };
+use crate::wire::aside;
 use crate::wire::soap::Attachments;
 use crate::wire::stream::StreamError;
 
@@ -96,7 +97,10 @@ impl DocumentRepository {
         }
         let ProvideRequest { submission, documents } = request;
         let rules = self.registry.rules();
-        let mut report = validate::check(&submission, Context::ProvideAndRegister, rules);
+        let objects = submission.objects.len();
+        let mut report = aside::beyond(limits::INLINE_OBJECTS, objects, || {
+            validate::check(&submission, Context::ProvideAndRegister, rules)
+        });
         let ids = documents.iter().map(|(id, _)| id.as_str());
         report.extend(validate::check_documents(&submission, ids, rules));
         let mut received = match self.receive(documents, &mut attachments, caller.effect).await {

@@ -469,7 +469,7 @@ fn limits(section: Section<'_>) -> Limits {
     )*} }
     take! {
         max_envelope_bytes max_document_bytes max_connections max_concurrent_requests max_queued_requests
-        max_answer_memory_bytes max_query_results header_timeout_ms body_idle_timeout_ms request_deadline_ms shutdown_grace_ms
+        max_answer_memory_bytes max_envelope_memory_bytes min_free_disk_bytes max_query_results header_timeout_ms body_idle_timeout_ms request_deadline_ms shutdown_grace_ms
     }
     section.close();
     limits

@@ -6,8 +6,10 @@ use std::collections::HashMap;
 use super::fragment::Fragment;
 use super::rows;
 use crate::ids::EntryUuid;
+use crate::limits;
 use crate::metadata::views::{DocumentEntry, Folder, SubmissionSet, association};
 use crate::metadata::{Kind, Object, Submission, codes};
+use crate::wire::aside;
 
 /// An object of a submission that is ready.
 pub(super) struct Prepared {
@@ -42,8 +44,13 @@ pub(super) enum Holding {
     Versions,
 }
 
-/// Prepares all objects of a submission. `now` is a DTM with seconds.
+/// Prepares all objects of a submission, those of a large one aside. `now` is a DTM with seconds.
 pub(super) fn prepare(submission: Submission, holding: Holding, now: &str) -> Vec<Prepared> {
+    let objects = submission.objects.len();
+    aside::beyond(limits::INLINE_OBJECTS, objects, || prepare_all(submission, holding, now))
+}
+
+fn prepare_all(submission: Submission, holding: Holding, now: &str) -> Vec<Prepared> {
     let ids: HashMap<String, EntryUuid> =
         submission.objects.iter().map(|object| (object.id.clone(), own_id(&object.id))).collect();
     submission.objects.into_iter().map(|object| prepare_object(object, holding, &ids, now)).collect()

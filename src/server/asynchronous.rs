@@ -22,7 +22,7 @@ use crate::limits;
 use crate::transactions::Caller;
 use crate::wire::http::Peer;
 use crate::wire::soap::{
-    AllowedReplies, Attachments, Destination, Envelope, Form, Message, Outgoing, Replies, SoapError,
+    AllowedReplies, Attachments, Destination, Envelope, EnvelopeShare, Form, Message, Outgoing, Replies, SoapError,
     Undelivered,
 };
 use crate::wire::stream::Body;
@@ -171,5 +171,6 @@ impl Inner {
 /// The request once more, from its bytes.
 fn read_again(form: Form, request: Bytes) -> Result<Message, Refusal> {
     let tree = Tree::parse(request).map_err(SoapError::from)?;
-    Ok(Message { form, envelope: Envelope::read(tree)?, attachments: Attachments::none() })
+    let memory = EnvelopeShare::default();
+    Ok(Message { form, envelope: Envelope::read(tree)?, attachments: Attachments::none(), memory })
 }

@@ -140,6 +140,7 @@ impl From<Shed> for Refusal {
 impl From<SoapError> for Refusal {
     fn from(error: SoapError) -> Self {
         let rule = match &error {
+            SoapError::Crowded => return Self::shed(),
             SoapError::ContentType(_) => "http.content-type",
             SoapError::ContentEncoding(_) => "http.content-encoding",
             SoapError::Empty => "http.empty",

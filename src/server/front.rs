@@ -23,7 +23,7 @@ use crate::transactions::dry_run::{self, Effect};
 use crate::transactions::errors::Status;
 use crate::transactions::{Caller, Transaction};
 use crate::wire::http::{Handler, Peer};
-use crate::wire::soap::{self, Form, Message, Outgoing, Route};
+use crate::wire::soap::{self, EnvelopeMemory, Form, Message, Outgoing, Route};
 use crate::wire::stream::Body;
 
 /// What an answer to a message without wsa:MessageID relates to (WS-Addressing 1.0 Core, 3.1).
@@ -38,6 +38,7 @@ pub struct Front {
 pub(super) struct Inner {
     pub(super) services: Services,
     admission: Admission,
+    envelopes: EnvelopeMemory,
     pub(super) limits: Limits,
     pub(super) exchange: Option<Exchange>,
     pub(super) elsewhere: Arc<Elsewhere>,
@@ -76,6 +77,7 @@ impl Front {
             inner: Arc::new(Inner {
                 services,
                 admission: Admission::new(limits),
+                envelopes: EnvelopeMemory::new(limits),
                 limits: limits.clone(),
                 exchange,
                 elsewhere: Elsewhere::new(),
@@ -207,7 +209,7 @@ impl Inner {
         let (head, body) = request.into_parts();
         self.refuse_large(&head.headers)?;
         let patience = Duration::from_millis(self.limits.request_deadline_ms);
-        let receiving = soap::receive(&head.headers, body, &self.limits);
+        let receiving = soap::receive_within(&head.headers, body, &self.limits, &self.envelopes);
         match tokio::time::timeout(patience, receiving).await {
             Ok(message) => Ok(message?),
             Err(_) => Err(Refusal::request_late(patience)),

@@ -18,6 +18,7 @@ use crate::transactions::iti43::{self, RetrieveRequest, RetrieveResponse};
 use crate::transactions::iti62::{self, ITI62, RemoveRequest};
 use crate::transactions::iti86::{self, ITI86};
 use crate::transactions::{Caller, Malformed, Transaction};
+use crate::wire::aside;
 use crate::wire::soap::{Attachment, Attachments, Envelope, Message};
 use crate::wire::stream::StreamError;
 use crate::wire::xml::Element;
@@ -164,20 +165,20 @@ impl Service {
 
     /// Reads the request, asks the actor, writes its response.
     pub(super) async fn answer(&self, message: Message, caller: Caller) -> Result<Answered, Refusal> {
-        let Message { form, envelope, mut attachments } = message;
+        let Message { form, envelope, mut attachments, memory: _taken } = message;
         if !matches!(self.shape, Shape::Provide(_)) {
             // Nothing in them is wanted, but behind them comes the next request.
             attachments.drain().await?;
         }
         match &self.shape {
             Shape::Query(ask) => {
-                let request = read(envelope.body(), iti18::read_request)?;
+                let request = read(&envelope, iti18::read_request)?;
                 drop(envelope);
                 let response = ask(request, caller).await;
                 Ok(Answered::plain(response.status, iti18::write_response(&response)))
             }
             Shape::Retrieve(ask) => {
-                let request = read(envelope.body(), iti43::read_request)?;
+                let request = read(&envelope, iti43::read_request)?;
                 drop(envelope);
                 let response = ask(request, caller).await;
                 let status = response.status;
@@ -186,22 +187,22 @@ impl Service {
                 Ok(Answered { status, headers: Vec::new(), body, attachments })
             }
             Shape::Register(ask) => {
-                let request = read(envelope.body(), iti42::read_request)?;
+                let request = read(&envelope, iti42::read_request)?;
                 drop(envelope);
                 Ok(Answered::registry(&ask(request, caller).await))
             }
             Shape::RemoveMetadata(ask) => {
-                let request = read(envelope.body(), iti62::read_request)?;
+                let request = read(&envelope, iti62::read_request)?;
                 drop(envelope);
                 Ok(Answered::registry(&ask(request, caller).await))
             }
             Shape::RemoveDocuments(ask) => {
-                let request = read(envelope.body(), iti86::read_request)?;
+                let request = read(&envelope, iti86::read_request)?;
                 drop(envelope);
                 Ok(Answered::registry(&ask(request, caller).await))
             }
             Shape::Provide(ask) => {
-                let request = read(envelope.body(), iti41::read_request)?;
+                let request = read(&envelope, iti41::read_request)?;
                 drop(envelope);
                 Ok(Answered::registry(&ask(request, attachments, caller).await?))
             }
@@ -229,10 +230,12 @@ impl Answered {
     }
 }
 
-/// The body was matched with the transaction before, so it is there.
-fn read<'t, T>(
-    body: Option<Element<'t>>,
-    reader: impl Fn(Element<'t>) -> Result<T, Malformed>,
+/// The body was matched with the transaction before, so it is there. A large one is read aside.
+fn read<T>(
+    envelope: &Envelope,
+    reader: impl Fn(Element<'_>) -> Result<T, Malformed>,
 ) -> Result<T, Refusal> {
-    Ok(reader(body.ok_or_else(Refusal::empty_body)?)?)
+    let body = envelope.body().ok_or_else(Refusal::empty_body)?;
+    let bytes = envelope.tree.source().len();
+    Ok(aside::beyond(limits::PARSE_INLINE_BYTES, bytes, || reader(body))?)
 }

@@ -1,5 +1,6 @@
 //! Bytes to messages and back: XML, MIME, SOAP, HTTP, HL7 v2; malware scanners' protocols. Knows no IHE.
 
+pub mod aside;
 pub mod hl7v2;
 pub mod http;
 pub mod listen;

@@ -8,7 +8,7 @@ use tokio::time::timeout_at;
 use uuid::Uuid;
 
 use super::receive::{Received, read};
-use super::{Envelope, Fault, Message, Outgoing, ReplyChannel, SoapError, send};
+use super::{Envelope, EnvelopeShare, Fault, Message, Outgoing, ReplyChannel, SoapError, send};
 use crate::limits::Limits;
 use crate::wire::http::{Client, HttpError};
 use crate::wire::stream::{Body, StreamError};
@@ -166,7 +166,8 @@ async fn read_answer(
 ) -> Result<Message, CallError> {
     let (head, body) = answer.into_parts();
     let status = head.status.as_u16();
-    let Received { form, tree, attachments } = match read(&head.headers, body, limits).await {
+    let Received { form, tree, attachments, memory } =
+        match read(&head.headers, body, limits, EnvelopeShare::default()).await {
         Ok(received) => received,
         Err(SoapError::Empty) => return Err(CallError::Empty(status)),
         Err(SoapError::ContentType(content_type)) => return Err(CallError::NotSoap { status, content_type }),
@@ -190,7 +191,7 @@ async fn read_answer(
         None if relates_to_optional => {}
         other => return Err(CallError::WrongRelatesTo(other.clone())),
     }
-    Ok(Message { form, envelope, attachments })
+    Ok(Message { form, envelope, attachments, memory })
 }
 
 /// The soap:Fault of an envelope of either version.

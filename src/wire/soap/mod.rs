@@ -7,6 +7,7 @@ mod destination;
 mod early;
 mod envelope;
 mod fault;
+mod memory;
 mod receive;
 mod replies;
 mod send;
@@ -19,7 +20,8 @@ pub use call::{CallError, Endpoint, call, call_through};
 pub use destination::{AllowedReplies, AllowedReply, Destination, Route};
 pub use envelope::{ANONYMOUS, Addressing, Envelope, NONE_ADDRESS};
 pub use fault::{Fault, FaultCode, Subcode};
-pub use receive::{SoapError, form_of, receive};
+pub use memory::{EnvelopeMemory, EnvelopeShare};
+pub use receive::{SoapError, form_of, receive, receive_within};
 pub use replies::{Replies, ReplyChannel, Undelivered};
 pub use send::{Attachment, Outgoing, Reply, send};
 
@@ -42,4 +44,6 @@ pub struct Message {
     pub envelope: Envelope,
     /// The other parts.
     pub attachments: Attachments,
+    /// What the envelope takes of the memory for all of them.
+    pub memory: EnvelopeShare,
 }

@@ -7,7 +7,7 @@ use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 
 use super::early::EarlyParts;
 use super::fault::{INVALID_CARDINALITY, INVALID_HEADER};
-use super::{Attachments, Envelope, Form};
+use super::{Attachments, Envelope, EnvelopeMemory, EnvelopeShare, Form};
 use crate::limits::{self, Limits};
 use crate::wire::mime::{ContentType, MultipartReader, PartHeaders, decode_content_id};
 use crate::wire::soap::{Fault, FaultCode, Message};
@@ -40,6 +40,9 @@ pub enum SoapError {
     /// A SOAP 1.1 envelope.
     #[error("this is a SOAP 1.1 envelope; SOAP 1.2 is required")]
     Version,
+    /// All envelopes together take as much memory as they may.
+    #[error("there are too many large envelopes at the moment")]
+    Crowded,
     /// MIME rules broken, a limit exceeded, or the connection ended.
     #[error(transparent)]
     Stream(#[from] StreamError),
@@ -52,6 +55,7 @@ impl SoapError {
             Self::ContentType(_) | Self::ContentEncoding(_) => {
                 Fault::sender(self.to_string()).with_status(415)
             }
+            Self::Crowded => Fault::receiver(self.to_string()).with_status(503),
             Self::Version => Fault::new(FaultCode::VersionMismatch, self.to_string()),
             Self::DuplicateHeader(header) => Fault {
                 problem_header: Some(header),
@@ -73,8 +77,22 @@ impl SoapError {
 
 /// Reads a message up to the end of its envelope.
 pub async fn receive(headers: &HeaderMap, body: Body, limits: &Limits) -> Result<Message, SoapError> {
-    let Received { form, tree, attachments } = read(headers, body, limits).await?;
-    Ok(Message { form, envelope: Envelope::read(tree)?, attachments })
+    whole(read(headers, body, limits, EnvelopeShare::default()).await?)
+}
+
+/// The same with memory that all envelopes share.
+pub async fn receive_within(
+    headers: &HeaderMap,
+    body: Body,
+    limits: &Limits,
+    memory: &EnvelopeMemory,
+) -> Result<Message, SoapError> {
+    whole(read(headers, body, limits, memory.share()).await?)
+}
+
+fn whole(received: Received) -> Result<Message, SoapError> {
+    let Received { form, tree, attachments, memory } = received;
+    Ok(Message { form, envelope: Envelope::read(tree)?, attachments, memory })
 }
 
 /// The form in which an answer to a request with these headers is due, also where the request could not be read.
@@ -91,10 +109,16 @@ pub(super) struct Received {
     pub(super) form: Form,
     pub(super) tree: Tree,
     pub(super) attachments: Attachments,
+    pub(super) memory: EnvelopeShare,
 }
 
 /// Reads a message up to the end of its root part, whatever XML that holds.
-pub(super) async fn read(headers: &HeaderMap, body: Body, limits: &Limits) -> Result<Received, SoapError> {
+pub(super) async fn read(
+    headers: &HeaderMap,
+    body: Body,
+    limits: &Limits,
+    mut memory: EnvelopeShare,
+) -> Result<Received, SoapError> {
     for encoding in headers.get_all(CONTENT_ENCODING) {
         let encoding = String::from_utf8_lossy(encoding.as_bytes());
         if !encoding.split(',').all(|one| matches!(one.trim().to_ascii_lowercase().as_str(), "" | "identity"))
@@ -115,13 +139,13 @@ pub(super) async fn read(headers: &HeaderMap, body: Body, limits: &Limits) -> Re
     let (content_type, text) = content_type(headers);
     match content_type {
         Some(related) if related.essence == "multipart/related" => {
-            read_related(&related, text, body, limits).await
+            read_related(&related, text, body, limits, memory).await
         }
         // XML types are read for what they hold: SOAP 1.1 is told so, and faults in it are understood.
         Some(xml) if PLAIN_TYPES.contains(&xml.essence.as_str()) => {
             refuse_charset(&xml)?;
-            let tree = read_plain(body, limits).await?;
-            Ok(Received { form, tree, attachments: Attachments::none() })
+            let tree = read_plain(body, limits, &mut memory).await?;
+            Ok(Received { form, tree, attachments: Attachments::none(), memory })
         }
         _ => Err(SoapError::ContentType(text)),
     }
@@ -149,10 +173,15 @@ fn refuse_charset(content_type: &ContentType) -> Result<(), SoapError> {
     }
 }
 
-async fn read_plain(mut body: ByteStream, limits: &Limits) -> Result<Tree, SoapError> {
+async fn read_plain(
+    mut body: ByteStream,
+    limits: &Limits,
+    memory: &mut EnvelopeShare,
+) -> Result<Tree, SoapError> {
     let mut envelope = gathered(limits);
     while let Some(chunk) = body.next().await {
         envelope.push(chunk?)?;
+        memory.cover(envelope.len())?;
     }
     parse(envelope.finish()).await
 }
@@ -162,6 +191,7 @@ async fn read_related(
     text: String,
     body: ByteStream,
     limits: &Limits,
+    mut memory: EnvelopeShare,
 ) -> Result<Received, SoapError> {
     let root_type = content_type.parameter("type").map(str::to_ascii_lowercase);
     if root_type.is_some_and(|root| !ROOT_TYPES.contains(&root.split(';').next().unwrap_or_default().trim()))
@@ -190,10 +220,11 @@ async fn read_related(
     let mut envelope = gathered(limits);
     while let Some(chunk) = reader.next_chunk().await? {
         envelope.push(chunk)?;
+        memory.cover(envelope.len())?;
     }
     let tree = parse(envelope.finish()).await?;
     let attachments = Attachments::new(reader, early, root.content_id, limits.max_document_bytes);
-    Ok(Received { form: Form::Mtom, tree, attachments })
+    Ok(Received { form: Form::Mtom, tree, attachments, memory })
 }
 
 /// The root is the part that `start` names, else the first. A first part without Content-ID, of a root's type, is what a
