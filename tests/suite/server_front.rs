@@ -8,12 +8,14 @@ use sekisho::server::{Exposure, Front, ListenError, ListenerSettings, Listeners,
 use sekisho::transactions::iti18::ITI18;
 use sekisho::transactions::iti38::ITI38;
 use sekisho::transactions::iti43::ITI43;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use crate::support::certs::Authority;
 use crate::support::front::{
     Asks, MESSAGE_ID, QUERY, RETRIEVE, SIMPLE, adhoc_query, envelope, front, mtom, services, stored_query,
 };
-use crate::support::http::{PATIENCE, collect, raw};
+use crate::support::http::{PATIENCE, collect, raw, until_closed};
 use crate::support::messages;
 
 #[tokio::test]
@@ -258,4 +260,45 @@ async fn a_host_header_cannot_write_into_a_description() {
         let answer = raw(server.address, odd.as_bytes()).await;
         assert!(!answer.contains("evil") && answer.contains("http://localhost/services/iti-18"), "{answer}");
     }
+}
+
+/// Each of them is within its own bound.
+#[tokio::test]
+async fn attack_34_large_envelopes_share_their_memory() {
+    let limits =
+        Limits { max_envelope_bytes: 1 << 20, max_envelope_memory_bytes: 1 << 20, ..Limits::default() };
+    let server = front(limits).await;
+    let envelope = format!("{:900000}", stored_query(QUERY));
+    let request = format!(
+        "POST /services/iti-18 HTTP/1.1\r\nHost: x\r\nContent-Type: {SIMPLE}\r\nContent-Length: 900000\r\n\
+         Connection: close\r\n\r\n{envelope}"
+    );
+    let mut first = TcpStream::connect(server.address).await.unwrap();
+    first.write_all(&request.as_bytes()[..700_000]).await.unwrap();
+    // As soon as that has arrived.
+    let started = std::time::Instant::now();
+    let shed = loop {
+        let answer = raw(server.address, request.as_bytes()).await;
+        if !answer.starts_with("HTTP/1.1 200 ") {
+            break answer;
+        }
+        assert!(started.elapsed() < PATIENCE, "nobody was shed");
+    };
+    assert!(shed.starts_with("HTTP/1.1 503 ") && shed.to_lowercase().contains("retry-after: "), "{shed}");
+    let small = raw(server.address, small().as_bytes()).await;
+    assert!(small.starts_with("HTTP/1.1 200 "), "small ones are not kept away: {small}");
+    first.write_all(&request.as_bytes()[700_000..]).await.unwrap();
+    let answer = until_closed(&mut first).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let answer = raw(server.address, request.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "it was not given back: {answer}");
+}
+
+fn small() -> String {
+    let envelope = stored_query(QUERY);
+    format!(
+        "POST /services/iti-18 HTTP/1.1\r\nHost: x\r\nContent-Type: {SIMPLE}\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n{envelope}",
+        envelope.len()
+    )
 }
