@@ -2,7 +2,8 @@
 
 use crate::actors::notifier::ConsumerStatus;
 
-use super::status::{Community, Gateway, Listener, Status};
+use super::status::{Community, Gateway, Listener, Status, Tenant};
+use crate::limits;
 
 /// A language of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,12 +56,14 @@ struct Words {
     title: &'static str,
     other: (&'static str, &'static str),
     listeners: &'static str,
+    tenants: &'static str,
     communities: &'static str,
     problems: &'static str,
     no_problems: &'static str,
     no_communities: &'static str,
     gateway_row: [&'static str; 4],
     listener_row: [&'static str; 3],
+    tenant_row: [&'static str; 6],
     community_row: [&'static str; 8],
     consumers: &'static str,
     consumer_row: [&'static str; 7],
@@ -78,12 +81,14 @@ const ENGLISH: Words = Words {
     title: "Sekisho: status",
     other: ("ja", "日本語"),
     listeners: "Listeners",
+    tenants: "Hosted",
     communities: "Communities",
     problems: "To look at",
     no_problems: "Nothing.",
     no_communities: "No other community is configured.",
     gateway_row: ["homeCommunityId", "mode", "version", "running for"],
     listener_row: ["listener", "address", "protection"],
+    tenant_row: ["tenant", "name", "repositoryUniqueId", "documents", "MB", "quota used"],
     community_row: [
         "community",
         "homeCommunityId",
@@ -117,12 +122,14 @@ const JAPANESE: Words = Words {
     title: "関所: 稼働状況",
     other: ("en", "English"),
     listeners: "待受",
+    tenants: "預かっている区画",
     communities: "接続先コミュニティ",
     problems: "要確認事項",
     no_problems: "ありません。",
     no_communities: "他のコミュニティは設定されていません。",
     gateway_row: ["homeCommunityId", "動作形態", "版", "稼働時間"],
     listener_row: ["待受", "アドレス", "保護"],
+    tenant_row: ["区画", "名称", "repositoryUniqueId", "文書数", "MB", "割当の使用率"],
     community_row: [
         "コミュニティ",
         "homeCommunityId",
@@ -166,6 +173,7 @@ pub(super) fn render(status: &Status, language: Language) -> String {
     gateway(&mut out, words, &status.gateway);
     problems(&mut out, words, &status.problems);
     listeners(&mut out, words, &status.listeners);
+    tenants(&mut out, words, &status.tenants);
     communities(&mut out, words, &status.communities);
     consumers(&mut out, words, &status.consumers);
     out.raw("</body></html>\n");
@@ -204,6 +212,25 @@ fn listeners(out: &mut Html, words: &Words, listeners: &[Listener]) {
         };
         out.raw("<tr>").cell("td", "", &listener.name).cell("td", "id", &listener.address.to_string());
         out.cell("td", class, protection).raw("</tr>");
+    }
+    out.raw("</table>");
+}
+
+fn tenants(out: &mut Html, words: &Words, tenants: &[Tenant]) {
+    if tenants.is_empty() {
+        return;
+    }
+    out.table(words.tenants, &words.tenant_row);
+    for tenant in tenants {
+        let (class, used) = match tenant.used_percent {
+            None => ("n", String::new()),
+            Some(percent @ 100..) => ("n bad", format!("{percent} %")),
+            Some(percent @ limits::QUOTA_WARNING_PERCENT..) => ("n warn", format!("{percent} %")),
+            Some(percent) => ("n", format!("{percent} %")),
+        };
+        out.raw("<tr>").cell("td", "id", &tenant.name).cell("td", "", &tenant.title);
+        out.cell("td", "id", &tenant.repository).cell("td", "n", &tenant.documents.to_string());
+        out.cell("td", "n", &(tenant.bytes / 1_000_000).to_string()).cell("td", class, &used).raw("</tr>");
     }
     out.raw("</table>");
 }
@@ -328,6 +355,7 @@ mod tests {
             last_answer_seconds_ago: Some(3_700),
             ..Community::default()
         };
+        let tenant = |used_percent| Tenant { used_percent: Some(used_percent), ..Tenant::default() };
         let listener = Listener {
             name: "http".into(),
             address: "0.0.0.0:8080".parse().unwrap(),
@@ -336,6 +364,7 @@ mod tests {
         };
         let status = Status {
             communities: vec![community],
+            tenants: [79, 80, 100].map(tenant).into(),
             listeners: vec![listener],
             problems: vec!["a & b".into()],
             ..Status::default()
@@ -348,6 +377,9 @@ mod tests {
             "<td class=\"n bad\">3</td>",
             "1 h 1 min ago",
             "a &amp; b",
+            "<td class=\"n\">79 %</td>",
+            "<td class=\"n warn\">80 %</td>",
+            "<td class=\"n bad\">100 %</td>",
         ] {
             assert!(page.contains(expected), "{expected} is not in {page}");
         }

@@ -21,6 +21,8 @@ pub struct Status {
     pub gateway: Gateway,
     /// Where it listens.
     pub listeners: Vec<Listener>,
+    /// What is hosted here, the region's own first.
+    pub tenants: Vec<Tenant>,
     /// The other communities.
     pub communities: Vec<Community>,
     /// Whoever is told of changed identifiers.
@@ -56,6 +58,23 @@ pub struct Listener {
     pub tls: bool,
     /// Plain, or without client certificates, beyond loopback: shown in red.
     pub insecure: bool,
+}
+
+/// What is hosted for one tenant.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Tenant {
+    /// What its path calls it; `own` for the region's.
+    pub name: String,
+    /// For people.
+    pub title: String,
+    /// repositoryUniqueId.
+    pub repository: String,
+    /// Documents in its repository.
+    pub documents: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// How much of its quota is used, whichever part of it is used most; None without a quota.
+    pub used_percent: Option<u64>,
 }
 
 /// Another community, as we meet it.

@@ -56,7 +56,7 @@ impl RetentionReport {
 
 async fn open(settings: Settings) -> Result<(Store, Housing), Stop> {
     let opening = tokio::task::spawn_blocking(move || {
-        let store = Store::open(&settings.data, MIGRATIONS)?;
+        let store = Store::open_in(&settings.store, &settings.data, MIGRATIONS)?;
         let housing = Housing::open(&settings, &store)?;
         Ok((store, housing))
     });

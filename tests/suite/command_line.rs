@@ -27,7 +27,7 @@ fn json(text: &str) -> Value {
 
 #[test]
 fn examples_start_as_they_are_and_end_on_sigterm() {
-    let examples = ["standalone", "hosted", "bridge", "two-regions/east", "two-regions/west"];
+    let examples = ["standalone", "hosted", "national", "bridge", "two-regions/east", "two-regions/west"];
     for example in examples {
         let data = TempDir::new();
         let config = format!("examples/{example}/sekisho.toml");

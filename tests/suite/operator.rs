@@ -11,6 +11,7 @@ use sekisho::limits::Limits;
 use tokio::net::TcpStream;
 
 use crate::support::front::{Asks, front};
+use crate::support::hosted::Standalone;
 use crate::support::http::{plain, raw};
 
 #[derive(Default)]
@@ -101,5 +102,26 @@ fn every_metric_is_on_the_operators_pages() {
         let page = std::fs::read_to_string(page).unwrap();
         let missing: Vec<_> = found.iter().filter(|name| !page.contains(&format!("`{name}`"))).collect();
         assert!(missing.is_empty(), "{missing:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_region_without_room_is_not_ready_and_says_why() {
+    let listens = "listen.operator.address=127.0.0.1:0";
+    for (least, status) in [("1", "200"), ("9000000000000000000", "503")] {
+        let least = format!("limits.min_free_disk_bytes={least}");
+        let region = Standalone::start(&[listens, &least]).await;
+        let address = region.running().bound().operator.clone().unwrap();
+        let address = address.trim_start_matches("http://").parse().unwrap();
+        let get = async |path: &str| {
+            let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+            raw(address, request.as_bytes()).await
+        };
+        let ready = get("/health/ready").await;
+        assert!(ready.starts_with(&format!("HTTP/1.1 {status} ")), "{ready}");
+        let why = "the disk of the data directory has";
+        assert_eq!(ready.contains(why), status == "503", "{ready}");
+        assert_eq!(get("/").await.contains(why), status == "503");
+        region.stop().await;
     }
 }

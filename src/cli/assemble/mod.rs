@@ -8,6 +8,7 @@ mod load;
 mod patients;
 mod region;
 mod status;
+mod stocktaking;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -120,6 +121,7 @@ impl Configured {
         let mut listeners = Listeners::new();
         let front = Arc::new(Front::exchanging(services, &settings.limits, exchange));
         let notifier = region.notifier(&settings)?.map(Arc::new);
+        region.stock().look().await;
         open_listeners(&mut listeners, &settings, &front, &region, &alarms, notifier.clone()).await?;
         let bound = bound(&listeners, paths);
         let watch = region.directory().map(|directory| tokio::spawn(Arc::clone(directory).watch()));
@@ -273,7 +275,7 @@ async fn open_listeners(
         let directory = region.directory().cloned();
         let (alarms, cache) = (Arc::clone(alarms), region.crossref().cloned());
         let seen = Seen::new(settings, listeners.listening(), directory, alarms, notifier, cache);
-        let seen = seen.with_bucket(region.bucket().cloned());
+        let seen = seen.with_bucket(region.bucket().cloned()).with_stock(region.stock().clone());
         let metrics = install_metrics().map_err(|error| Stop::new(Exit::Unavailable, error.to_string()))?;
         let pages = Arc::new(Operator::new(Arc::new(seen), metrics));
         // It shows no patient data, and changes nothing: beyond loopback is the operator's decision.

@@ -11,6 +11,7 @@ use super::delivery;
 use super::hosting::{Housing, MIGRATIONS, offer_gateway, offer_hosted};
 use super::identity::Identity;
 use super::patients::PatientActors;
+use super::stocktaking::Stocktaking;
 use crate::actors::initiating_gateway::InitiatingGateway;
 use crate::actors::notifier::{Consumer, Notifier};
 use crate::actors::own_community::OwnCommunity;
@@ -47,6 +48,7 @@ pub struct Region {
     identity: Option<Identity>,
     patients: PatientActors,
     outbox: Option<Outbox>,
+    stock: Stocktaking,
 }
 
 /// Where submissions are passed on to, behind a bridge.
@@ -85,6 +87,7 @@ impl Region {
             identity: None,
             patients: PatientActors::default(),
             outbox: None,
+            stock: Stocktaking::new(settings),
         };
         let has_tenants = settings.own().is_some() || !settings.tenants.is_empty();
         if settings.identity.is_some() || has_tenants {
@@ -236,11 +239,17 @@ impl Region {
         let _ = tokio::task::spawn_blocking(move || directory.reload()).await;
     }
 
+    /// How much room is left.
+    pub fn stock(&self) -> &Stocktaking {
+        &self.stock
+    }
+
     /// What runs beside the services.
     pub fn follow(&self) -> Vec<JoinHandle<()>> {
         let cache = self.identity.as_ref().and_then(Identity::follow);
         let retention = self.housing.retentions().map(|retention| tokio::spawn(retention.follow()));
-        cache.into_iter().chain(retention).collect()
+        let stock = tokio::spawn(self.stock.clone().follow());
+        cache.into_iter().chain(retention).chain([stock]).collect()
     }
 
     /// Closes the store, when nothing is in flight any more.

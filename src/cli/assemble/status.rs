@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use super::stocktaking::Stocktaking;
 use crate::actors::notifier::Notifier;
 use crate::admin::{Community, Gateway, Listener, Status, StatusSource};
 use crate::config::{Mode, Problems, Settings};
@@ -26,6 +27,7 @@ pub struct Seen {
     notifier: Option<Arc<Notifier>>,
     cache: Option<Crossref>,
     bucket: Option<Bucket>,
+    stock: Option<Stocktaking>,
     since: Instant,
 }
 
@@ -87,6 +89,7 @@ impl Seen {
             notifier,
             cache,
             bucket: None,
+            stock: None,
             since: Instant::now(),
         }
     }
@@ -95,12 +98,18 @@ impl Seen {
     pub fn with_bucket(self, bucket: Option<Bucket>) -> Self {
         Self { bucket, ..self }
     }
+
+    /// The same with what is looked at from time to time.
+    pub fn with_stock(self, stock: Stocktaking) -> Self {
+        Self { stock: Some(stock), ..self }
+    }
 }
 
 impl StatusSource for Seen {
     fn ready(&self) -> Result<(), String> {
         // It is opened last: when it answers, everything else does that is our own.
-        self.bucket.as_ref().map_or(Ok(()), Bucket::ready)
+        self.bucket.as_ref().map_or(Ok(()), Bucket::ready)?;
+        self.stock.as_ref().and_then(Stocktaking::shortage).map_or(Ok(()), Err)
     }
 
     fn status(&self) -> Status {
@@ -119,6 +128,7 @@ impl StatusSource for Seen {
         Status {
             gateway: Gateway { uptime_seconds, ..self.gateway.clone() },
             listeners: self.listeners.clone(),
+            tenants: Vec::new(),
             communities,
             consumers: self.notifier.as_ref().map(|notifier| notifier.statuses()).unwrap_or_default(),
             problems,
