@@ -22,8 +22,8 @@ use crate::limits;
 use crate::transactions::Caller;
 use crate::wire::http::Peer;
 use crate::wire::soap::{
-    AllowedReplies, Attachments, Destination, Envelope, EnvelopeShare, Form, Message, Outgoing, Replies, SoapError,
-    Undelivered,
+    AllowedReplies, Attachments, Destination, Envelope, EnvelopeShare, Form, Message, Outgoing, Replies,
+    SoapError, Undelivered,
 };
 use crate::wire::stream::Body;
 use crate::wire::xml::Tree;

@@ -231,10 +231,7 @@ impl Answered {
 }
 
 /// The body was matched with the transaction before, so it is there. A large one is read aside.
-fn read<T>(
-    envelope: &Envelope,
-    reader: impl Fn(Element<'_>) -> Result<T, Malformed>,
-) -> Result<T, Refusal> {
+fn read<T>(envelope: &Envelope, reader: impl Fn(Element<'_>) -> Result<T, Malformed>) -> Result<T, Refusal> {
     let body = envelope.body().ok_or_else(Refusal::empty_body)?;
     let bytes = envelope.tree.source().len();
     Ok(aside::beyond(limits::PARSE_INLINE_BYTES, bytes, || reader(body))?)

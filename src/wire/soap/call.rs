@@ -168,14 +168,16 @@ async fn read_answer(
     let status = head.status.as_u16();
     let Received { form, tree, attachments, memory } =
         match read(&head.headers, body, limits, EnvelopeShare::default()).await {
-        Ok(received) => received,
-        Err(SoapError::Empty) => return Err(CallError::Empty(status)),
-        Err(SoapError::ContentType(content_type)) => return Err(CallError::NotSoap { status, content_type }),
-        Err(SoapError::Stream(error @ (StreamError::Interrupted(_) | StreamError::Idle(_)))) => {
-            return Err(CallError::Interrupted(error.to_string()));
-        }
-        Err(error) => return Err(CallError::Malformed(error)),
-    };
+            Ok(received) => received,
+            Err(SoapError::Empty) => return Err(CallError::Empty(status)),
+            Err(SoapError::ContentType(content_type)) => {
+                return Err(CallError::NotSoap { status, content_type });
+            }
+            Err(SoapError::Stream(error @ (StreamError::Interrupted(_) | StreamError::Idle(_)))) => {
+                return Err(CallError::Interrupted(error.to_string()));
+            }
+            Err(error) => return Err(CallError::Malformed(error)),
+        };
     // Before anything else is demanded: faults come under every status, from old stacks in SOAP 1.1, and often without
     // any addressing header.
     if let Some(fault) = fault_of(&tree) {

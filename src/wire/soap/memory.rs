@@ -63,7 +63,8 @@ mod tests {
 
     #[test]
     fn all_envelopes_together_have_their_bound_and_give_back_what_they_took() {
-        let limits = Limits { max_envelope_memory_bytes: 10 << 20, max_envelope_bytes: 6 << 20, ..Limits::default() };
+        let limits =
+            Limits { max_envelope_memory_bytes: 10 << 20, max_envelope_bytes: 6 << 20, ..Limits::default() };
         let memory = EnvelopeMemory::new(&limits);
         let (mut one, mut another) = (memory.share(), memory.share());
         for megabytes in 1..=6 {
