@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::candidates::Scored;
 use super::events::EventKind;
-use super::keys::{Keys, Marks, Recent};
+use super::keys::{Keys, Marks};
 use super::links::{Cause, Link, Origin, Pair};
 use super::persons::{Regrouping, component, pairs};
 use super::records::{Content, Record, prepared};
@@ -36,6 +36,7 @@ pub(super) struct Proposed {
     pub(super) visit: Option<Visit>,
     pub(super) prepared: Prepared,
     pub(super) blocking: Vec<u64>,
+    pub(super) searches: Vec<u64>,
     /// None if nothing changes that matching looks at.
     pub(super) scored: Option<Vec<Scored>>,
 }
@@ -120,6 +121,8 @@ impl Tables<'_> {
         let prepared = prepared(&demographics, &former);
         let mut blocking = Vec::new();
         prepared.blocking_keys(&mut blocking);
+        let mut searches = Vec::new();
+        search_keys::of(&demographics, &mut searches);
         let as_before = match own {
             Some(own) => self.comparable(own)?.is_some_and(|was| was.prepared == prepared),
             None => false,
@@ -131,7 +134,16 @@ impl Tables<'_> {
             (false, true) => Some(Vec::new()),
             (false, false) => Some(self.score_all(keys, &prepared, &blocking, own)?),
         };
-        Ok(Proposed { patient: patient.clone(), known, demographics, visit, prepared, blocking, scored })
+        Ok(Proposed {
+            patient: patient.clone(),
+            known,
+            demographics,
+            visit,
+            prepared,
+            blocking,
+            searches,
+            scored,
+        })
     }
 
     fn news(self, announcement: &Announcement, records: &[Proposed]) -> Result<News, StoreError> {
@@ -192,11 +204,7 @@ impl Tables<'_> {
                 }
             };
             numbers.push(number);
-            let mut written = proposed.blocking.clone();
-            search_keys::of(&proposed.demographics, &mut written);
-            written.sort_unstable();
-            written.dedup();
-            keys.write(Recent { record: self.local(number), marks: self.marks()?, keys: written.into() });
+            keys.write(self.local(number), self.marks()?, &proposed.blocking, &proposed.searches);
         }
         let mut renewed_keys = Vec::new();
         for &number in &numbers {

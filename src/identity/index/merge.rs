@@ -2,7 +2,7 @@
 //! surviving one takes its place in everything that is held: former demographics, insured numbers, links, bars.
 
 use super::events::EventKind;
-use super::keys::{Keys, Recent};
+use super::keys::Keys;
 use super::links::{Bar, Cause, Link, Pair};
 use super::persons::Regrouping;
 use super::records::{Content, Record, prepared};
@@ -64,12 +64,9 @@ impl Tables<'_> {
 
         let mut blocking = Vec::new();
         prepared.blocking_keys(&mut blocking);
-        let mut written = blocking.clone();
-        search_keys::of(&demographics, &mut written);
-        written.sort_unstable();
-        written.dedup();
-        let record = self.local(stays.number);
-        keys.write(Recent { record, marks: self.marks()?, keys: written.into() });
+        let mut searches = Vec::new();
+        search_keys::of(&demographics, &mut searches);
+        keys.write(self.local(stays.number), self.marks()?, &blocking, &searches);
 
         let scored = self.score_all(keys, &prepared, &blocking, Some(stays.number))?;
         self.relink(stays.number, &prepared, &scored, now, &mut regrouping)?;

@@ -380,14 +380,15 @@ impl Tables<'_> {
     ) -> Result<(), StoreError> {
         let mut find = self.connection.prepare_cached(find)?;
         let mut rows = find.query(between)?;
-        let mut of_record = Vec::new();
+        let (mut blocking, mut searches) = (Vec::new(), Vec::new());
         while let Some(row) = rows.next()? {
-            let record = self.local(row.get(0)?);
-            of_record.clear();
+            let number = row.get(0)?;
             let prepared = Prepared::from_bytes(row.get_ref(1)?.as_blob().unwrap_or_default());
-            prepared.unwrap_or_default().blocking_keys(&mut of_record);
-            search_keys::of(&records::decode(&row.get::<Vec<u8>>(2)?)?, &mut of_record);
-            keys.insert(record, &of_record);
+            prepared.map_or_else(|| self.prepare(number), Ok)?.blocking_keys(&mut blocking);
+            search_keys::of(&records::decode(&row.get::<Vec<u8>>(2)?)?, &mut searches);
+            let record = self.local(number);
+            keys.insert(record, &blocking);
+            keys.insert(record, &searches);
             inserted(record);
         }
         Ok(())

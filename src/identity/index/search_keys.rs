@@ -10,8 +10,9 @@ use crate::transactions::identity::DemographicsQuery;
 /// Numbers that a month has here, 0 among them.
 const DAYS: u32 = 32;
 
-/// Appends the keys of a person's current values.
+/// The keys of a person's current values, none twice.
 pub(super) fn of(person: &Demographics, keys: &mut Vec<u64>) {
+    keys.clear();
     for name in &person.names {
         let (family, given) = (fold::text(&name.family), fold::text(&name.given));
         if !family.is_empty() {
@@ -27,6 +28,8 @@ pub(super) fn of(person: &Demographics, keys: &mut Vec<u64>) {
         keys.push(fold::hash(&["birth", birth.as_str().get(..8).unwrap_or(birth.as_str())]));
     }
     keys.extend(person.telecoms.iter().filter_map(telecom));
+    keys.sort_unstable();
+    keys.dedup();
 }
 
 /// Sets of keys, of each of which every fitting record has one. The most selective come first.

@@ -56,39 +56,39 @@ fn of_birth(view: &View<'_>, keys: &mut Vec<u64>) {
     }
     let with_birth = |kind| key(kind).bytes(&view.birth.to_le_bytes());
     // Family and given names make the same kind of key: they may have been exchanged.
-    let names = view.families().iter().chain(view.givens());
+    let names = view.all_families().chain(view.givens.iter());
     keys.extend(names.map(|name| start(with_birth(Kind::BirthAndName), name).finish()));
     for [postcode, _, _, street, ..] in view.addresses() {
         keys.extend(known(postcode).map(|code| text(with_birth(Kind::BirthAndPostcode), code).finish()));
         keys.extend(known(street).map(|street| start(with_birth(Kind::BirthAndStreet), street).finish()));
     }
-    let telephones = view.telephones().iter();
+    let telephones = view.telephones();
     keys.extend(
         telephones.map(|number| with_birth(Kind::BirthAndTelephone).bytes(&number.to_le_bytes()).finish()),
     );
-    let one_script = |names: &[Text<'_>]| {
-        let sounds = names.iter().filter(|name| name.is_sound()).count();
-        sounds == 0 || sounds == names.len()
-    };
     // Kanji on one side and kana on the other share no name.
-    if view.sex != 0 && (one_script(view.givens()) || one_script(view.families())) {
+    if view.sex != 0 && (one_script(view.givens.iter()) || one_script(view.all_families())) {
         keys.push(with_birth(Kind::BirthAndSex).byte(view.sex).finish());
     }
 }
 
+fn one_script<'a>(mut names: impl Iterator<Item = Text<'a>>) -> bool {
+    names.next().is_none_or(|first| names.all(|name| name.is_sound() == first.is_sound()))
+}
+
 fn of_names(view: &View<'_>, keys: &mut Vec<u64>) {
     let (year, day) = (view.birth >> 16, view.birth & 0xffff);
-    for family in view.families() {
-        for given in view.givens().iter().filter(|given| given.is_sound() == family.is_sound()) {
+    for family in view.all_families() {
+        for given in view.givens.iter().filter(|given| given.is_sound() == family.is_sound()) {
             // The sum is the same whichever is the family name.
-            let both = |of: fn(Hash, &Text<'_>) -> Hash| {
-                let one = |name: &Text<'_>| of(Hash::new(0), name).finish();
+            let both = |of: fn(Hash, Text<'_>) -> Hash| {
+                let one = |name| of(Hash::new(0), name).finish();
                 one(family).wrapping_add(one(given)).to_le_bytes()
             };
             if day != 0 {
                 keys.push(key(Kind::NamesAndDay).bytes(&both(start)).bytes(&day.to_le_bytes()).finish());
             }
-            for [_, _, city, ..] in view.addresses().iter().take(1) {
+            for [_, _, city, ..] in view.addresses().take(1) {
                 let city =
                     known(city).map(|city| text(key(Kind::NamesAndCity).bytes(&both(text)), city).finish());
                 keys.extend(city);
@@ -103,20 +103,22 @@ fn of_names(view: &View<'_>, keys: &mut Vec<u64>) {
 fn of_places(view: &View<'_>, keys: &mut Vec<u64>) {
     for number in view.telephones() {
         let telephone = key(Kind::TelephoneAndGiven).bytes(&number.to_le_bytes());
-        keys.extend(view.givens().iter().map(|given| start(telephone, given).finish()));
+        keys.extend(view.givens.iter().map(|given| start(telephone, given).finish()));
     }
     for [postcode, _, city, street, number, other] in view.addresses() {
         if let Some(postcode) = known(postcode) {
             let postcode = text(key(Kind::PostcodeAndGiven), postcode);
-            keys.extend(view.givens().iter().map(|given| text(postcode, given).finish()));
+            keys.extend(view.givens.iter().map(|given| text(postcode, given).finish()));
         }
         if !street.is_kanji() && !city.is_kanji() {
             of_small_places(view, [postcode, city, street, number, other], keys);
         }
         if let Some(street) = known(street) {
-            let given = start(key(Kind::StreetAndGiven), street);
-            keys.extend(view.givens().iter().map(|name| text(given, name).finish()));
-            keys.extend(known(number).map(|number| text(start(key(Kind::House), street), number).finish()));
+            // A town of one name is in many a city.
+            let within = if street.is_kanji() { city } else { Text::default() };
+            let town = |kind| text(start(key(kind), street), within);
+            keys.extend(view.givens.iter().map(|name| text(town(Kind::StreetAndGiven), name).finish()));
+            keys.extend(known(number).map(|number| text(town(Kind::House), number).finish()));
         }
     }
 }
@@ -125,10 +127,10 @@ fn of_places(view: &View<'_>, keys: &mut Vec<u64>) {
 /// other make the same kind of key: they may have been exchanged.
 fn of_small_places(
     view: &View<'_>,
-    [postcode, city, street, number, other]: [&Text<'_>; 5],
+    [postcode, city, street, number, other]: [Text<'_>; 5],
     keys: &mut Vec<u64>,
 ) {
-    let names = || view.families().iter().chain(view.givens());
+    let names = || view.all_families().chain(view.givens.iter());
     for place in [city, postcode].into_iter().filter_map(known) {
         let place = start(key(Kind::NameAndSuburb), place);
         keys.extend(names().map(|name| start(place, name).finish()));
@@ -140,12 +142,12 @@ fn of_small_places(
     }
 }
 
-fn known<'a, 'b>(text: &'b Text<'a>) -> Option<&'b Text<'a>> {
+fn known(text: Text<'_>) -> Option<Text<'_>> {
     (!text.is_empty()).then_some(text)
 }
 
 /// Without the length of vowels.
-fn text(hash: Hash, text: &Text<'_>) -> Hash {
+fn text(hash: Hash, text: Text<'_>) -> Hash {
     if text.is_kanji() {
         return hash.bytes(text.bytes());
     }
@@ -153,7 +155,7 @@ fn text(hash: Hash, text: &Text<'_>) -> Hash {
 }
 
 /// The first symbols of a sound or Latin text: what is mistyped behind them does no harm. Kanji are short anyway.
-fn start(hash: Hash, whole: &Text<'_>) -> Hash {
+fn start(hash: Hash, whole: Text<'_>) -> Hash {
     if whole.is_kanji() {
         return hash.bytes(whole.bytes());
     }

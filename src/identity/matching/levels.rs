@@ -4,7 +4,7 @@ use super::date::era_slip;
 use super::prepared::{AddressView, View};
 use super::readings::{Read, Readings};
 use super::sound;
-use super::texts::{Distance, Text};
+use super::texts::{Distance, Text, Texts};
 
 /// What is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -110,9 +110,9 @@ mod part {
 /// Compares two records field by field.
 pub(super) fn of(a: &View<'_>, b: &View<'_>, readings: &Readings) -> Levels {
     let (family, given) = names(a, b, readings);
-    let [postcode, state, city, street, number, other] = best_address(a.addresses(), b.addresses());
+    let [postcode, state, city, street, number, other] = best_address(a, b);
     let sex = if a.sex == 0 || b.sex == 0 { UNKNOWN } else { 1 + u8::from(a.sex != b.sex) };
-    let telephone = telephones(a.telephones(), b.telephones());
+    let telephone = telephones(a, b);
     [family, given, births(a.birth, b.birth), sex, postcode, state, city, street, number, other, telephone]
 }
 
@@ -122,32 +122,31 @@ pub(super) fn barred(levels: &Levels, a: &View<'_>, b: &View<'_>) -> bool {
     let [_, given, birth, sex, ..] = *levels;
     let given_agrees = match given {
         name::SAME | name::KANJI | name::SOUND | name::SPELLING | name::READING | name::EXCHANGED => true,
-        name::NEAR => !japanese_sounds(a.givens()) && !japanese_sounds(b.givens()),
+        name::NEAR => !japanese_sounds(a.givens) && !japanese_sounds(b.givens),
         _ => false,
     };
     let birth_agrees = !matches!(birth, birth::TWO_PARTS | birth::DIFFERENT);
     !given_agrees || !birth_agrees || sex == 2
 }
 
-fn japanese_sounds(names: &[Text<'_>]) -> bool {
+fn japanese_sounds(names: Texts<'_>) -> bool {
     let mut sounds = names.iter().filter(|name| name.is_sound());
     sounds.any(|name| str::from_utf8(name.bytes()).is_ok_and(sound::japanese))
 }
 
 fn names(a: &View<'_>, b: &View<'_>, readings: &Readings) -> (u8, u8) {
-    let (now_a, once_a) = a.families().split_at_checked(a.current_families()).unwrap_or_default();
-    let (now_b, once_b) = b.families().split_at_checked(b.current_families()).unwrap_or_default();
+    let (now_a, once_a, now_b, once_b) = (a.families, a.former_families, b.families, b.former_families);
     let mut family = name_level(now_a, now_b, readings);
-    let given = name_level(a.givens(), b.givens(), readings);
+    let given = name_level(a.givens, b.givens, readings);
     if matches!(family, UNKNOWN | name::SIMILAR | name::DIFFERENT)
         && !(once_a.is_empty() && once_b.is_empty())
     {
         let former = [(once_a, now_b), (now_a, once_b), (once_a, once_b)];
-        let found = former.iter().any(|(a, b)| agrees(name_level(a, b, readings)));
+        let found = former.into_iter().any(|(a, b)| agrees(name_level(a, b, readings)));
         family = if found { name::FORMER } else { family };
     }
     let neither = |level: u8| matches!(level, UNKNOWN | name::SIMILAR | name::DIFFERENT);
-    if neither(family) && neither(given) && exchanged(now_a, b.givens()) && exchanged(a.givens(), now_b) {
+    if neither(family) && neither(given) && exchanged(now_a, b.givens) && exchanged(a.givens, now_b) {
         return (name::EXCHANGED, name::EXCHANGED);
     }
     (family, given)
@@ -157,22 +156,22 @@ fn agrees(level: u8) -> bool {
     matches!(level, name::SAME | name::KANJI | name::SOUND | name::SPELLING | name::READING | name::ALIKE)
 }
 
-fn exchanged(families: &[Text<'_>], givens: &[Text<'_>]) -> bool {
+fn exchanged(families: Texts<'_>, givens: Texts<'_>) -> bool {
     let near = |a: &Text<'_>, b: &Text<'_>| match a.distance(b) {
         Distance::Same | Distance::Alike => true,
         Distance::Edits(1) => a.symbols() > 3,
         _ => false,
     };
-    families.iter().any(|family| givens.iter().any(|given| near(family, given)))
+    families.iter().any(|family| givens.iter().any(|given| near(&family, &given)))
 }
 
 /// The best that names in several scripts agree in; scripts are not counted twice.
-fn name_level(a: &[Text<'_>], b: &[Text<'_>], readings: &Readings) -> u8 {
+fn name_level(a: Texts<'_>, b: Texts<'_>, readings: &Readings) -> u8 {
     let (mut kanji, mut sound) = (Closest::default(), Closest::default());
-    for one in a {
-        for two in b {
+    for one in a.iter() {
+        for two in b.iter() {
             if one.is_sound() == two.is_sound() {
-                if one.is_sound() { &mut sound } else { &mut kanji }.compare(one, two);
+                if one.is_sound() { &mut sound } else { &mut kanji }.compare(&one, &two);
             }
         }
     }
@@ -194,9 +193,9 @@ fn name_level(a: &[Text<'_>], b: &[Text<'_>], readings: &Readings) -> u8 {
     }
 }
 
-fn by_readings(a: &[Text<'_>], b: &[Text<'_>], readings: &Readings) -> u8 {
+fn by_readings(a: Texts<'_>, b: Texts<'_>, readings: &Readings) -> u8 {
     let pairs = a.iter().flat_map(|one| b.iter().map(move |two| (one, two)));
-    match pairs.filter_map(|(one, two)| readings.agree(one, two)).max() {
+    match pairs.filter_map(|(one, two)| readings.agree(&one, &two)).max() {
         Some(Read::UsuallySo) => name::READING,
         Some(Read::AlsoSo) => name::ALIKE,
         Some(Read::Otherwise) => name::DIFFERENT,
@@ -305,9 +304,10 @@ fn one_typing_error(a: u64, b: u64) -> bool {
     }
 }
 
-fn telephones(a: &[u64], b: &[u64]) -> u8 {
-    let pairs = || a.iter().flat_map(|one| b.iter().map(move |two| (*one, *two)));
-    if a.is_empty() || b.is_empty() {
+fn telephones(a: &View<'_>, b: &View<'_>) -> u8 {
+    let (a, b) = (a.telephones(), b.telephones());
+    let pairs = || a.clone().flat_map(|one| b.clone().map(move |two| (one, two)));
+    if a.len() == 0 || b.len() == 0 {
         UNKNOWN
     } else if pairs().any(|(one, two)| one == two) {
         1
@@ -319,11 +319,19 @@ fn telephones(a: &[u64], b: &[u64]) -> u8 {
 }
 
 /// The levels of the two addresses that agree in most parts.
-fn best_address(a: &[AddressView<'_>], b: &[AddressView<'_>]) -> [u8; 6] {
-    let pairs = a.iter().flat_map(|one| b.iter().map(move |two| address(one, two)));
+fn best_address(a: &View<'_>, b: &View<'_>) -> [u8; 6] {
     let same = |levels: &[u8; 6]| levels.iter().filter(|level| **level == part::SAME).count();
-    // Of several that agree as much, the first: current addresses stand first.
-    pairs.reduce(|best, next| if same(&next) > same(&best) { next } else { best }).unwrap_or_default()
+    let mut best: Option<[u8; 6]> = None;
+    for one in a.addresses() {
+        for two in b.addresses() {
+            let levels = address(&one, &two);
+            // Of several that agree as much, the first: current addresses stand first.
+            if best.as_ref().is_none_or(|best| same(&levels) > same(best)) {
+                best = Some(levels);
+            }
+        }
+    }
+    best.unwrap_or_default()
 }
 
 fn address(a: &AddressView<'_>, b: &AddressView<'_>) -> [u8; 6] {

@@ -1,12 +1,23 @@
 //! A record as it is compared: every text normalised once, laid out so that two of them are read side by side quickly.
+//!
+//! ```text
+//! fixed       version 1, sex 1, birth 4, how many of each: families, former families, given names, addresses, telephones
+//! heads       of each text 8 bytes: families, former families, given names, six parts of each address ([`texts`](super::texts))
+//! telephones  8 bytes each
+//! symbols     of all texts
+//! ```
 
 use super::address::Parts;
 use super::text::fold;
-use super::texts::Text;
+use super::texts::{HEAD, Text, Texts, Written};
 use crate::demographics::{Address, Demographics, Name, NameKind, Sex, Telecom};
 
 /// The layout's version: another one is prepared anew from the record.
-const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
+/// Bytes of the fixed part.
+const FIXED: usize = 11;
+/// Parts of one address.
+const PARTS: usize = 6;
 /// Family names of one record, and given names: two or three scripts, and former ones.
 pub(super) const MAX_NAMES: usize = 6;
 /// Addresses of one record: the current ones first.
@@ -48,8 +59,7 @@ impl Prepared {
     }
     /// Reads the stored form; None for another version (the record is then prepared anew) or damage.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        View::read(bytes)?;
-        Some(Self { bytes: bytes.to_vec() })
+        View::read(bytes)?.is_whole().then(|| Self { bytes: bytes.to_vec() })
     }
     pub(super) fn view(&self) -> View<'_> {
         View::read(&self.bytes).unwrap_or_default()
@@ -66,10 +76,10 @@ enum Time {
 /// Texts as they are written, current before former, none twice.
 #[derive(Default)]
 struct Collected {
-    families: Vec<Vec<u8>>,
-    former_families: Vec<Vec<u8>>,
-    givens: Vec<Vec<u8>>,
-    addresses: Vec<Vec<u8>>,
+    families: Vec<Written>,
+    former_families: Vec<Written>,
+    givens: Vec<Written>,
+    addresses: Vec<[Written; PARTS]>,
     telephones: Vec<u64>,
 }
 
@@ -87,12 +97,7 @@ impl Collected {
     }
     fn name(&mut self, name: &Name, time: Time) {
         let (family, given) = split(name);
-        let written = |part: &str| {
-            let mut bytes = Vec::new();
-            Text::write_name(part, &mut bytes);
-            let empty = Text::read(&mut &bytes[..]).is_none_or(|text| text.is_empty());
-            (!empty).then_some(bytes)
-        };
+        let written = |part: &str| Some(Written::name(part)).filter(|name| !name.is_empty());
         let former = time == Time::Once || matches!(name.kind, NameKind::Birth | NameKind::Alias);
         let families = if former { &mut self.former_families } else { &mut self.families };
         push_new(families, written(&family));
@@ -124,11 +129,12 @@ impl Collected {
             self.telephones.len(),
         ];
         bytes.extend(counts.map(|count| count as u8));
-        bytes.extend(self.families.concat());
-        bytes.extend(self.former_families.concat());
-        bytes.extend(self.givens.concat());
-        bytes.extend(self.addresses.concat());
+        let names = [self.families, self.former_families, self.givens];
+        let texts = names.iter().flatten().chain(self.addresses.iter().flatten());
+        let mut symbols = Vec::new();
+        texts.for_each(|text| text.lay_out(&mut bytes, &mut symbols));
         bytes.extend(self.telephones.iter().flat_map(|number| number.to_le_bytes()));
+        bytes.extend(symbols);
         bytes
     }
 }
@@ -149,12 +155,10 @@ fn split(name: &Name) -> (String, String) {
     }
 }
 
-fn written_address(address: &Address) -> Option<Vec<u8>> {
+fn written_address(address: &Address) -> Option<[Written; PARTS]> {
     let Parts { state, city, street, number, other, postcode } = Parts::of(address);
-    let parts = [postcode, state, city, street, number, other];
-    let mut bytes = Vec::new();
-    parts.iter().for_each(|part| Text::write_plain(part, &mut bytes));
-    parts.iter().any(|part| !part.is_empty()).then_some(bytes)
+    let parts = [postcode, state, city, street, number, other].map(|part| Written::plain(&part));
+    parts.iter().any(|part| !part.is_empty()).then_some(parts)
 }
 
 /// The digits of a telephone number in four bits each, behind a 1 so that leading zeros count.
@@ -171,104 +175,69 @@ fn telephone(telecom: &Telecom) -> Option<u64> {
     (digits.len() >= *TELEPHONE_DIGITS.start()).then_some(number)
 }
 
-/// Parts of an address, in the order in which they are written.
-pub(super) type AddressView<'a> = [Text<'a>; 6];
+/// An address: postcode, state, city, street, number, other.
+pub(super) type AddressView<'a> = [Text<'a>; PARTS];
 
-/// A prepared record, read.
+/// A prepared record, read where it lies.
+#[derive(Clone, Copy, Default)]
 pub(super) struct View<'a> {
     /// 1 male, 2 female, 0 not known.
     pub sex: u8,
     /// `YYYYMMDD` in four bits each, zeros for what is not known.
     pub birth: u32,
-    families: Few<Text<'a>, MAX_NAMES>,
-    current: usize,
-    givens: Few<Text<'a>, MAX_NAMES>,
-    addresses: Few<AddressView<'a>, MAX_ADDRESSES>,
-    telephones: Few<u64, MAX_TELEPHONES>,
-}
-
-/// Up to N, without memory of their own.
-struct Few<T, const N: usize> {
-    all: [T; N],
-    count: usize,
-}
-
-impl<T: Copy, const N: usize> Few<T, N> {
-    #[inline]
-    fn read(count: usize, empty: T, mut next: impl FnMut() -> Option<T>) -> Option<Self> {
-        let mut all = [empty; N];
-        for place in all.get_mut(..count)? {
-            *place = next()?;
-        }
-        Some(Self { all, count })
-    }
-    fn as_slice(&self) -> &[T] {
-        self.all.get(..self.count).unwrap_or_default()
-    }
+    /// Family names that are not former ones.
+    pub families: Texts<'a>,
+    /// Family names that were.
+    pub former_families: Texts<'a>,
+    /// Given names.
+    pub givens: Texts<'a>,
+    addresses: Texts<'a>,
+    telephones: &'a [[u8; 8]],
 }
 
 impl<'a> View<'a> {
+    #[inline]
     fn read(bytes: &'a [u8]) -> Option<Self> {
-        let (head, mut rest) = bytes.split_first_chunk::<11>()?;
-        let [version, sex, b0, b1, b2, b3, current, former, givens, addresses, telephones] = *head;
+        let (fixed, rest) = bytes.split_first_chunk::<FIXED>()?;
+        let [version, sex, b0, b1, b2, b3, current, former, givens, addresses, telephones] = *fixed;
         if version != VERSION {
             return None;
         }
-        let count = |count: u8| usize::from(count);
-        let mut text = || Text::read(&mut rest);
-        let families = Few::read(count(current) + count(former), Text::EMPTY, &mut text)?;
-        let givens = Few::read(count(givens), Text::EMPTY, &mut text)?;
-        let addresses = Few::read(count(addresses), [Text::EMPTY; 6], || {
-            Some([text()?, text()?, text()?, text()?, text()?, text()?])
-        })?;
-        let telephones = Few::read(count(telephones), 0, || {
-            let (number, behind) = rest.split_first_chunk::<8>()?;
-            rest = behind;
-            Some(u64::from_le_bytes(*number))
-        })?;
+        let [current, former, givens, addresses] = [current, former, givens, addresses].map(usize::from);
+        let texts = current + former + givens + PARTS * addresses;
+        let (heads, rest) = rest.split_at_checked(texts * HEAD)?;
+        let (telephones, symbols) = rest.split_at_checked(usize::from(telephones) * 8)?;
+        let all = Texts { heads: heads.as_chunks().0, symbols };
+        let (families, rest) = all.split_at(current);
+        let (former_families, rest) = rest.split_at(former);
+        let (givens, addresses) = rest.split_at(givens);
         let birth = u32::from_le_bytes([b0, b1, b2, b3]);
-        rest.is_empty().then_some(Self {
-            sex,
-            birth,
-            families,
-            current: count(current),
-            givens,
-            addresses,
-            telephones,
+        let telephones = telephones.as_chunks().0;
+        Some(Self { sex, birth, families, former_families, givens, addresses, telephones })
+    }
+    /// Whether it is as it was written: bytes from a disk may be damaged.
+    fn is_whole(&self) -> bool {
+        let texts = [self.families, self.former_families, self.givens, self.addresses];
+        self.families.len() + self.former_families.len() <= MAX_NAMES
+            && self.givens.len() <= MAX_NAMES
+            && self.addresses.len() <= MAX_ADDRESSES * PARTS
+            && self.telephones.len() <= MAX_TELEPHONES
+            && texts.iter().all(Texts::is_whole)
+    }
+    /// All family names, the former ones last.
+    pub fn all_families(&self) -> impl Iterator<Item = Text<'a>> + use<'a> {
+        self.families.iter().chain(self.former_families.iter())
+    }
+    /// Addresses, the current ones first.
+    pub fn addresses(&self) -> impl Iterator<Item = AddressView<'a>> + Clone + use<'a> {
+        let Texts { heads, symbols } = self.addresses;
+        heads.as_chunks::<PARTS>().0.iter().map(move |[postcode, state, city, street, number, other]| {
+            let text = |head: &[u8; HEAD]| Text::read(*head, symbols);
+            [text(postcode), text(state), text(city), text(street), text(number), text(other)]
         })
     }
-    /// Family names, the former ones last.
-    pub fn families(&self) -> &[Text<'a>] {
-        self.families.as_slice()
-    }
-    /// How many of the family names are not former ones.
-    pub fn current_families(&self) -> usize {
-        self.current
-    }
-    /// Given names.
-    pub fn givens(&self) -> &[Text<'a>] {
-        self.givens.as_slice()
-    }
-    /// Addresses: postcode, state, city, street, number, other.
-    pub fn addresses(&self) -> &[AddressView<'a>] {
-        self.addresses.as_slice()
-    }
     /// Telephone numbers.
-    pub fn telephones(&self) -> &[u64] {
-        self.telephones.as_slice()
-    }
-}
-
-impl Default for View<'_> {
-    fn default() -> Self {
-        Self {
-            sex: 0,
-            birth: 0,
-            families: Few { all: [Text::EMPTY; MAX_NAMES], count: 0 },
-            current: 0,
-            givens: Few { all: [Text::EMPTY; MAX_NAMES], count: 0 },
-            addresses: Few { all: [[Text::EMPTY; 6]; MAX_ADDRESSES], count: 0 },
-            telephones: Few { all: [0; MAX_TELEPHONES], count: 0 },
-        }
+    pub fn telephones(&self) -> impl ExactSizeIterator<Item = u64> + Clone + use<'a> {
+        self.telephones.iter().map(|number| u64::from_le_bytes(*number))
     }
 }

@@ -6,7 +6,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use super::hash::Hash;
 use super::prepared::Prepared;
-use super::texts::Text;
+use super::texts::{Text, Texts};
 
 /// Kanji and how often each reading of them was seen, by hashes. What is not there has readings that nobody knows.
 #[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
@@ -37,17 +37,17 @@ impl Readings {
     pub fn learn<'a>(&mut self, records: impl IntoIterator<Item = &'a Prepared>) {
         for record in records {
             let view = record.view();
-            self.pair(view.families().get(..view.current_families()).unwrap_or_default());
-            self.pair(view.givens());
+            self.pair(view.families);
+            self.pair(view.givens);
         }
     }
-    fn pair(&mut self, names: &[Text<'_>]) {
+    fn pair(&mut self, names: Texts<'_>) {
         let of_script = |sound: bool| names.iter().filter(move |name| name.is_sound() == sound);
         // With one spelling and one reading, each belongs to the other.
         let mut kanji = of_script(false);
         if let (Some(kanji), None) = (kanji.next(), kanji.next()) {
-            for sound in of_script(true).map(of_sound) {
-                let readings = self.by_kanji.entry(of_kanji(kanji)).or_default();
+            for sound in of_script(true).map(|sound| of_sound(&sound)) {
+                let readings = self.by_kanji.entry(of_kanji(&kanji)).or_default();
                 if let Some((_, seen)) = readings.iter_mut().find(|(reading, _)| *reading == sound) {
                     *seen = seen.saturating_add(1);
                 } else if readings.len() < MAX_READINGS {

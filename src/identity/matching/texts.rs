@@ -6,6 +6,9 @@ use super::text::{Script, fold, squeeze};
 /// Symbols of one text that are kept: what is longer is cut.
 const MAX_SYMBOLS: usize = 32;
 
+/// Bytes of a text's head: mask (4), where its symbols begin (2), how many bytes they are (1), script (1).
+pub const HEAD: usize = 8;
+
 /// A text as it lies in a prepared record: kanji as two bytes each, sounds and Latin as one.
 #[derive(Debug, Clone, Copy)]
 pub struct Text<'a> {
@@ -16,6 +19,90 @@ pub struct Text<'a> {
     mask: u32,
     /// The symbols.
     bytes: &'a [u8],
+}
+
+/// Texts side by side.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Texts<'a> {
+    /// Of each.
+    pub heads: &'a [[u8; HEAD]],
+    /// Of all.
+    pub symbols: &'a [u8],
+}
+
+/// A text to be laid out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    script: Script,
+    bytes: Vec<u8>,
+}
+
+impl Written {
+    /// A name's part by its sound, or by its ideographs.
+    pub fn name(part: &str) -> Self {
+        let (script, text) = squeeze(&fold(part));
+        match script {
+            Script::Kanji => Self::new(script, kanji_bytes(&text)),
+            _ => Self::new(script, sound::key(&text).into_bytes()),
+        }
+    }
+    /// Other text, already squeezed.
+    pub fn plain(text: &str) -> Self {
+        if text.is_ascii() {
+            Self::new(Script::Latin, text.as_bytes().to_vec())
+        } else {
+            Self::new(Script::Kanji, kanji_bytes(text))
+        }
+    }
+    fn new(script: Script, mut bytes: Vec<u8>) -> Self {
+        bytes.truncate(MAX_SYMBOLS * width(script));
+        Self { script, bytes }
+    }
+    /// Nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+    /// Appends head and symbols.
+    pub fn lay_out(&self, heads: &mut Vec<u8>, symbols: &mut Vec<u8>) {
+        let mask = self.bytes.chunks_exact(width(self.script)).fold(0u32, |mask, symbol| mask | bit(symbol));
+        heads.extend(mask.to_le_bytes());
+        heads.extend((symbols.len() as u16).to_le_bytes());
+        heads.extend([self.bytes.len() as u8, self.script as u8]);
+        symbols.extend(&self.bytes);
+    }
+}
+
+impl<'a> Texts<'a> {
+    /// One after the other.
+    pub fn iter(&self) -> impl Iterator<Item = Text<'a>> + Clone + use<'a> {
+        let Self { heads, symbols } = *self;
+        heads.iter().map(move |head| Text::read(*head, symbols))
+    }
+    /// One of them; none where there is none.
+    #[inline]
+    pub fn at(&self, place: usize) -> Text<'a> {
+        self.heads.get(place).map_or_else(Text::default, |head| Text::read(*head, self.symbols))
+    }
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.heads.len()
+    }
+    /// None.
+    pub fn is_empty(&self) -> bool {
+        self.heads.is_empty()
+    }
+    /// The first so many, and the others.
+    pub fn split_at(&self, first: usize) -> (Self, Self) {
+        let (one, two) = self.heads.split_at_checked(first).unwrap_or((self.heads, &[]));
+        (Self { heads: one, ..*self }, Self { heads: two, ..*self })
+    }
+    /// Whether all symbols are there.
+    pub fn is_whole(&self) -> bool {
+        self.heads.iter().all(|[.., low, high, length, script]| {
+            let from = usize::from(u16::from_le_bytes([*low, *high]));
+            matches!(script, 1..=3) && from + usize::from(*length) <= self.symbols.len()
+        })
+    }
 }
 
 /// How far apart two texts are, as far as it matters.
@@ -33,39 +120,24 @@ pub enum Distance {
     Far,
 }
 
-impl<'a> Text<'a> {
-    /// No text.
-    pub const EMPTY: Text<'static> = Text { script: Script::Latin, mask: 0, bytes: &[] };
+impl Default for Text<'_> {
+    fn default() -> Self {
+        Self { script: Script::Latin, mask: 0, bytes: &[] }
+    }
+}
 
-    /// Appends a name's part by its sound, or by its ideographs.
-    pub fn write_name(part: &str, to: &mut Vec<u8>) {
-        let (script, text) = squeeze(&fold(part));
-        match script {
-            Script::Kanji => write(script, &kanji_bytes(&text), to),
-            _ => write(script, sound::key(&text).as_bytes(), to),
-        }
-    }
-    /// Appends other text, already squeezed.
-    pub fn write_plain(text: &str, to: &mut Vec<u8>) {
-        if text.is_ascii() {
-            write(Script::Latin, text.as_bytes(), to);
-        } else {
-            write(Script::Kanji, &kanji_bytes(text), to);
-        }
-    }
-    /// Takes a text from the front.
-    pub fn read(bytes: &mut &'a [u8]) -> Option<Self> {
-        let (head, rest) = bytes.split_first_chunk::<6>()?;
-        let [script, length, mask @ ..] = *head;
+impl<'a> Text<'a> {
+    /// The text of a head.
+    #[inline]
+    pub fn read([m0, m1, m2, m3, low, high, length, script]: [u8; HEAD], symbols: &'a [u8]) -> Self {
+        let from = usize::from(u16::from_le_bytes([low, high]));
         let script = match script {
             1 => Script::Kanji,
             2 => Script::Kana,
-            3 => Script::Latin,
-            _ => return None,
+            _ => Script::Latin,
         };
-        let (text, rest) = rest.split_at_checked(usize::from(length))?;
-        *bytes = rest;
-        Some(Self { script, mask: u32::from_le_bytes(mask), bytes: text })
+        let bytes = symbols.get(from..from + usize::from(length)).unwrap_or_default();
+        Self { script, mask: u32::from_le_bytes([m0, m1, m2, m3]), bytes }
     }
     /// Nothing is known.
     pub fn is_empty(&self) -> bool {
@@ -89,16 +161,15 @@ impl<'a> Text<'a> {
     }
 
     /// How far apart two texts are, up to two edits.
+    #[inline]
     pub fn distance(&self, other: &Text<'_>) -> Distance {
         if self.is_empty() || other.is_empty() || self.is_sound() != other.is_sound() {
             return Distance::Unknown;
         }
-        if self.bytes == other.bytes {
+        if self.mask == other.mask && self.bytes == other.bytes {
             return Distance::Same;
         }
-        let only_here = (self.mask & !other.mask).count_ones();
-        let only_there = (other.mask & !self.mask).count_ones();
-        if only_here.max(only_there) > 2 {
+        if has_three(self.mask & !other.mask) || has_three(other.mask & !self.mask) {
             return Distance::Far;
         }
         if self.is_sound() {
@@ -119,9 +190,15 @@ impl<'a> Text<'a> {
     }
 }
 
+/// Whether at least three bits are set.
+fn has_three(bits: u32) -> bool {
+    let but_one = bits & bits.wrapping_sub(1);
+    but_one & but_one.wrapping_sub(1) != 0
+}
+
 fn sounds_apart(one: &Text<'_>, two: &Text<'_>) -> Distance {
     let latin = one.script == Script::Latin || two.script == Script::Latin;
-    if one.bytes.eq_ignore_ascii_case(two.bytes) {
+    if one.mask == two.mask && one.bytes.eq_ignore_ascii_case(two.bytes) {
         return if latin { Distance::Same } else { Distance::Alike };
     }
     let mut pairs = one.bytes.iter().zip(two.bytes);
@@ -143,10 +220,15 @@ fn voiceless(letter: u8) -> u8 {
     }
 }
 
+/// Symbols that an edit takes from either text: one replaced, left out, inserted, two neighbours exchanged.
+const EDITS: [(usize, usize); 4] = [(1, 1), (1, 0), (0, 1), (2, 2)];
+
 /// Edits between two texts, neighbours exchanged counted as one, up to two.
 ///
-/// Equal ends are passed over first; what is left of two texts that are two edits apart is nearly always short.
-fn edits<T>(one: &[T], two: &[T], same: fn(&T, &T) -> bool) -> Distance {
+/// Equal ends are passed over first. What is left begins and ends with an edit; so it is one edit as a whole, or one at each
+/// end and nothing between them.
+#[inline]
+fn edits<T>(one: &[T], two: &[T], same: impl Fn(&T, &T) -> bool + Copy) -> Distance {
     if one.len().abs_diff(two.len()) > 2 {
         return Distance::Far;
     }
@@ -155,34 +237,34 @@ fn edits<T>(one: &[T], two: &[T], same: fn(&T, &T) -> bool) -> Distance {
     let back = one.iter().rev().zip(two.iter().rev()).take_while(|(a, b)| same(a, b)).count();
     let one = one.get(..one.len() - back).unwrap_or_default();
     let two = two.get(..two.len() - back).unwrap_or_default();
-    match budgeted(one, two, same, 2) {
-        Some(count) => Distance::Edits(count),
-        None => Distance::Far,
+    let exchanged = |one: &[T], two: &[T]| match (one, two) {
+        ([a, b], [c, d]) => same(a, d) && same(b, c),
+        _ => true,
+    };
+    if let ([], rest) | (rest, []) = (one, two) {
+        return Distance::Edits(rest.len() as u8);
     }
-}
-
-/// The fewest edits, if they are at most `budget`.
-fn budgeted<T>(one: &[T], two: &[T], same: fn(&T, &T) -> bool, budget: u8) -> Option<u8> {
-    match (one, two) {
-        ([], rest) | (rest, []) => u8::try_from(rest.len()).ok().filter(|edits| *edits <= budget),
-        ([a, after_one @ ..], [b, after_two @ ..]) if same(a, b) => {
-            budgeted(after_one, after_two, same, budget)
-        }
-        _ if budget == 0 => None,
-        ([a, after_one @ ..], [b, after_two @ ..]) => {
-            let rest = budget - 1;
-            let replaced = budgeted(after_one, after_two, same, rest);
-            let left_out = budgeted(after_one, two, same, rest);
-            let inserted = budgeted(one, after_two, same, rest);
-            let exchanged = match (after_one, after_two) {
-                ([c, beyond_one @ ..], [d, beyond_two @ ..]) if same(a, d) && same(b, c) => {
-                    budgeted(beyond_one, beyond_two, same, rest)
-                }
-                _ => None,
-            };
-            [replaced, left_out, inserted, exchanged].into_iter().flatten().min().map(|edits| edits + 1)
+    if matches!((one, two), ([_], [_]) | ([_, _], [_, _])) && exchanged(one, two) {
+        return Distance::Edits(1);
+    }
+    for (begin_one, begin_two) in EDITS {
+        for (end_one, end_two) in EDITS {
+            let (end_one, end_two) = (one.len().checked_sub(end_one), two.len().checked_sub(end_two));
+            let (Some(end_one), Some(end_two)) = (end_one, end_two) else { continue };
+            if begin_one > end_one || end_one - begin_one != end_two.wrapping_sub(begin_two) {
+                continue;
+            }
+            let ((begin, rest_one), (other_begin, rest_two)) =
+                (one.split_at(begin_one), two.split_at(begin_two));
+            let (middle_one, end) = rest_one.split_at(end_one - begin_one);
+            let (middle_two, other_end) = rest_two.split_at(end_two - begin_two);
+            let same_middle = middle_one.iter().zip(middle_two).all(|(a, b)| same(a, b));
+            if same_middle && exchanged(begin, other_begin) && exchanged(end, other_end) {
+                return Distance::Edits(2);
+            }
         }
     }
+    Distance::Far
 }
 
 fn kanji_bytes(text: &str) -> Vec<u8> {
@@ -190,14 +272,8 @@ fn kanji_bytes(text: &str) -> Vec<u8> {
     text.chars().flat_map(|character| (u32::from(character) as u16).to_le_bytes()).collect()
 }
 
-fn write(script: Script, bytes: &[u8], to: &mut Vec<u8>) {
-    let width = if script == Script::Kanji { 2 } else { 1 };
-    let bytes = bytes.get(..bytes.len().min(MAX_SYMBOLS * width)).unwrap_or_default();
-    let mask = bytes.chunks_exact(width).fold(0u32, |mask, symbol| mask | bit(symbol));
-    to.push(script as u8);
-    to.push(bytes.len() as u8);
-    to.extend(mask.to_le_bytes());
-    to.extend(bytes);
+fn width(script: Script) -> usize {
+    if script == Script::Kanji { 2 } else { 1 }
 }
 
 fn bit(symbol: &[u8]) -> u32 {
@@ -216,10 +292,12 @@ mod tests {
     use super::*;
 
     fn distance(one: &str, two: &str) -> Distance {
-        let (mut a, mut b) = (Vec::new(), Vec::new());
-        Text::write_name(one, &mut a);
-        Text::write_name(two, &mut b);
-        Text::read(&mut &a[..]).unwrap().distance(&Text::read(&mut &b[..]).unwrap())
+        let (mut heads, mut symbols) = (Vec::new(), Vec::new());
+        for text in [one, two] {
+            Written::name(text).lay_out(&mut heads, &mut symbols);
+        }
+        let mut texts = Texts { heads: heads.as_chunks().0, symbols: &symbols }.iter();
+        texts.next().unwrap().distance(&texts.next().unwrap())
     }
 
     #[test]

@@ -6,13 +6,14 @@
 //! marks in a run tell up to which record and change it reaches, and what lies behind is read anew at the next start. It is
 //! never wrong for long either: a record that has lost a key is still found under it, and then does not fit.
 
+mod memory;
 mod run;
 
-use std::collections::{BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use self::memory::{InMemory, RecentlyWritten};
 use self::run::{Entry, Run};
 use crate::limits;
 
@@ -29,16 +30,6 @@ impl Marks {
     }
 }
 
-/// A record that was just written.
-#[derive(Debug, Clone)]
-pub(super) struct Recent {
-    pub(super) record: u64,
-    /// Where the record was added or changed.
-    pub(super) marks: Marks,
-    /// Ascending.
-    pub(super) keys: Arc<[u64]>,
-}
-
 /// The keys of one tenant's records.
 pub(super) struct Keys {
     folder: PathBuf,
@@ -52,18 +43,11 @@ pub(super) struct Keys {
 /// Where keys are.
 #[derive(Default)]
 struct Held {
-    delta: BTreeSet<Entry>,
+    delta: InMemory,
     /// What is being written into a run.
-    frozen: Arc<BTreeSet<Entry>>,
+    frozen: Arc<InMemory>,
     /// Oldest first, each at least twice as large as the next.
-    runs: Vec<Arc<Run>>,
-}
-
-/// The latest writes, and up to where earlier ones are forgotten.
-#[derive(Default)]
-struct RecentlyWritten {
-    latest: VecDeque<Recent>,
-    forgotten: Marks,
+    runs: Arc<Vec<Arc<Run>>>,
 }
 
 impl Keys {
@@ -76,47 +60,40 @@ impl Keys {
     ) -> std::io::Result<(Self, Marks)> {
         std::fs::create_dir_all(&folder)?;
         let (runs, reached) = open_runs(&folder, &generation, written)?;
-        let held = RwLock::new(Held { runs, ..Held::default() });
-        let recent = RwLock::new(RecentlyWritten { latest: VecDeque::new(), forgotten: written });
+        let held = RwLock::new(Held { runs: Arc::new(runs), ..Held::default() });
+        let recent = RwLock::new(RecentlyWritten::behind(written));
         Ok((Self { folder, generation, held, recent, writing: AtomicBool::new(false) }, reached))
     }
 
     /// Adds a record's keys.
     pub(super) fn insert(&self, record: u64, keys: &[u64]) {
         let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
-        held.delta.extend(keys.iter().map(|key| (*key, record as u32)));
+        keys.iter().for_each(|key| held.delta.insert(*key, record as u32));
     }
 
-    /// Adds a record's keys as it is written; the writer's.
-    pub(super) fn write(&self, recent: Recent) {
-        self.insert(recent.record, &recent.keys);
-        let mut written = self.recent.write().unwrap_or_else(PoisonError::into_inner);
-        written.latest.push_back(recent);
-        if written.latest.len() > limits::MAX_RECENT_RECORDS
-            && let Some(oldest) = written.latest.pop_front()
-        {
-            written.forgotten = oldest.marks;
-        }
+    /// Adds a record's keys as it is written, up to some marks: blocking keys, which ascend, and those for searches. The
+    /// writer's.
+    pub(super) fn write(&self, record: u64, marks: Marks, blocking: &[u64], searches: &[u64]) {
+        self.insert(record, blocking);
+        self.insert(record, searches);
+        self.recent.write().unwrap_or_else(PoisonError::into_inner).push(record, marks, blocking);
     }
 
-    /// Records written behind some marks that have one of the keys, which ascend; None if those are no longer known.
+    /// Records written behind some marks that have one of the blocking keys; None if those are no longer known.
     pub(super) fn written_since(&self, marks: Marks, keys: &[u64]) -> Option<Vec<u64>> {
-        let written = self.recent.read().unwrap_or_else(PoisonError::into_inner);
-        if !marks.reaches(written.forgotten) {
-            return None;
-        }
-        let news = written.latest.iter().rev().take_while(|recent| !marks.reaches(recent.marks));
-        Some(news.filter(|recent| share(&recent.keys, keys)).map(|recent| recent.record).collect())
+        self.recent.read().unwrap_or_else(PoisonError::into_inner).since(marks, keys)
     }
 
     /// Appends up to about `most` records with a key.
     pub(super) fn find(&self, key: u64, most: usize, into: &mut Vec<u32>) {
-        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
         let room = into.len() + most;
-        for set in [&held.delta, held.frozen.as_ref()] {
-            into.extend(set.range((key, 0)..=(key, u32::MAX)).take(most).map(|(_, record)| *record));
-        }
-        for run in &held.runs {
+        let runs = {
+            let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+            into.extend(held.delta.find(key).take(most));
+            into.extend(held.frozen.find(key).take(most));
+            Arc::clone(&held.runs)
+        };
+        for run in runs.iter() {
             if let Err(error) = run.find(key, room.saturating_sub(into.len()), into) {
                 tracing::error!(%error, "a run of the index's keys cannot be read; it is made anew at the next start");
             }
@@ -146,14 +123,14 @@ impl Keys {
             held.frozen = Arc::new(delta);
             (held.frozen.clone(), held.runs.last().map_or(Marks::default(), |run| run.to))
         };
-        let run = Run::write(self.name(), &self.generation, from, to, frozen.iter().copied());
+        let run = Run::write(self.name(), &self.generation, from, to, frozen.sorted().into_iter());
         drop(frozen);
         let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
         let frozen = std::mem::take(&mut held.frozen);
         match run {
-            Ok(run) => held.runs.push(Arc::new(run)),
+            Ok(run) => Arc::make_mut(&mut held.runs).push(Arc::new(run)),
             Err(error) => {
-                held.delta.extend(frozen.iter());
+                frozen.sorted().into_iter().for_each(|(key, record)| held.delta.insert(key, record));
                 return Err(error);
             }
         }
@@ -163,7 +140,7 @@ impl Keys {
     /// Joins the last two runs as long as the last is more than half as large as the one before it.
     fn join_runs(&self) -> std::io::Result<()> {
         loop {
-            let runs = self.held.read().unwrap_or_else(PoisonError::into_inner).runs.clone();
+            let runs = Arc::clone(&self.held.read().unwrap_or_else(PoisonError::into_inner).runs);
             let [.., one, another] = runs.as_slice() else { return Ok(()) };
             if another.count * 2 <= one.count {
                 return Ok(());
@@ -177,9 +154,9 @@ impl Keys {
             }
             {
                 let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
-                let kept = held.runs.len().saturating_sub(2);
-                held.runs.truncate(kept);
-                held.runs.push(Arc::new(joined));
+                let runs = Arc::make_mut(&mut held.runs);
+                runs.truncate(runs.len().saturating_sub(2));
+                runs.push(Arc::new(joined));
             }
             // Whoever still reads them has them open. If they stay, the next start sees that they are contained.
             for old in [one, another] {
@@ -239,19 +216,6 @@ fn open_runs(folder: &Path, generation: &[u8], written: Marks) -> std::io::Resul
         }
     }
     Ok((runs, reached))
-}
-
-/// Whether two ascending lists have something in common.
-fn share(a: &[u64], b: &[u64]) -> bool {
-    let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
-    while let (Some(x), Some(y)) = (a.peek(), b.peek()) {
-        match x.cmp(y) {
-            std::cmp::Ordering::Less => drop(a.next()),
-            std::cmp::Ordering::Greater => drop(b.next()),
-            std::cmp::Ordering::Equal => return true,
-        }
-    }
-    false
 }
 
 #[cfg(test)]

@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 
 use super::Marks;
 
-const MAGIC: &[u8; 8] = b"SKSKEYS1";
+/// The last byte goes up when records get other keys: runs with the old ones are then made anew at the start.
+const MAGIC: &[u8; 8] = b"SKSKEYS2";
 const HEAD: usize = 8 + 16 + 5 * 8 + 4;
 const ENTRY: usize = 12;
 /// Entries that are read at once: a page.
