@@ -84,6 +84,9 @@ impl Identity {
         let cache = cache.map_err(|error| {
             Stop::new(Exit::Unavailable, format!("the cross-reference cache cannot be used: {error}"))
         })?;
+        if index.is_some() {
+            cache.await_index();
+        }
         let outside = outside(settings, identity, &domains)?;
         Ok(Self { domains, index, cache, outside })
     }

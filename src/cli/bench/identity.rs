@@ -13,6 +13,7 @@ use futures_util::stream::{self, StreamExt};
 use super::Run;
 use super::figures::{Figures, Row};
 use super::load::Outcome;
+use super::process;
 use crate::demographics::{
     Address, BirthRange, BirthTime, Demographics, DemographicsChange, Name, Representation, Sex, Telecom,
 };
@@ -109,18 +110,31 @@ pub async fn rows(run: &Run) -> Result<Vec<Row>, String> {
     Ok(vec![filled, found, fed])
 }
 
+/// What this process has cost since some moment. Who asks and who answers are one process.
+struct Cost(f64);
+
+impl Cost {
+    fn begin() -> Self {
+        Self(process::cpu_seconds(std::process::id()))
+    }
+    fn figures(&self, outcome: &Outcome) -> Figures {
+        let process = std::process::id();
+        Figures::of(outcome, process::cpu_seconds(process) - self.0, process::peak_mib(process))
+    }
+}
+
 async fn fill(index: &Index, patients: u64) -> Result<Row, String> {
-    let start = Instant::now();
+    let (start, cost) = (Instant::now(), Cost::begin());
     let announcements = stream::iter(0..patients).map(|number| announce(index, 1, number, person(number)));
     let mut announcements = announcements.buffer_unordered(limits::IMPORT_ROWS_AT_ONCE);
     while let Some(done) = announcements.next().await {
         done?;
     }
-    let seconds = start.elapsed().as_secs_f64();
-    let rate = patients as f64 / seconds;
+    let outcome = Outcome { good: patients, seconds: start.elapsed().as_secs_f64(), ..Outcome::default() };
+    let (rate, figures) = (outcome.rate(), cost.figures(&outcome));
     Ok(Row {
         work: format!("bulk load of {patients} patients, matching included"),
-        ours: Figures { rate: Some(rate), ..Figures::default() },
+        ours: Figures { p50: None, p99: None, ..figures },
         limit: Figures::default(),
         reach: "minutes for a million".into(),
         reached: format!("{:.1} min for a million", 1e6 / rate / 60.0),
@@ -130,6 +144,7 @@ async fn fill(index: &Index, patients: u64) -> Result<Row, String> {
 
 async fn questions(index: &Index, run: &Run) -> Result<Row, String> {
     let (hits, misses) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let cost = Cost::begin();
     let outcome = load(run.connections, run.duration, |number| {
         let (index, hits, misses) = (index.clone(), hits.clone(), misses.clone());
         let patient = scatter(number) % run.entries.max(1);
@@ -162,7 +177,7 @@ async fn questions(index: &Index, run: &Run) -> Result<Row, String> {
             run.entries,
             100.0 * hits as f64 / (hits + misses).max(1) as f64
         ),
-        ours: Figures::of(&outcome, f64::NAN, f64::NAN),
+        ours: cost.figures(&outcome),
         limit: Figures::default(),
         reach: "p99 ≤ 30 ms".into(),
         reached: format!("{p99:.1} ms"),
@@ -171,6 +186,7 @@ async fn questions(index: &Index, run: &Run) -> Result<Row, String> {
 }
 
 async fn feed(index: &Index, run: &Run) -> Result<Row, String> {
+    let cost = Cost::begin();
     let outcome = load(FEEDERS, run.duration, |number| {
         let index = index.clone();
         let known = scatter(number) % run.entries.max(1);
@@ -192,7 +208,7 @@ async fn feed(index: &Index, run: &Run) -> Result<Row, String> {
             "row 11: a feed of {FEEDERS} into {} patients, durable, matching included",
             run.entries
         ),
-        ours: Figures::of(&outcome, f64::NAN, f64::NAN),
+        ours: cost.figures(&outcome),
         limit: Figures::default(),
         reach: "≥ 3000 /s".into(),
         reached: format!("{rate:.0} /s"),

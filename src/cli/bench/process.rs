@@ -58,34 +58,23 @@ impl Process {
 
     /// CPU seconds that the process has used, user and system.
     pub fn cpu_seconds(&self) -> f64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
-        // The name in parentheses may hold spaces; utime and stime are fields 14 and 15.
-        let fields = stat.rsplit(')').next().unwrap_or_default();
-        let ticks: f64 =
-            fields.split_whitespace().skip(11).take(2).filter_map(|t| t.parse::<f64>().ok()).sum();
-        ticks / TICKS_PER_SECOND
+        cpu_seconds(self.child.id())
     }
 
     /// Resident memory now, MiB.
     pub fn resident_mib(&self) -> f64 {
-        self.status("VmRSS:")
+        status(self.child.id(), "VmRSS:")
     }
 
     /// The highest resident memory since the start or the last [`Self::reset_peak`], MiB.
     pub fn peak_mib(&self) -> f64 {
-        self.status("VmHWM:")
+        peak_mib(self.child.id())
     }
 
     /// Begins a new measurement of the peak.
     pub fn reset_peak(&self) {
         // Where the system does not allow it, the peak is that since the start: never better than the truth.
         let _ = std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5");
-    }
-
-    fn status(&self, field: &str) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap_or_default();
-        line.trim().trim_end_matches(" kB").trim().parse::<f64>().unwrap_or(0.0) / 1024.0
     }
 }
 
@@ -95,4 +84,24 @@ impl Drop for Process {
         let _ = self.child.wait();
         std::thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// CPU seconds that a process has used, user and system.
+pub fn cpu_seconds(process: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // The name in parentheses may hold spaces; utime and stime are fields 14 and 15.
+    let fields = stat.rsplit(')').next().unwrap_or_default();
+    let ticks: f64 = fields.split_whitespace().skip(11).take(2).filter_map(|t| t.parse::<f64>().ok()).sum();
+    ticks / TICKS_PER_SECOND
+}
+
+/// The highest resident memory of a process so far, MiB.
+pub fn peak_mib(process: u32) -> f64 {
+    status(process, "VmHWM:")
+}
+
+fn status(process: u32, field: &str) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap_or_default();
+    line.trim().trim_end_matches(" kB").trim().parse::<f64>().unwrap_or(0.0) / 1024.0
 }

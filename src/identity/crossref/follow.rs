@@ -1,6 +1,8 @@
 //! Follows the patient index: whatever changes who somebody is makes the cache forget what it knows of them. How far it has
 //! come is kept in the cache itself, so that nothing is missed while the gateway is down.
 
+use std::sync::atomic::Ordering;
+
 use super::Crossref;
 use crate::identity::index::{EventKind, Index, IndexError};
 use crate::ids::PatientId;
@@ -46,8 +48,9 @@ pub async fn follow(cache: Crossref, index: Index) {
     let mut events = index.watch_events();
     loop {
         events.mark_unchanged();
-        if let Err(error) = catch_up(&cache, &index).await {
-            tracing::warn!(%error, "the cross-reference cache cannot follow the patient index");
+        match catch_up(&cache, &index).await {
+            Ok(_) => cache.inner.behind.store(false, Ordering::Release),
+            Err(error) => tracing::warn!(%error, "the cross-reference cache cannot follow the patient index"),
         }
         // After a failure there may be no further event to be woken by.
         let _ = tokio::time::timeout(limits::CROSSREF_PATIENCE, events.changed()).await;

@@ -67,6 +67,8 @@ struct Inner {
     count: AtomicUsize,
     /// How often patients were forgotten, by a hash of their key: see [`Ticket`].
     forgotten: Box<[AtomicU64]>,
+    /// What happened in the patient index while nobody followed it is not known yet: nothing is told meanwhile.
+    behind: AtomicBool,
     /// It was begun anew, or something in it could not be read.
     alarm: AtomicBool,
 }
@@ -119,6 +121,7 @@ impl Crossref {
             most: (*most).max(1),
             count: AtomicUsize::new(0),
             forgotten: (0..limits::CROSSREF_STRIPES).map(|_| AtomicU64::new(0)).collect(),
+            behind: AtomicBool::new(false),
             alarm: AtomicBool::new(damaged),
         });
         inner.count_aside();
@@ -131,6 +134,10 @@ impl Crossref {
     }
 
     fn get_at(&self, local: &PatientId, community: &HomeCommunityId, now: u64) -> Lookup {
+        if self.inner.behind.load(Ordering::Acquire) {
+            metrics::counter!("sekisho_crossref_lookups_total", "outcome" => "behind").increment(1);
+            return Lookup::Stale;
+        }
         let found = self.inner.read(&self.inner.key(local, Some(community)));
         let (lookup, label) = match found {
             None => (Lookup::Miss, "miss"),
@@ -140,6 +147,11 @@ impl Crossref {
         };
         metrics::counter!("sekisho_crossref_lookups_total", "outcome" => label).increment(1);
         lookup
+    }
+
+    /// Tells nothing until [`follow`] has caught up with a patient index: whom to forget is not known before. At start.
+    pub fn await_index(&self) {
+        self.inner.behind.store(true, Ordering::Release);
     }
 
     /// Before a question about a patient is asked.

@@ -213,7 +213,7 @@ async fn what_is_exported_can_be_imported() {
     assert!(wrong.starts_with("line 2") && !wrong.contains("secret"), "{wrong}");
 }
 
-/// Where events were missed, or the index is another, anybody may have changed.
+/// Where events were missed, or the index is another, anybody may have changed; and so until it is known.
 #[tokio::test]
 async fn where_events_were_missed_everything_is_forgotten() {
     let folder = Folder::new();
@@ -245,5 +245,14 @@ async fn where_events_were_missed_everything_is_forgotten() {
     index.announce(vec![local("9")], Default::default(), None).await.unwrap();
     follow::catch_up(&cache, &index).await.unwrap();
     assert!(there());
+
+    // A new start: until the follower has looked, nothing is told.
+    cache.await_index();
+    assert_eq!(cache.get(&local("1"), &home("1.5")), Lookup::Stale);
+    let following = tokio::spawn(follow::follow(cache.clone(), index));
+    while !there() {
+        tokio::task::yield_now().await;
+    }
+    following.abort();
     store.close();
 }

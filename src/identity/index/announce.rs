@@ -83,6 +83,7 @@ impl Tables<'_> {
         let marks = self.marks()?;
         let mut records: Vec<Proposed> = Vec::with_capacity(announcement.patients.len());
         for patient in &announcement.patients {
+            self.learn_domain(patient.authority())?;
             let known = match self.record_of(patient)? {
                 Some(Record { survivor: Some(_), .. }) => {
                     return Ok(Err(IndexError::Subsumed(patient.clone())));
@@ -183,13 +184,16 @@ impl Tables<'_> {
         let mut announced = Announced::Changed;
         let mut numbers = Vec::with_capacity(proposal.records.len());
         let mut changed = Vec::new();
+        let mut marks = self.marks()?;
         for proposed in &proposal.records {
             let number = match &proposed.known {
                 None => {
                     announced = Announced::Added;
                     let record = self.add(&proposed.patient, &proposed.content())?;
-                    regrouping.fresh(record.number);
-                    record.number
+                    let number = record.number;
+                    marks.record = self.local(number);
+                    regrouping.fresh(record);
+                    number
                 }
                 Some((record, was, _)) => {
                     regrouping.touch(record.person)?;
@@ -197,14 +201,14 @@ impl Tables<'_> {
                         self.change(record.number, &proposed.content())?;
                     }
                     if *was != proposed.demographics {
-                        self.keep_former(record.number, was, now)?;
+                        marks.former = self.local(self.keep_former(record.number, was, now)?);
                         changed.push(EventKind::Changed(proposed.patient.clone()));
                     }
                     record.number
                 }
             };
             numbers.push(number);
-            keys.write(self.local(number), self.marks()?, &proposed.blocking, &proposed.searches);
+            keys.write(self.local(number), marks, &proposed.blocking, &proposed.searches);
         }
         let mut renewed_keys = Vec::new();
         for &number in &numbers {

@@ -40,7 +40,7 @@ use tokio::sync::watch;
 
 use self::announce::{Announcement, News};
 use self::keys::{Keys, Marks};
-use self::schema::{Matcher, Tables, Tenant};
+use self::schema::{KnownDomains, Matcher, Tables, Tenant};
 use self::search::Question;
 use crate::demographics::{Demographics, DemographicsChange, DomainKind, Domains, Visit};
 use crate::identity::matching::{Model, Prepared, Thresholds};
@@ -65,6 +65,7 @@ struct Shared {
     keys: Keys,
     matcher: RwLock<Arc<Matcher>>,
     domains: RwLock<Arc<Domains>>,
+    known_domains: KnownDomains,
     /// The last event's number, as far as it is known to be on disk.
     told: watch::Sender<u64>,
 }
@@ -121,7 +122,8 @@ impl Index {
         let folder = store.directory().join("identity-keys").join(number.to_string());
         let (keys, told, matcher) = store.read_blocking(move |connection| {
             let matcher = Matcher { model: Model::built_in(), thresholds: Thresholds::default() };
-            let tables = Tables { connection, tenant: number, matcher: &matcher };
+            let domains = KnownDomains::default();
+            let tables = Tables { connection, tenant: number, matcher: &matcher, domains: &domains };
             let marks = tables.marks()?;
             let (keys, reached) = Keys::open(folder, tenant.generation, marks)?;
             tables.read_keys(&keys, reached)?;
@@ -130,7 +132,15 @@ impl Index {
             Ok((keys, told, RwLock::new(Arc::new(Matcher { model, ..matcher }))))
         })?;
         let (told, _) = watch::channel(told);
-        Ok(Self(Arc::new(Shared { store, tenant: number, keys, matcher, domains: RwLock::default(), told })))
+        Ok(Self(Arc::new(Shared {
+            store,
+            tenant: number,
+            keys,
+            matcher,
+            domains: RwLock::default(),
+            known_domains: KnownDomains::default(),
+            told,
+        })))
     }
 
     /// Takes up what the region's domains are: how messages name them, and whose identifiers are insured persons' numbers.
@@ -334,7 +344,7 @@ impl Shared {
         job: impl FnOnce(Tables<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let matcher = Arc::clone(&self.matcher.read().unwrap_or_else(PoisonError::into_inner));
-        job(Tables { connection, tenant: self.tenant, matcher: &matcher })
+        job(Tables { connection, tenant: self.tenant, matcher: &matcher, domains: &self.known_domains })
     }
 
     fn flush_keys(self: Arc<Self>) {

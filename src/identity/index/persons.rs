@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::events::EventKind;
 use super::links::{Cause, Link, Pair};
+use super::records::Record;
 use super::schema::Tables;
 use crate::ids::PatientId;
 use crate::store::StoreError;
@@ -21,12 +22,18 @@ impl Tables<'_> {
     }
     /// The identifiers of records, those of one domain side by side; then insured persons' numbers.
     pub(super) fn identifiers(self, records: &[i64]) -> Result<Vec<PatientId>, StoreError> {
-        let mut named = Vec::with_capacity(records.len());
+        let records = records.iter().map(|number| self.record(*number)).collect::<Result<Vec<_>, _>>()?;
+        self.identifiers_of(records.iter())
+    }
+    fn identifiers_of<'r>(
+        self,
+        records: impl Iterator<Item = &'r Record>,
+    ) -> Result<Vec<PatientId>, StoreError> {
+        let mut named = Vec::new();
         let mut insured = BTreeSet::new();
-        for &number in records {
-            let record = self.record(number)?;
-            named.push((record.domain, record.id));
-            insured.extend(self.insured_numbers(number)?);
+        for record in records {
+            named.push((record.domain, record.id.clone()));
+            insured.extend(self.insured_numbers(record.number)?);
         }
         named.sort();
         named.into_iter().chain(insured).map(|(domain, id)| self.identifier(domain, &id)).collect()
@@ -92,75 +99,83 @@ pub(super) fn pairs<'a>(
     one.iter().flat_map(|&a| another.iter().map(move |&b| Pair::of(a, b)))
 }
 
+/// Records by number, as a regrouping found them.
+type Records = BTreeMap<i64, Record>;
+
 /// A change of links: persons as they were before, to be found anew afterwards.
 pub(super) struct Regrouping<'c> {
     tables: Tables<'c>,
     before: BTreeMap<i64, Vec<i64>>,
-    fresh: BTreeSet<i64>,
+    fresh: BTreeMap<i64, Record>,
 }
 
 impl<'c> Regrouping<'c> {
     pub(super) fn new(tables: Tables<'c>) -> Self {
-        Self { tables, before: BTreeMap::new(), fresh: BTreeSet::new() }
+        Self { tables, before: BTreeMap::new(), fresh: BTreeMap::new() }
     }
     /// A person whose links may change from here on.
     pub(super) fn touch(&mut self, person: i64) -> Result<(), StoreError> {
-        if !self.fresh.contains(&person) && !self.before.contains_key(&person) {
+        if !self.fresh.contains_key(&person) && !self.before.contains_key(&person) {
             self.before.insert(person, self.tables.members(person)?);
         }
         Ok(())
     }
     /// A record that was not there before.
-    pub(super) fn fresh(&mut self, record: i64) {
-        self.fresh.insert(record);
+    pub(super) fn fresh(&mut self, record: Record) {
+        self.fresh.insert(record.number, record);
     }
-    /// The records of a person as of now, with links added since.
+    /// Whether a record that was not there before is all that has changed so far.
+    pub(super) fn is_all(&self, record: i64) -> bool {
+        self.before.is_empty() && self.fresh.len() == 1 && self.fresh.contains_key(&record)
+    }
+    /// Finds the persons anew, by the links as of now.
     pub(super) fn finish(self) -> Result<(), StoreError> {
         let tables = self.tables;
-        let known: BTreeSet<i64> = self.before.values().flatten().chain(&self.fresh).copied().collect();
-        let mut open = BTreeSet::new();
-        for &record in &known {
-            if tables.record(record)?.survivor.is_none() {
-                open.insert(record);
-            }
+        let mut records = self.fresh.clone();
+        for &number in self.before.values().flatten() {
+            records.insert(number, tables.record(number)?);
         }
+        let active = records.values().filter(|record| record.survivor.is_none());
+        let mut open: BTreeSet<i64> = active.map(|record| record.number).collect();
         let mut links = tables.links_among(&Vec::from_iter(open.iter().copied()))?;
         tables.hold_apart(&open, &mut links)?;
         while let Some(&lowest) = open.first() {
             let person = component(lowest, &links, |_| false);
             open.retain(|record| !person.contains(record));
-            self.settle(lowest, &Vec::from_iter(person))?;
+            self.settle(lowest, &Vec::from_iter(person), &records)?;
         }
         Ok(())
     }
 
     /// Makes a person of records, and tells if it is news.
-    fn settle(&self, person: i64, members: &[i64]) -> Result<(), StoreError> {
+    fn settle(&self, person: i64, members: &[i64], records: &Records) -> Result<(), StoreError> {
         let tables = self.tables;
         if self.before.get(&person).is_some_and(|before| before == members) {
             return Ok(());
         }
-        let update = "UPDATE identity_record SET person = ?2 WHERE record = ?1 AND person <> ?2";
-        let mut update = tables.connection.prepare_cached(update)?;
-        for &record in members {
-            update.execute([record, person])?;
+        let update = "UPDATE identity_record SET person = ?2 WHERE record = ?1";
+        for record in members.iter().filter_map(|member| records.get(member)) {
+            if record.person != person {
+                tables.connection.prepare_cached(update)?.execute([record.number, person])?;
+            }
         }
         let before = self.before.values().find(|before| before.contains(&person));
-        let before = before.map(|before| self.by_domain(before)).transpose()?.unwrap_or_default();
-        let now = self.by_domain(members)?;
+        let before = before.map(|before| by_domain(before, records)).unwrap_or_default();
+        let now = by_domain(members, records);
         let domains: BTreeSet<_> = before.keys().chain(now.keys()).collect();
         let changed = domains.into_iter().filter(|domain| before.get(*domain) != now.get(*domain));
         let changed = changed
             .map(|domain| Ok(tables.identifier(*domain, "")?.authority().as_str().to_owned()))
             .collect::<Result<_, StoreError>>()?;
-        tables.tell(&EventKind::Linked { identifiers: tables.identifiers(members)?, changed })
+        let members = members.iter().filter_map(|member| records.get(member));
+        tables.tell(&EventKind::Linked { identifiers: tables.identifiers_of(members)?, changed })
     }
+}
 
-    fn by_domain(&self, records: &[i64]) -> Result<BTreeMap<i64, BTreeSet<i64>>, StoreError> {
-        let mut domains: BTreeMap<i64, BTreeSet<i64>> = BTreeMap::new();
-        for &number in records {
-            domains.entry(self.tables.record(number)?.domain).or_default().insert(number);
-        }
-        Ok(domains)
+fn by_domain(members: &[i64], records: &Records) -> BTreeMap<i64, BTreeSet<i64>> {
+    let mut domains: BTreeMap<i64, BTreeSet<i64>> = BTreeMap::new();
+    for record in members.iter().filter_map(|member| records.get(member)) {
+        domains.entry(record.domain).or_default().insert(record.number);
     }
+    domains
 }

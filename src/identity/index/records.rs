@@ -131,13 +131,13 @@ impl Tables<'_> {
         ])?;
         Ok(())
     }
-    /// Keeps what a record was like.
-    pub(super) fn keep_former(self, record: i64, was: &Demographics, until: i64) -> Result<(), StoreError> {
+    /// Keeps what a record was like; gives the number of the change.
+    pub(super) fn keep_former(self, record: i64, was: &Demographics, until: i64) -> Result<i64, StoreError> {
         let insert =
             "INSERT INTO identity_former (former, record, until, demographics) VALUES (?1, ?2, ?3, ?4)";
         let number = self.next(Numbered::Former)?;
         self.connection.prepare_cached(insert)?.execute(params![number, record, until, encode(was)?])?;
-        Ok(())
+        Ok(number)
     }
     /// What a record was like before, latest first, with the second until which it was so.
     pub(super) fn former(self, record: i64) -> Result<Vec<(i64, Demographics)>, StoreError> {

@@ -42,9 +42,15 @@ impl Tables<'_> {
         now: i64,
         regrouping: &mut Regrouping<'_>,
     ) -> Result<(), StoreError> {
-        let person = self.person_of(record)?;
-        regrouping.touch(person)?;
-        let links = self.links_among(&self.members(person)?)?;
+        let alone = regrouping.is_all(record);
+        let members = if alone {
+            vec![record]
+        } else {
+            let person = self.person_of(record)?;
+            regrouping.touch(person)?;
+            self.members(person)?
+        };
+        let links = self.links_among(&members)?;
         let found_before = |link: &Link| link.pair.has(record) && link.origin.is_found();
         let (old, mut links): (Vec<_>, Vec<_>) = links.into_iter().partition(found_before);
 
@@ -76,7 +82,10 @@ impl Tables<'_> {
             self.add_link(link)?;
         }
         doubts.retain(|pair, _| !group.contains(&pair.other(record)));
-        self.renew_doubts(record, doubts, now)
+        match alone {
+            true => self.ask(doubts, now),
+            false => self.renew_doubts(record, doubts, now),
+        }
     }
 
     /// Who is the same as a record, the surest first, and who may be.
@@ -175,6 +184,10 @@ impl Tables<'_> {
                 self.remove_doubt(old.pair)?;
             }
         }
+        self.ask(doubts, now)
+    }
+
+    fn ask(self, doubts: Doubts, now: i64) -> Result<(), StoreError> {
         for (pair, (cause, probability)) in doubts {
             self.add_doubt(pair, cause, probability, now)?;
         }

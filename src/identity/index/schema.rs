@@ -2,6 +2,8 @@
 //!
 //! The tenant leads every key: it is the upper part of every number.
 
+use std::sync::{PoisonError, RwLock};
+
 use crate::identity::matching::{Model, Thresholds};
 use crate::ids::{Oid, PatientId};
 use crate::store::sql::{Connection, OptionalExtension, params};
@@ -131,6 +133,23 @@ pub(super) struct Tables<'c> {
     pub(super) connection: &'c Connection,
     pub(super) tenant: i64,
     pub(super) matcher: &'c Matcher,
+    pub(super) domains: &'c KnownDomains,
+}
+
+/// Domains and their numbers, as far as they are on disk: what a transaction gave that did not stand is not among them.
+#[derive(Default)]
+pub(super) struct KnownDomains(RwLock<Vec<(Oid, i64)>>);
+
+impl KnownDomains {
+    fn find<T>(&self, of: impl Fn(&(Oid, i64)) -> Option<T>) -> Option<T> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).iter().find_map(of)
+    }
+    fn add(&self, oid: &Oid, number: i64) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if !known.iter().any(|(_, known)| *known == number) {
+            known.push((oid.clone(), number));
+        }
+    }
 }
 
 /// Who decides how alike two records are, and what follows.
@@ -215,8 +234,20 @@ impl Tables<'_> {
     pub(super) fn global(self, local: u64) -> i64 {
         self.range().0 | local as i64
     }
+    /// Remembers the number of a domain. A reader's, since it sees only what was committed.
+    pub(super) fn learn_domain(self, oid: &Oid) -> Result<(), StoreError> {
+        if self.domains.find(|(known, _)| (known == oid).then_some(())).is_none()
+            && let Some(number) = self.domain(oid)?
+        {
+            self.domains.add(oid, number);
+        }
+        Ok(())
+    }
     /// The number of a domain, if anything of it was ever announced.
     pub(super) fn domain(self, oid: &Oid) -> Result<Option<i64>, StoreError> {
+        if let Some(known) = self.domains.find(|(known, number)| (known == oid).then_some(*number)) {
+            return Ok(Some(known));
+        }
         let (first, last) = self.range();
         let find = "SELECT domain FROM identity_domain WHERE domain BETWEEN ?1 AND ?2 AND oid = ?3";
         let mut find = self.connection.prepare_cached(find)?;
@@ -234,6 +265,9 @@ impl Tables<'_> {
     }
     /// The identifier of a domain's number and an id.
     pub(super) fn identifier(self, domain: i64, id: &str) -> Result<PatientId, StoreError> {
+        if let Some(oid) = self.domains.find(|(oid, known)| (*known == domain).then(|| oid.clone())) {
+            return Ok(PatientId::new(id, oid));
+        }
         let mut find = self.connection.prepare_cached("SELECT oid FROM identity_domain WHERE domain = ?1")?;
         let oid: String = find.query_row([domain], |row| row.get(0))?;
         let oid = Oid::parse(&oid).map_err(|_| StoreError::Damaged("a domain without an OID".into()))?;

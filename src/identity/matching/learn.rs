@@ -43,6 +43,7 @@ impl Model {
     pub fn learn(training: &Training<'_>) -> Self {
         let mut readings = Readings::default();
         readings.learn(training.records);
+        readings.learn_parts(training.records);
         let candidates = patterns(training, &readings, training.candidates.iter().copied());
         let random = patterns(training, &readings, random_pairs(training.records.len(), training.pairs));
         let records = training.records.len() as u64;

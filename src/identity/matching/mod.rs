@@ -19,6 +19,7 @@ mod hash;
 mod learn;
 mod levels;
 mod model;
+mod parts;
 mod prepared;
 mod readings;
 mod sound;

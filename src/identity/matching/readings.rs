@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use super::hash::Hash;
+use super::parts::{Names, Parts};
 use super::prepared::Prepared;
 use super::texts::{Text, Texts};
 
@@ -12,6 +13,9 @@ use super::texts::{Text, Texts};
 #[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
 pub struct Readings {
     by_kanji: HashMap<u64, Vec<(u32, u32)>, BuildHasherDefault<Hashed>>,
+    /// How single kanji are read.
+    #[serde(default)]
+    parts: Parts,
 }
 
 /// Readings of one name that are kept: the most have one or two.
@@ -41,12 +45,20 @@ impl Readings {
             self.pair(view.givens);
         }
     }
+    /// Learns from records, all there are, how single kanji are read.
+    pub fn learn_parts<'a>(&mut self, records: impl IntoIterator<Item = &'a Prepared>) {
+        let mut names = Names::new();
+        for record in records {
+            let view = record.view();
+            for (kanji, sounds) in [view.families, view.givens].into_iter().filter_map(one_kanji) {
+                names.extend(sounds.map(|sound| (kanji.bytes().to_vec(), letters(&sound))));
+            }
+        }
+        self.parts = Parts::learn(&names);
+    }
     fn pair(&mut self, names: Texts<'_>) {
-        let of_script = |sound: bool| names.iter().filter(move |name| name.is_sound() == sound);
-        // With one spelling and one reading, each belongs to the other.
-        let mut kanji = of_script(false);
-        if let (Some(kanji), None) = (kanji.next(), kanji.next()) {
-            for sound in of_script(true).map(|sound| of_sound(&sound)) {
+        if let Some((kanji, sounds)) = one_kanji(names) {
+            for sound in sounds.map(|sound| of_sound(&sound)) {
                 let readings = self.by_kanji.entry(of_kanji(&kanji)).or_default();
                 if let Some((_, seen)) = readings.iter_mut().find(|(reading, _)| *reading == sound) {
                     *seen = seen.saturating_add(1);
@@ -60,14 +72,23 @@ impl Readings {
     pub(super) fn agree(&self, one: &Text<'_>, two: &Text<'_>) -> Option<Read> {
         let readings = |kanji: &Text<'_>| self.by_kanji.get(&of_kanji(kanji)).map(Vec::as_slice);
         match (one.is_kanji(), two.is_kanji()) {
-            (true, false) => Some(read_as(readings(one)?, of_sound(two), USUAL)),
-            (false, true) => Some(read_as(readings(two)?, of_sound(one), USUAL)),
+            (true, false) => self.read(one, two),
+            (false, true) => self.read(two, one),
             (true, true) => {
                 let (one, two) = (readings(one)?, readings(two)?);
                 let both = |reading| read_as(one, reading, MOSTLY).min(read_as(two, reading, MOSTLY));
                 one.iter().map(|(reading, _)| both(*reading)).max()
             }
             (false, false) => None,
+        }
+    }
+    /// Whether kanji are read so: as a whole, or kanji by kanji.
+    fn read(&self, kanji: &Text<'_>, sound: &Text<'_>) -> Option<Read> {
+        let known = self.by_kanji.get(&of_kanji(kanji));
+        let whole = known.map(|readings| read_as(readings, of_sound(sound), USUAL));
+        match whole {
+            Some(Read::UsuallySo) => whole,
+            _ => whole.max(self.parts.read(kanji.bytes(), &letters(sound))),
         }
     }
     /// Names in kanji that it knows.
@@ -78,6 +99,20 @@ impl Readings {
     pub fn is_empty(&self) -> bool {
         self.by_kanji.is_empty()
     }
+}
+
+/// With one spelling and one reading, each belongs to the other.
+fn one_kanji(names: Texts<'_>) -> Option<(Text<'_>, impl Iterator<Item = Text<'_>>)> {
+    let mut kanji = names.iter().filter(Text::is_kanji);
+    match (kanji.next(), kanji.next()) {
+        (Some(kanji), None) => Some((kanji, names.iter().filter(Text::is_sound))),
+        _ => None,
+    }
+}
+
+/// Without the length of vowels.
+fn letters(sound: &Text<'_>) -> Vec<u8> {
+    sound.bytes().to_ascii_lowercase()
 }
 
 fn read_as(readings: &[(u32, u32)], sound: u32, part: f64) -> Read {

@@ -78,11 +78,6 @@ impl<'a> Texts<'a> {
         let Self { heads, symbols } = *self;
         heads.iter().map(move |head| Text::read(*head, symbols))
     }
-    /// One of them; none where there is none.
-    #[inline]
-    pub fn at(&self, place: usize) -> Text<'a> {
-        self.heads.get(place).map_or_else(Text::default, |head| Text::read(*head, self.symbols))
-    }
     /// How many.
     pub fn len(&self) -> usize {
         self.heads.len()

@@ -18,8 +18,8 @@ use super::Marks;
 const MAGIC: &[u8; 8] = b"SKSKEYS2";
 const HEAD: usize = 8 + 16 + 5 * 8 + 4;
 const ENTRY: usize = 12;
-/// Entries that are read at once: a page.
-const BLOCK: usize = 341;
+/// Entries that are read at once: a kilobyte.
+const BLOCK: usize = 85;
 
 /// A key and a record that has it.
 pub(super) type Entry = (u64, u32);
