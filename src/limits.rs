@@ -398,6 +398,8 @@ pub const MAX_RECENT_RECORDS: usize = 4 * MAX_GROUP_JOBS;
 pub const MAX_KEYS_IN_MEMORY: usize = 750_000;
 /// Rows of a bulk load that are under way at once: they share commits.
 pub const IMPORT_ROWS_AT_ONCE: usize = MAX_GROUP_JOBS;
+/// Records that are matched again in one turn of the writer: others wait for some tens of milliseconds.
+pub const REMATCHED_AT_ONCE: i64 = 64;
 /// Bytes of one HL7 v2 message of a bulk load.
 pub const MAX_IMPORTED_MESSAGE_BYTES: usize = 1024 * 1024;
 /// Events of the patient index that are kept for those who read on from where they stopped.

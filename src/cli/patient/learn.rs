@@ -69,7 +69,7 @@ impl Learn {
 fn told(kept: u64, output: Output) -> Exit {
     output.line(&format!(
         "Kept as model {kept}. It is used from the next start on, for records that are announced or changed; links that \
-         are there stay."
+         are there stay until `sekisho patient rematch` looks at all records again."
     ));
     output.json(&json!({ "model": kept }));
     Exit::Done

@@ -81,6 +81,12 @@ enum Action {
     Import(Import),
     /// Learn from the region's own records how matching weighs, and how names in kanji are read
     Learn(Learn),
+    /// Match all records again, by the weights in use: after learning, or after a version that compares otherwise
+    Rematch {
+        /// Go on behind this record, where an earlier run stopped
+        #[arg(long, value_name = "RECORD", default_value_t = 0)]
+        after: u64,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -159,6 +165,7 @@ impl Patient {
                 let operator = if learn.decides() { self.operator()? } else { String::new() };
                 learn.run(index, &operator, output).await
             }
+            Action::Rematch { after } => self.rematch(index, *after, output).await,
         }
     }
 
@@ -193,6 +200,25 @@ impl Patient {
             }
             Err(refused) => Err(Stop::new(Exit::No, refused.to_string())),
         }
+    }
+
+    async fn rematch(&self, index: &Index, after: u64, output: Output) -> Outcome {
+        let (bar, mut last) = (output.progress(None), after);
+        let stopped = loop {
+            match index.rematch(last).await {
+                Ok(Some(rematched)) => {
+                    bar.set_length(rematched.of);
+                    bar.set_position(rematched.last);
+                    last = rematched.last;
+                }
+                Ok(None) => break None,
+                Err(error) => break Some(error),
+            }
+        };
+        bar.finish_and_clear();
+        output.line(&format!("Matched again up to record {last}."));
+        output.json(&json!({ "record": last }));
+        stopped.map_or(Ok(Exit::Done), |error| Err(stop(&error)))
     }
 
     fn operator(&self) -> Result<String, Stop> {

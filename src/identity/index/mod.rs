@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `schema`, `records`, `links`, `insured`, `persons`, `events` | tables, and what stands in them |
 //! | `keys`, `search_keys` | which records share a key |
-//! | `candidates`, `announce`, `relink`, `merge` | what becomes of records |
+//! | `candidates`, `announce`, `relink`, `merge`, `rematch` | what becomes of records |
 //! | `decisions`, `shown` | what operators decide, and what they see |
 //! | `search`, `fits` | questions |
 //! | `learning` | weights and readings learnt from the records |
@@ -27,6 +27,7 @@ mod merge;
 mod persons;
 mod records;
 mod relink;
+mod rematch;
 mod schema;
 mod search;
 mod search_keys;
@@ -52,6 +53,7 @@ pub use self::decisions::{Decision, Refused, Ruling};
 pub use self::events::{Event, EventKind};
 pub use self::learning::{KeptModel, Learnt, Progress, Weights};
 pub use self::links::{Cause, Origin};
+pub use self::rematch::Rematched;
 pub use self::schema::MIGRATION;
 pub use self::shown::{Review, Shown, ShownLink, ShownRecord};
 

@@ -130,3 +130,31 @@ async fn thresholds_decide_what_is_linked_and_what_people_see() {
         assert_eq!(scratch.index.reviews(0, 10).await.unwrap().len(), reviews);
     }
 }
+
+#[tokio::test]
+async fn what_was_matched_before_is_matched_again() {
+    let scratch = Scratch::new();
+    let never = Thresholds { link: 2.0, review: 0.02 };
+    scratch.index.set_thresholds(never);
+    let records = 2 * crate::limits::REMATCHED_AT_ONCE as u64 + 2;
+    for number in 0..records / 2 {
+        for domain in [1, 2] {
+            scratch.announce(&[id(domain, &number.to_string())], &somebody(number as u32)).await;
+        }
+    }
+    let asked = scratch.index.reviews(0, 1_000).await.unwrap().len() as u64;
+    assert!(asked >= records / 2 && scratch.others(&id(1, "3")).await.is_empty());
+
+    scratch.index.set_thresholds(Thresholds::default());
+    let mut last = 0;
+    while let Some(rematched) = scratch.index.rematch(last).await.unwrap() {
+        assert!(rematched.last > last && rematched.of == records);
+        last = rematched.last;
+    }
+    assert_eq!(last, records);
+    assert!(scratch.index.reviews(0, 1_000).await.unwrap().is_empty());
+    assert_eq!(scratch.others(&id(1, "3")).await, [id(2, "3").to_cx()]);
+    let events = scratch.events().await.len();
+    scratch.index.rematch(0).await.unwrap();
+    assert_eq!(scratch.events().await.len(), events, "nothing is news the second time");
+}
