@@ -9,6 +9,7 @@ use super::schema::Tables;
 use super::{Index, IndexError, now};
 use crate::limits;
 use crate::store::StoreError;
+use crate::store::sql::params;
 
 /// How far it has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +47,7 @@ impl Tables<'_> {
     fn rematch_record(self, keys: &Keys, number: i64, now: i64) -> Result<(), StoreError> {
         let prepared = prepared(&self.content(number)?.0, &self.former(number)?);
         let update = "UPDATE identity_record SET prepared = ?2 WHERE record = ?1 AND prepared <> ?2";
-        let values = crate::store::rusqlite::params![number, prepared.as_bytes()];
+        let values = params![number, prepared.as_bytes()];
         self.connection.prepare_cached(update)?.execute(values)?;
         let mut blocking = Vec::new();
         prepared.blocking_keys(&mut blocking);

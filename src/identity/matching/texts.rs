@@ -193,14 +193,38 @@ fn has_three(bits: u32) -> bool {
 
 fn sounds_apart(one: &Text<'_>, two: &Text<'_>) -> Distance {
     let latin = one.script == Script::Latin || two.script == Script::Latin;
-    if one.mask == two.mask && one.bytes.eq_ignore_ascii_case(two.bytes) {
-        return if latin { Distance::Same } else { Distance::Alike };
+    let (a, b) = (one.bytes, two.bytes);
+    if a.len() == b.len() && (!latin || one.mask == two.mask) {
+        if alike_in_front(a, b, u8::eq_ignore_ascii_case) == a.len() {
+            return if latin { Distance::Same } else { Distance::Alike };
+        }
+        if !latin && alike_in_front(a, b, |a, b| voiceless(*a) == voiceless(*b)) == a.len() {
+            return Distance::Alike;
+        }
     }
-    let mut pairs = one.bytes.iter().zip(two.bytes);
-    if !latin && one.bytes.len() == two.bytes.len() && pairs.all(|(a, b)| voiceless(*a) == voiceless(*b)) {
-        return Distance::Alike;
+    edits(a, b, u8::eq_ignore_ascii_case)
+}
+
+/// How many symbols are the same from the first on.
+#[inline]
+fn alike_in_front<T>(one: &[T], two: &[T], same: impl Fn(&T, &T) -> bool) -> usize {
+    let most = one.len().min(two.len());
+    let mut alike = 0;
+    while alike < most && same(&one[alike], &two[alike]) {
+        alike += 1;
     }
-    edits(one.bytes, two.bytes, u8::eq_ignore_ascii_case)
+    alike
+}
+
+/// How many symbols are the same from the last on.
+#[inline]
+fn alike_behind<T>(one: &[T], two: &[T], same: impl Fn(&T, &T) -> bool) -> usize {
+    let most = one.len().min(two.len());
+    let mut alike = 0;
+    while alike < most && same(&one[one.len() - 1 - alike], &two[two.len() - 1 - alike]) {
+        alike += 1;
+    }
+    alike
 }
 
 /// A sound without voice and length: ザ is サ, オウ is オ.
@@ -227,9 +251,9 @@ fn edits<T>(one: &[T], two: &[T], same: impl Fn(&T, &T) -> bool + Copy) -> Dista
     if one.len().abs_diff(two.len()) > 2 {
         return Distance::Far;
     }
-    let front = one.iter().zip(two).take_while(|(a, b)| same(a, b)).count();
+    let front = alike_in_front(one, two, same);
     let (one, two) = (one.get(front..).unwrap_or_default(), two.get(front..).unwrap_or_default());
-    let back = one.iter().rev().zip(two.iter().rev()).take_while(|(a, b)| same(a, b)).count();
+    let back = alike_behind(one, two, same);
     let one = one.get(..one.len() - back).unwrap_or_default();
     let two = two.get(..two.len() - back).unwrap_or_default();
     let exchanged = |one: &[T], two: &[T]| match (one, two) {
@@ -253,7 +277,7 @@ fn edits<T>(one: &[T], two: &[T], same: impl Fn(&T, &T) -> bool + Copy) -> Dista
                 (one.split_at(begin_one), two.split_at(begin_two));
             let (middle_one, end) = rest_one.split_at(end_one - begin_one);
             let (middle_two, other_end) = rest_two.split_at(end_two - begin_two);
-            let same_middle = middle_one.iter().zip(middle_two).all(|(a, b)| same(a, b));
+            let same_middle = alike_in_front(middle_one, middle_two, same) == middle_one.len();
             if same_middle && exchanged(begin, other_begin) && exchanged(end, other_end) {
                 return Distance::Edits(2);
             }

@@ -93,7 +93,7 @@ impl Run {
 
     /// Appends up to `most` records with a key.
     pub(super) fn find(&self, key: u64, most: usize, into: &mut Vec<u32>) -> Result<()> {
-        let mut block = self.fences.partition_point(|fence| *fence < key).saturating_sub(1);
+        let mut block = self.first_fence(key).saturating_sub(1);
         let mut bytes = [0; BLOCK * ENTRY];
         let mut room = most;
         while self.fences.get(block).is_some_and(|fence| *fence <= key) {
@@ -109,6 +109,23 @@ impl Run {
             block += 1;
         }
         Ok(())
+    }
+
+    /// The first fence that is not below a key. Keys are hashes, so it is near its share of them all.
+    fn first_fence(&self, key: u64) -> usize {
+        let guess = ((u128::from(key) * self.fences.len() as u128) >> 64) as usize;
+        let (mut from, mut to) = (guess, guess);
+        let mut step = 4;
+        while from > 0 && self.fences.get(from).is_none_or(|fence| *fence >= key) {
+            from = from.saturating_sub(step);
+            step *= 4;
+        }
+        while self.fences.get(to).is_some_and(|fence| *fence < key) {
+            to = (to + step).min(self.fences.len());
+            step *= 4;
+        }
+        let near = self.fences.get(from..to).unwrap_or_default();
+        from + near.partition_point(|fence| *fence < key)
     }
 
     /// The entries of a block.
