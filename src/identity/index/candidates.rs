@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::keys::Keys;
 use super::records::Activity;
 use super::schema::Tables;
-use crate::identity::matching::{Comparison, Prepared, Verdict};
+use crate::identity::matching::{Comparison, Prepared, Verdict, most_sharing};
 use crate::limits;
 use crate::store::StoreError;
 
@@ -52,8 +52,9 @@ pub(super) fn candidates(keys: &Keys, blocking: &[u64]) -> Vec<u32> {
     let mut found = Vec::new();
     for key in blocking {
         let before = found.len();
-        keys.find(*key, limits::MAX_RECORDS_PER_KEY + 1, &mut found);
-        if found.len() - before > limits::MAX_RECORDS_PER_KEY {
+        let most = most_sharing(*key);
+        keys.find(*key, most + 1, &mut found);
+        if found.len() - before > most {
             // So many share it that it says nothing.
             found.truncate(before);
         }

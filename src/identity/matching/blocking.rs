@@ -6,7 +6,7 @@
 use super::hash::Hash;
 use super::prepared::{Prepared, View};
 use super::texts::Text;
-use crate::limits::{MAX_BLOCKING_KEYS, MAX_RECORDS_PER_KEY};
+use crate::limits::{MAX_BLOCKING_KEYS, MAX_RECORDS_PER_KEY, MAX_RECORDS_PER_NAME};
 
 /// What a key is made of; stored keys change if these numbers do.
 #[derive(Clone, Copy)]
@@ -16,7 +16,7 @@ enum Kind {
     NamesAndYear = 3,
     BirthAndPostcode = 4,
     BirthAndStreet = 5,
-    BirthAndTelephone = 6,
+    TelephoneAndYear = 6,
     BirthAndSex = 7,
     TelephoneAndGiven = 8,
     PostcodeAndGiven = 9,
@@ -25,6 +25,8 @@ enum Kind {
     NameAndSuburb = 12,
     NamesAndCity = 13,
     WithinSuburb = 14,
+    TelephoneAndDay = 15,
+    Names = 16,
 }
 
 /// Letters at the start of a name or street that make a key: two kana.
@@ -39,11 +41,21 @@ impl Prepared {
         of_birth(&view, keys);
         of_names(&view, keys);
         of_places(&view, keys);
+        keys.iter_mut().for_each(|key| *key &= !RARE);
+        of_rare_names(&view, keys);
         // What comes last is least: former names, second addresses.
         keys.truncate(MAX_BLOCKING_KEYS);
         keys.sort_unstable();
         keys.dedup();
     }
+}
+
+/// The bit of a key that has those with little else in common: beyond few records that share it, it says nothing.
+const RARE: u64 = 1;
+
+/// How many records may share a key, beyond which it says nothing of them.
+pub fn most_sharing(key: u64) -> usize {
+    if key & RARE == 0 { MAX_RECORDS_PER_KEY } else { MAX_RECORDS_PER_NAME }
 }
 
 fn key(kind: Kind) -> Hash {
@@ -62,10 +74,6 @@ fn of_birth(view: &View<'_>, keys: &mut Vec<u64>) {
         keys.extend(known(postcode).map(|code| text(with_birth(Kind::BirthAndPostcode), code).finish()));
         keys.extend(known(street).map(|street| start(with_birth(Kind::BirthAndStreet), street).finish()));
     }
-    let telephones = view.telephones();
-    keys.extend(
-        telephones.map(|number| with_birth(Kind::BirthAndTelephone).bytes(&number.to_le_bytes()).finish()),
-    );
     // Kanji on one side and kana on the other share no name.
     if view.sex != 0 && (one_script(view.givens.iter()) || one_script(view.all_families())) {
         keys.push(with_birth(Kind::BirthAndSex).byte(view.sex).finish());
@@ -80,11 +88,7 @@ fn of_names(view: &View<'_>, keys: &mut Vec<u64>) {
     let (year, day) = (view.birth >> 16, view.birth & 0xffff);
     for family in view.all_families() {
         for given in view.givens.iter().filter(|given| given.is_sound() == family.is_sound()) {
-            // The sum is the same whichever is the family name.
-            let both = |of: fn(Hash, Text<'_>) -> Hash| {
-                let one = |name| of(Hash::new(0), name).finish();
-                one(family).wrapping_add(one(given)).to_le_bytes()
-            };
+            let both = |of: fn(Hash, Text<'_>) -> Hash| both(family, given, of);
             if day != 0 {
                 keys.push(key(Kind::NamesAndDay).bytes(&both(start)).bytes(&day.to_le_bytes()).finish());
             }
@@ -100,8 +104,34 @@ fn of_names(view: &View<'_>, keys: &mut Vec<u64>) {
     }
 }
 
+/// A family and a given name; the sum is the same whichever is which.
+fn both(family: Text<'_>, given: Text<'_>, of: fn(Hash, Text<'_>) -> Hash) -> [u8; 8] {
+    let one = |name| of(Hash::new(0), name).finish();
+    one(family).wrapping_add(one(given)).to_le_bytes()
+}
+
+/// Names alone: who moved, and whose birth one of the two does not know, is found by a rare one. Not of who is nothing but a
+/// name.
+fn of_rare_names(view: &View<'_>, keys: &mut Vec<u64>) {
+    if view.birth == 0 && view.addresses().next().is_none() {
+        return;
+    }
+    for family in view.families.iter() {
+        let givens = view.givens.iter().filter(|given| given.is_sound() == family.is_sound());
+        keys.extend(givens.map(|given| key(Kind::Names).bytes(&both(family, given, text)).finish() | RARE));
+    }
+}
+
 fn of_places(view: &View<'_>, keys: &mut Vec<u64>) {
+    let (year, day) = (view.birth >> 16, view.birth & 0xffff);
     for number in view.telephones() {
+        // An error in a birthday leaves one of them, also where kanji and kana share no name.
+        let with_part = |kind, part: u32| {
+            let key = key(kind).bytes(&number.to_le_bytes()).bytes(&part.to_le_bytes());
+            (part != 0).then(|| key.finish())
+        };
+        keys.extend(with_part(Kind::TelephoneAndYear, year));
+        keys.extend(with_part(Kind::TelephoneAndDay, day));
         let telephone = key(Kind::TelephoneAndGiven).bytes(&number.to_le_bytes());
         keys.extend(view.givens.iter().map(|given| start(telephone, given).finish()));
     }
@@ -163,8 +193,8 @@ fn start(hash: Hash, whole: Text<'_>) -> Hash {
     letters.fold(hash, |hash, letter| hash.byte(letter.to_ascii_lowercase())).byte(0xfd)
 }
 
-/// All candidate pairs of a set in memory, sorted, none twice: for learning and for measuring. What more records share than
-/// [`MAX_RECORDS_PER_KEY`] is no key.
+/// All candidate pairs of a set in memory, sorted, none twice: for learning and for measuring. What too many records share is
+/// no key ([`most_sharing`]).
 pub fn candidates(records: &[Prepared]) -> Vec<(u32, u32)> {
     let mut keyed = Vec::new();
     let mut keys = Vec::new();
@@ -174,7 +204,10 @@ pub fn candidates(records: &[Prepared]) -> Vec<(u32, u32)> {
     }
     keyed.sort_unstable();
     let mut pairs = Vec::new();
-    for group in keyed.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() <= MAX_RECORDS_PER_KEY) {
+    let groups = keyed.chunk_by(|a, b| a.0 == b.0);
+    for group in
+        groups.filter(|group| group.first().is_some_and(|(key, _)| group.len() <= most_sharing(*key)))
+    {
         for (place, (_, one)) in group.iter().enumerate() {
             pairs.extend(group.iter().skip(place + 1).map(|(_, two)| (*one, *two)));
         }

@@ -28,7 +28,7 @@ mod tests;
 mod text;
 mod texts;
 
-pub use blocking::candidates;
+pub use blocking::{candidates, most_sharing};
 pub use learn::Training;
 pub use levels::{FIELDS, Field, Levels};
 pub use model::{Comparison, Explained, FORM, Model, Thresholds, Verdict};
