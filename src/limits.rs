@@ -221,8 +221,9 @@ pub const CHECKPOINT_AFTER_JOBS: usize = 400;
 pub const STORE_PAGE_BYTES: i64 = 8 * 1024;
 /// Pages of the WAL beyond which the writer stops once to start it anew.
 pub const MAX_WAL_PAGES: i64 = 32_768;
-/// Bytes of the database that are mapped instead of read; SQLite caps it at 2 GiB.
-pub const STORE_MMAP_BYTES: i64 = 0x7fff_0000;
+/// Bytes of the database that are mapped instead of read. Every connection maps anew whenever the file grows within them,
+/// and whatever was mapped is faulted in once more: for a database that grows, reading is cheaper.
+pub const STORE_MMAP_BYTES: i64 = 256 * 1024 * 1024;
 /// How long a connection waits for another process (a backup, a shell) that holds a lock.
 pub const STORE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a data directory that another process holds is tried again meanwhile.

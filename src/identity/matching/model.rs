@@ -209,15 +209,24 @@ impl Model {
 
     /// The probability of each class.
     pub(super) fn score(&self, levels: &Levels) -> [f64; CLASSES] {
+        // Plain loops: this is done for every pair.
         let mut sums = self.weights.priors;
-        for (weights, level) in self.weights.levels.iter().zip(levels) {
-            if let Some(weights) = weights.get(usize::from(*level)) {
-                sums.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += weight);
+        for field in 0..FIELDS {
+            if let Some(weights) = self.weights.levels[field].get(usize::from(levels[field])) {
+                for class in 0..CLASSES {
+                    sums[class] += weights[class];
+                }
             }
         }
-        let odds = sums.map(|sum| f64::from(sum.exp()));
-        let all = 1.0 + odds.iter().sum::<f64>();
-        odds.map(|odds| odds / all)
+        let (mut classes, mut all) = ([0.0; CLASSES], 1.0);
+        for class in 0..CLASSES {
+            classes[class] = f64::from(sums[class].exp());
+            all += classes[class];
+        }
+        for class in &mut classes {
+            *class /= all;
+        }
+        classes
     }
 
     fn weigh(&mut self) {

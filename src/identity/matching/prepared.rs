@@ -203,8 +203,8 @@ impl<'a> View<'a> {
         if version != VERSION {
             return None;
         }
-        let [current, former, givens, addresses] = [current, former, givens, addresses].map(usize::from);
-        let texts = current + former + givens + PARTS * addresses;
+        let (current, former, givens) = (usize::from(current), usize::from(former), usize::from(givens));
+        let texts = current + former + givens + PARTS * usize::from(addresses);
         let (heads, rest) = rest.split_at_checked(texts * HEAD)?;
         let (telephones, symbols) = rest.split_at_checked(usize::from(telephones) * 8)?;
         let all = Texts { heads: heads.as_chunks().0, symbols };
