@@ -182,9 +182,10 @@ fn name_level(a: Texts<'_>, b: Texts<'_>, readings: &Readings) -> u8 {
         (Unknown, Same) => name::SOUND,
         (_, Same) => name::SPELLING,
         (_, Alike) => name::ALIKE,
-        (Unknown, Unknown) => by_readings(a, b, readings),
+        (Unknown, Unknown) => by_readings(a, b, |one, two| readings.agree(one, two)),
         (Unknown, _) => sound.level(),
-        (_, Unknown) => match by_readings(a, b, readings) {
+        // Other kanji: that they could be read so is no sign, since twins' names have a kanji or a kana in common.
+        (_, Unknown) => match by_readings(a, b, |one, two| readings.agree_as_a_whole(one, two)) {
             read @ (name::READING | name::ALIKE) => read,
             _ => kanji.level(),
         },
@@ -193,9 +194,9 @@ fn name_level(a: Texts<'_>, b: Texts<'_>, readings: &Readings) -> u8 {
     }
 }
 
-fn by_readings(a: Texts<'_>, b: Texts<'_>, readings: &Readings) -> u8 {
+fn by_readings(a: Texts<'_>, b: Texts<'_>, agree: impl Fn(&Text<'_>, &Text<'_>) -> Option<Read>) -> u8 {
     let pairs = a.iter().flat_map(|one| b.iter().map(move |two| (one, two)));
-    match pairs.filter_map(|(one, two)| readings.agree(&one, &two)).max() {
+    match pairs.filter_map(|(one, two)| agree(&one, &two)).max() {
         Some(Read::UsuallySo) => name::READING,
         Some(Read::AlsoSo) => name::ALIKE,
         Some(Read::Otherwise) => name::DIFFERENT,

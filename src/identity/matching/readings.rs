@@ -68,27 +68,30 @@ impl Readings {
             }
         }
     }
-    /// Whether a sound is a reading of kanji, or two names in kanji have a reading in common; None if that is not known.
+    /// Whether a sound is a reading of kanji, as a whole or kanji by kanji, or two names in kanji have a reading in common;
+    /// None if that is not known.
     pub(super) fn agree(&self, one: &Text<'_>, two: &Text<'_>) -> Option<Read> {
+        let whole = self.agree_as_a_whole(one, two);
+        let by_kanji = |kanji: &Text<'_>, sound| whole.max(self.parts.read(kanji.bytes(), &letters(sound)));
+        match (whole, one.is_kanji(), two.is_kanji()) {
+            (Some(Read::UsuallySo), ..) => whole,
+            (_, true, false) => by_kanji(one, two),
+            (_, false, true) => by_kanji(two, one),
+            _ => whole,
+        }
+    }
+    /// The same by readings of whole names alone.
+    pub(super) fn agree_as_a_whole(&self, one: &Text<'_>, two: &Text<'_>) -> Option<Read> {
         let readings = |kanji: &Text<'_>| self.by_kanji.get(&of_kanji(kanji)).map(Vec::as_slice);
         match (one.is_kanji(), two.is_kanji()) {
-            (true, false) => self.read(one, two),
-            (false, true) => self.read(two, one),
+            (true, false) => Some(read_as(readings(one)?, of_sound(two), USUAL)),
+            (false, true) => Some(read_as(readings(two)?, of_sound(one), USUAL)),
             (true, true) => {
                 let (one, two) = (readings(one)?, readings(two)?);
                 let both = |reading| read_as(one, reading, MOSTLY).min(read_as(two, reading, MOSTLY));
                 one.iter().map(|(reading, _)| both(*reading)).max()
             }
             (false, false) => None,
-        }
-    }
-    /// Whether kanji are read so: as a whole, or kanji by kanji.
-    fn read(&self, kanji: &Text<'_>, sound: &Text<'_>) -> Option<Read> {
-        let known = self.by_kanji.get(&of_kanji(kanji));
-        let whole = known.map(|readings| read_as(readings, of_sound(sound), USUAL));
-        match whole {
-            Some(Read::UsuallySo) => whole,
-            _ => whole.max(self.parts.read(kanji.bytes(), &letters(sound))),
         }
     }
     /// Names in kanji that it knows.
