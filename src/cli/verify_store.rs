@@ -94,6 +94,8 @@ struct Differences {
 struct Findings {
     documents: usize,
     bytes: u64,
+    /// What a crash had left, and opening removed.
+    removed: usize,
     found: Vec<(&'static str, Vec<String>)>,
 }
 
@@ -169,12 +171,15 @@ impl Partition {
         });
         progress.finish_and_clear();
         verified?;
+        let settled = self.repository.settled();
+        findings.removed += settled.documents();
+        let alarms = settled.alarms.clone();
         let strays = self.repository.strays_blocking()?;
         let places = strays.iter().map(|stray| stray.place()).collect();
         findings.add(self, "documents whose bytes are missing", missing);
         findings.add(self, "documents that are damaged", damaged);
         findings.add(self, "bytes that no document refers to", places);
-        findings.add(self, "alarms at opening", self.repository.settled().alarms.clone());
+        findings.add(self, "alarms at opening", alarms);
         differences.findings().into_iter().for_each(|(what, ids)| findings.add(self, what, ids));
         if settling == Settling::Tell || strays.is_empty() {
             return Ok(None);
@@ -262,9 +267,14 @@ impl Findings {
 
     /// Tells what was found, and what that means for the caller's script.
     fn told(self, output: Output, settled: Vec<&'static str>) -> Exit {
-        let Self { documents, bytes, found } = self;
+        let Self { documents, bytes, removed, found } = self;
         let count: usize = found.iter().map(|(_, ids)| ids.len()).sum();
         output.line(&format!("{documents} documents, {}", super::output::bytes(bytes)));
+        if removed > 0 {
+            output.line(&format!(
+                "{removed} unfinished documents of a crash were removed when the store was opened."
+            ));
+        }
         for (what, ids) in found.iter().filter(|(_, ids)| !ids.is_empty()) {
             output.line(&format!("{}: {what}", ids.len()));
             ids.iter().for_each(|id| output.line(&format!("    {id}")));
@@ -276,9 +286,13 @@ impl Findings {
         }
         let findings: serde_json::Map<_, _> =
             found.into_iter().map(|(what, ids)| (what.to_owned(), json!(ids))).collect();
-        output.json(
-            &json!({ "documents": documents, "bytes": bytes, "findings": findings, "settled": settled }),
-        );
+        output.json(&json!({
+            "documents": documents,
+            "bytes": bytes,
+            "removed at opening": removed,
+            "findings": findings,
+            "settled": settled,
+        }));
         if count == 0 || !settled.is_empty() { Exit::Done } else { Exit::No }
     }
 }

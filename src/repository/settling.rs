@@ -30,12 +30,17 @@ pub struct Settled {
 }
 
 impl Settled {
+    /// Documents that were removed.
+    pub fn documents(&self) -> usize {
+        self.unfinished + self.unaccepted + self.unaccepted_small
+    }
+
     pub(super) fn report(&self, directory: &Path) {
         for alarm in &self.alarms {
             metrics::counter!("sekisho_repository_alarms_total").increment(1);
             tracing::error!(directory = %directory.display(), "{alarm}");
         }
-        let documents = self.unfinished + self.unaccepted + self.unaccepted_small;
+        let documents = self.documents();
         if documents > 0 || self.truncated > 0 {
             metrics::counter!("sekisho_repository_settled_total").increment(documents as u64);
             let (unfinished, truncated) = (self.unfinished, self.truncated);

@@ -1,13 +1,14 @@
 //! One suite for every place where documents are kept ([`every_place`]), and what is particular to each.
 //!
-//! Objects are kept in memory, or in the real S3-compatible store that `SEKISHO_TEST_S3` names (`.ci/run` starts one):
-//! `http://ACCESS_KEY:SECRET_KEY@HOST:PORT/BUCKET`.
+//! Objects are kept in memory, where they can be made to fail, and in a real S3-compatible store ([`s3`]).
 
 mod every_place;
 mod faulty;
 mod files;
 mod keys;
 mod objects;
+#[path = "../../../tests/suite/support/s3.rs"]
+mod s3;
 
 use std::fs;
 use std::os::unix::fs::FileExt;
@@ -43,23 +44,19 @@ impl Kind {
         Self::Objects(store, bucket)
     }
 
-    /// The real store, if there is one, under a prefix that nothing else has.
-    fn s3() -> Option<Self> {
-        let url = std::env::var("SEKISHO_TEST_S3").ok()?;
-        let (scheme, rest) = url.split_once("://").unwrap();
-        let (keys, rest) = rest.split_once('@').unwrap();
-        let (access_key, secret_key) = keys.split_once(':').unwrap();
-        let (host, bucket) = rest.split_once('/').unwrap();
+    /// The real store, under a prefix that nothing else has.
+    fn s3() -> Self {
+        let s3::TestBucket { endpoint, bucket, access_key, secret_key } = s3::bucket();
         let bucket = Bucket::open(&S3Settings {
-            endpoint: format!("{scheme}://{host}"),
-            bucket: bucket.to_owned(),
+            endpoint,
+            bucket,
             region: "us-east-1".to_owned(),
             prefix: format!("unit/{}", Uuid::new_v4().simple()),
             ca: None,
-            access_key: access_key.to_owned(),
-            secret_key: secret_key.to_owned(),
+            access_key,
+            secret_key,
         });
-        Some(Self::S3(bucket.unwrap()))
+        Self::S3(bucket.unwrap())
     }
 }
 
@@ -96,10 +93,8 @@ impl Place {
     fn every() -> Vec<(String, Self)> {
         let mut places = Vec::new();
         for (encryption, keys) in [("", None), (", encrypted", Some(keys("first", &["first"])))] {
-            let kinds =
-                [("files", Some(Kind::Files)), ("objects", Some(Kind::objects())), ("S3", Kind::s3())];
+            let kinds = [("files", Kind::Files), ("objects", Kind::objects()), ("S3", Kind::s3())];
             for (name, kind) in kinds {
-                let Some(kind) = kind else { continue };
                 places.push((format!("{name}{encryption}"), Self::of(kind, keys.clone())));
             }
         }

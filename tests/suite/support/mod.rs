@@ -16,6 +16,7 @@ pub mod messages;
 pub mod postgres;
 pub mod program;
 pub mod region;
+pub mod s3;
 pub mod scanners;
 pub mod sink;
 pub mod straw;

@@ -108,6 +108,11 @@ impl Served {
         self.child.wait().unwrap().code()
     }
 
+    /// Sends SIGKILL, whoever still talks to it.
+    pub fn kill_now(&self) {
+        assert!(Command::new("kill").args(["-KILL", &self.pid().to_string()]).status().unwrap().success());
+    }
+
     /// Ends it at once, whatever it does.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
