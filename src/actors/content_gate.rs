@@ -128,14 +128,13 @@ impl Inspected {
                     finding,
                     "a document is refused: the malware scanner found something in it"
                 );
-                ("found", Some(format!("the malware scanner found {finding:?} in it")))
+                let problem = format!("the malware scanner found {finding:?} in it");
+                ("found", Some((code::INVALID_DOCUMENT_CONTENT, problem)))
             }
             Err((error, Away::Refuse)) => {
                 tracing::error!(trace, %error, "a document is refused: it could not be scanned");
-                (
-                    "away",
-                    Some(format!("it could not be scanned for malware; try again later (trace {trace})")),
-                )
+                let problem = format!("it could not be scanned for malware; try again later (trace {trace})");
+                ("away", Some((code::REPOSITORY_ERROR, problem)))
             }
             Err((error, Away::Pass)) => {
                 tracing::error!(trace, %error, "ALARM: a document is taken that was not scanned for malware");
@@ -143,7 +142,8 @@ impl Inspected {
             }
         };
         metrics::counter!("sekisho_document_scans_total", "verdict" => verdict).increment(1);
-        let context = format!("document {unique_id:?} is refused: {}", problem?);
-        Some(RegistryError::error(code::REPOSITORY_ERROR, context))
+        let (code, problem) = problem?;
+        let context = format!("document {unique_id:?} is refused: {problem} (ITI TF-3: 4.2.4.1)");
+        Some(RegistryError::error(code, context))
     }
 }

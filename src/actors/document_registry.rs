@@ -119,7 +119,7 @@ impl DocumentRegistry {
         if let Err(refusal) = self.permits.submit.check(caller) {
             return RegistryResponse::from_errors(vec![refusal]);
         }
-        let (report, digest) = self.look_at(&submission, context);
+        let (report, digest) = self.look_at(&submission, context, caller);
         let refusals = refusals(&report, context, Answering::Registry, caller);
         if caller.effect == Effect::DryRun {
             let found = self.registry.rehearse_registration(submission, digest).await;
@@ -132,9 +132,15 @@ impl DocumentRegistry {
     }
 
     /// What the metadata rules say of a submission, and what it is known again by. Of a large one, aside.
-    fn look_at(&self, submission: &Submission, context: Context) -> (Report, [u8; 32]) {
+    fn look_at(
+        &self,
+        submission: &Submission,
+        context: Context,
+        caller: &Caller,
+    ) -> (Report, [u8; 32]) {
+        let rules = self.registry.rules_for(caller.certificate.as_deref());
         aside::beyond(limits::INLINE_OBJECTS, submission.objects.len(), || {
-            (validate::check(submission, context, self.registry.rules()), registry::digest(submission))
+            (validate::check(submission, context, rules), registry::digest(submission))
         })
     }
 
@@ -163,7 +169,7 @@ impl DocumentRegistry {
         if let Some(error) = self.other_community(&submission, update) {
             return RegistryResponse::from_errors(vec![error]);
         }
-        let (report, digest) = self.look_at(&submission, context);
+        let (report, digest) = self.look_at(&submission, context, caller);
         let refusals = refusals(&report, context, Answering::Registry, caller);
         if caller.effect == Effect::DryRun {
             let found = self.registry.rehearse_update(submission, digest, update).await;
@@ -198,3 +204,6 @@ fn answer(registered: Result<Registered, StoreError>, caller: &Caller) -> Regist
 fn failed(error: &StoreError, caller: &Caller) -> RegistryError {
     RegistryError::from_store(error, Answering::Registry, &caller.trace)
 }
+
+#[cfg(test)]
+mod tests;

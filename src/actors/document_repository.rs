@@ -96,7 +96,7 @@ impl DocumentRepository {
             return Ok(RegistryResponse::from_errors(vec![refusal]));
         }
         let ProvideRequest { submission, documents } = request;
-        let rules = self.registry.rules();
+        let rules = self.registry.rules_for(caller.certificate.as_deref());
         let objects = submission.objects.len();
         let mut report = aside::beyond(limits::INLINE_OBJECTS, objects, || {
             validate::check(&submission, Context::ProvideAndRegister, rules)

@@ -11,7 +11,7 @@ use crate::actors::retention::{RetentionAction, RetentionRule};
 use crate::ids::Oid;
 use crate::limits;
 use crate::metadata::Code;
-use crate::metadata::validate::{self, CodeLists};
+use crate::metadata::validate::{self, CodeLists, RuleSetting, RuleSettings};
 use crate::registry::UnknownPatient;
 use crate::repository::Keys;
 
@@ -34,10 +34,21 @@ pub struct Hosted {
     pub permits: Permits,
     /// What is looked for in documents.
     pub content: Content,
+    /// How strictly the metadata of single senders are taken, where that is otherwise.
+    pub senders: Vec<SenderRules>,
     /// What becomes of what has been kept for long enough.
     pub retention: Vec<RetentionRule>,
     /// What its documents are encrypted with; None leaves them as they come.
     pub keys: Option<Keys>,
+}
+
+/// Rules for the submissions of one sender.
+#[derive(Debug, Clone)]
+pub struct SenderRules {
+    /// The subject of its certificate.
+    pub certificate: String,
+    /// What is otherwise than for everybody.
+    pub changes: RuleSettings,
 }
 
 impl Hosted {
@@ -100,9 +111,26 @@ pub(super) fn holding(section: &Section<'_>, permits: Permits) -> Option<Hosted>
         link_change_code,
         permits,
         content,
+        senders: section.tables("senders").into_iter().filter_map(sender_rules).collect(),
         retention: retention(section),
         keys,
     })
+}
+
+fn sender_rules(section: Section<'_>) -> Option<SenderRules> {
+    let certificate = section.required("certificate");
+    let rules = section.required_section("rules", "a table of rules and how strictly they are taken")?;
+    let mut changes = RuleSettings::new();
+    for (entry, setting) in rules.pairs::<RuleSetting>() {
+        match validate::Settings::built_in().clone().take(&entry.key, &setting) {
+            Ok(()) => drop(changes.insert(entry.key.clone(), setting)),
+            Err(problem) => {
+                section.error_at(entry.place, problem.to_string(), "docs/validation.md lists all rules");
+            }
+        }
+    }
+    section.close();
+    Some(SenderRules { certificate: certificate?, changes })
 }
 
 /// `retention`: rules in the order in which they are carried out.

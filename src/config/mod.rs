@@ -23,7 +23,7 @@ use std::path::Path;
 pub use asynchronous::Asynchronous;
 pub use content::Content;
 pub use document::quoted;
-pub use hosted::{Hosted, Patients};
+pub use hosted::{Hosted, Patients, SenderRules};
 pub use identity::{Cache, Discovery, Identity, Kept, Outside, Sender};
 pub use listen::{Listen, MllpListener, MllpsListener, PlainListener, TlsListener};
 pub use notified::{Destination, LinkChangeTarget, NotifiedConsumer, NotifiedPeer};

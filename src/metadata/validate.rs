@@ -55,6 +55,8 @@ pub enum Class {
     DuplicateUniqueIdInMessage,
     /// UnresolvedReferenceException.
     UnresolvedReference,
+    /// InvalidDocumentContent.
+    DocumentContent,
     /// XDSMissingDocument.
     MissingDocument,
     /// XDSMissingDocumentMetadata.

@@ -23,6 +23,7 @@ mod stock;
 mod submit;
 mod update;
 
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use crate::ids::{HomeCommunityId, Oid, PatientId};
@@ -84,6 +85,8 @@ pub struct RegistrySettings {
     pub max_results: usize,
     /// How strictly metadata is taken; None for the built-in levels.
     pub rules: Option<validate::Settings>,
+    /// How strictly that of single senders is, by the subject of their certificate.
+    pub senders: HashMap<String, validate::Settings>,
 }
 
 impl RegistrySettings {
@@ -130,6 +133,11 @@ impl Registry {
     /// How strictly metadata is taken here.
     pub fn rules(&self) -> &validate::Settings {
         self.settings.rules.as_ref().unwrap_or(validate::Settings::built_in())
+    }
+
+    /// How strictly a sender's metadata is taken, whose verified certificate has a subject.
+    pub fn rules_for(&self, certificate: Option<&str>) -> &validate::Settings {
+        certificate.and_then(|subject| self.settings.senders.get(subject)).unwrap_or_else(|| self.rules())
     }
 
     /// Registers a submission that [`Registry::rules`] let pass, as it is the actors' to check: references, symbolic ids,

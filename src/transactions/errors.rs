@@ -42,6 +42,7 @@ pub mod code {
         DUPLICATE_UNIQUE_ID_IN_REGISTRY "XDSDuplicateUniqueIdInRegistry";
         EXTRA_METADATA_NOT_SAVED "XDSExtraMetadataNotSaved";
         LOCAL_POLICY_RESTRICTION "LocalPolicyRestrictionError";
+        INVALID_DOCUMENT_CONTENT "InvalidDocumentContent";
         INVALID_REQUEST "XDSInvalidRequestException";
         METADATA_ANNOTATION "XDSMetadataAnnotationError";
         METADATA_IDENTIFIER "XDSMetadataIdentifierError";
@@ -111,6 +112,7 @@ impl Answering {
                 code::REPOSITORY_DUPLICATE_UNIQUE_ID_IN_MESSAGE,
             ),
             Class::UnresolvedReference => code::UNRESOLVED_REFERENCE,
+            Class::DocumentContent => code::INVALID_DOCUMENT_CONTENT,
             Class::MissingDocument => code::MISSING_DOCUMENT,
             Class::MissingDocumentMetadata => code::MISSING_DOCUMENT_METADATA,
             Class::ResultNotSinglePatient => code::RESULT_NOT_SINGLE_PATIENT,

@@ -78,7 +78,7 @@ async fn documents_are_what_their_entries_say() {
             Some(rule) => {
                 assert_eq!((response.status, response.errors.len()), (Status::Failure, 1), "{response:?}");
                 let error = &response.errors[0];
-                assert_eq!(error.code, code::REPOSITORY_METADATA_ERROR);
+                assert_eq!(error.code, code::INVALID_DOCUMENT_CONTENT);
                 assert!(error.context.contains(rule) && error.context.contains("ITI TF-"), "{error:?}");
             }
         }
@@ -97,7 +97,7 @@ async fn scans(address: &str) {
         let response = standalone.submit(&said, sent).await;
         assert_eq!((response.status, response.errors.len()), (Status::Failure, 1), "{address}: {response:?}");
         let error = &response.errors[0];
-        assert_eq!((&*error.code, error.severity), (code::REPOSITORY_ERROR, Severity::Error));
+        assert_eq!((&*error.code, error.severity), (code::INVALID_DOCUMENT_CONTENT, Severity::Error));
         assert!(error.context.contains("found \"Eicar-Test-Signature"), "{address}: {error:?}");
         is_empty(&standalone, &said).await;
     }
@@ -163,6 +163,7 @@ async fn a_scanner_that_is_away_means_what_the_configuration_says() {
         let sent = vec![("Document0".to_owned(), Bytes::from(large(b"")))];
         let response = refusing.submit(&said, sent.clone()).await;
         assert_eq!(response.status, Status::Failure, "{address}");
+        assert_eq!(response.errors[0].code, code::REPOSITORY_ERROR);
         let context = &response.errors[0].context;
         assert!(context.contains("could not be scanned for malware; try again later"), "{context}");
         assert!(!context.contains("127.0.0.1") && !context.contains("clamd"), "no internal text: {context}");
@@ -204,6 +205,7 @@ fn check_tells_what_is_wrong_with_the_gates_settings() {
         (vec!["standalone.content.scanner=clamd://x"], "clamd://host:port"),
         (vec!["standalone.content.scanner=icap://x"], "icap://host:port/service"),
         (vec!["standalone.content.scanner_away=pass"], "no scanner that could be away"),
+        (vec!["standalone.senders=[{certificate=\"CN=x\", rules={\"de.hash.sha\"=\"off\"}}]"], "did you mean \\\"de.hash.sha1"),
         (vec!["standalone.content.allow=[\"pdf\"]"], "is no media type"),
         (vec!["standalone.content.scaner=\"\""], "did you mean `scanner`"),
     ] {

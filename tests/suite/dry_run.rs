@@ -152,7 +152,7 @@ async fn updates_and_removals_are_rehearsed_too() {
     standalone.submit(&said, vec![("Document0".to_owned(), document.bytes())]).await;
     let entry = standalone.entries_of(PATIENT).await.remove(0);
 
-    let mut update = submission(PATIENT, &[document.clone()]);
+    let mut update = submission(PATIENT, std::slice::from_ref(&document));
     update.objects[1].lid = Some(entry.clone());
     let response = metadata(&standalone, &ITI57, &update).await;
     assert_eq!(response.status, Status::Failure);

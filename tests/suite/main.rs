@@ -15,6 +15,7 @@ mod discovery;
 mod doctor;
 mod dry_run;
 mod durability;
+mod error_codes;
 mod federation_faults;
 mod federation_regions;
 mod federation_rules;

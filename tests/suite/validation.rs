@@ -591,7 +591,8 @@ fn broken_by_contents() -> Vec<&'static str> {
         )
         .into()
     };
-    let cases: [(&str, Vec<u8>, &[&str], &[&'static str]); 6] = [
+    type Example = (&'static str, Vec<u8>, &'static [&'static str], &'static [&'static str]);
+    let cases: [Example; 6] = [
         ("application/pdf", b"%PDF-1.7".into(), &["application/pdf"], &[]),
         ("text/xml", cda("JVBERi0xLjcK"), &[], &[]),
         ("text/xml", cda("iVBORw0KGgo="), &[], &["document.type.content"]),

@@ -1,6 +1,7 @@
 //! Registries and repositories that are hosted here: the region's own and those of tenants, each with its own rows, folder
 //! and permits (docs/tenants.md). All of them share one store.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,11 +11,12 @@ use crate::actors::document_repository::{DocumentList, DocumentRepository};
 use crate::actors::own_community::{Hosted, OwnCommunity, Several};
 use crate::actors::responding_gateway::RespondingGateway;
 use crate::actors::retention::Retention;
-use crate::config::{Federated, OWN, Patients, Settings, TenantSettings};
+use crate::config::{Federated, OWN, Patients, SenderRules, Settings, TenantSettings};
 use crate::demographics::Domains;
 use crate::federation::Source;
 use crate::identity;
 use crate::ids::HomeCommunityId;
+use crate::metadata::validate;
 use crate::registry::{self, KnownBy, Registry, RegistrySettings, Tenant};
 use crate::repository::{self, Bucket, Documents, Opening, Repository};
 use crate::server::{Place, Service, Services};
@@ -82,6 +84,7 @@ impl TenantSettings {
             relinking_content_type: mode.link_change_code.clone(),
             max_results: settings.limits.max_query_results,
             rules: self.rules.clone(),
+            senders: self.sender_rules(),
         };
         Registry::new(store.clone(), self.key(), demands)
     }
@@ -98,6 +101,13 @@ impl TenantSettings {
         let opening = Opening::new(folder, self.key().0, self.hosted.repository.clone());
         let keys = self.hosted.keys.clone();
         Repository::open(store.clone(), opening.with_documents(documents).with_keys(keys))
+    }
+
+    /// How strictly the metadata of single senders is taken.
+    fn sender_rules(&self) -> HashMap<String, validate::Settings> {
+        let rules = self.rules.as_ref().unwrap_or(validate::Settings::built_in());
+        let laid_over = |sender: &SenderRules| Some((sender.certificate.clone(), rules.with(&sender.changes).ok()?));
+        self.hosted.senders.iter().filter_map(laid_over).collect()
     }
 
     /// What its documents pass on their way in.

@@ -24,7 +24,7 @@ pub struct Beginning {
 struct Said<'a> {
     media_type: &'a str,
     head: &'a [u8],
-    place: &'static str,
+    place: &'a str,
 }
 
 impl Beginning {
@@ -47,27 +47,29 @@ impl Beginning {
 pub fn check_media_type(entry: DocumentEntry<'_>, beginning: &Beginning, settings: &Settings) -> Report {
     let mut found = Findings::new(settings);
     let object = entry.entry_uuid();
+    // codeContext must name it (ITI TF-3: 4.2.4.1).
+    let unique_id = entry.unique_id().unwrap_or_default();
+    let whole = format!("document {unique_id:?}");
+    let part = format!("what is in the nonXMLBody of {whole}");
     let said = Said {
         media_type: entry.mime_type().unwrap_or_default(),
         head: &beginning.bytes,
-        place: "the document",
+        place: &whole,
     };
     said.check(object, settings.contents(), &mut found);
     match embedded(beginning) {
         Ok(None) => {}
         Ok(Some(Embedded { media_type, beginning: Some(head) })) => {
-            let place = "the document in the CDA's nonXMLBody";
-            Said { media_type: &media_type, head: &head, place }.check(
-                object,
-                settings.contents(),
-                &mut found,
-            );
+            let said = Said { media_type: &media_type, head: &head, place: &part };
+            said.check(object, settings.contents(), &mut found);
         }
         Ok(Some(Embedded { media_type, beginning: None })) => {
-            let problem = "the CDA's nonXMLBody holds a reference, or no base64";
+            let problem = format!("{part} is a reference, or no base64");
             found.add(&table::CDA_READABLE, object, &media_type, problem);
         }
-        Err(problem) => found.add(&table::CDA_READABLE, object, "", problem),
+        Err(problem) => {
+            found.add(&table::CDA_READABLE, object, "", format!("{whole} cannot be looked into: {problem}"));
+        }
     }
     found.report
 }
@@ -83,11 +85,11 @@ fn embedded(beginning: &Beginning) -> Result<Option<Embedded>, &'static str> {
     let bytes = Bytes::copy_from_slice(&beginning.bytes);
     let tree = if beginning.cut { Tree::parse_beginning(bytes) } else { Tree::parse(bytes) };
     let Ok(tree) = tree else {
-        return Err("the CDA cannot be looked into: it is no well-formed XML in UTF-8 without a DTD");
+        return Err("it is no well-formed XML in UTF-8 without a DTD");
     };
     match ClinicalDocument::of(&tree).map(ClinicalDocument::content) {
         Some(Content::Embedded(embedded)) => Ok(Some(embedded)),
-        Some(Content::Unseen) => Err("the CDA's body does not begin where it is looked for"),
+        Some(Content::Unseen) => Err("its body does not begin within the first 256 KiB"),
         Some(Content::Structured) | None => Ok(None),
     }
 }

@@ -402,14 +402,14 @@ rules! {
         "an entry's hash is that of its document";
     DOCUMENT_SIZE "document.size.content" "TF-2: 3.41.4.1.3" Metadata
         "an entry's size is that of its document";
-    DOCUMENT_TYPE "document.type.content" "TF-3: 4.2.3.2.15" Metadata
+    DOCUMENT_TYPE "document.type.content" "TF-3: 4.2.3.2.15" DocumentContent
         "by its first bytes, a document is of no other media type than its entry says, and is no program; nor is what a CDA's \
          nonXMLBody holds";
-    DOCUMENT_SIGNATURE "document.type.signature" "TF-3: 4.2.3.2.15" Metadata
+    DOCUMENT_SIGNATURE "document.type.signature" "TF-3: 4.2.3.2.15" DocumentContent
         "a document of a media type that has a signature begins with it; so does what a CDA's nonXMLBody holds";
-    DOCUMENT_ALLOWED "document.type.allowed" "TF-2: 3.42.4.1.3.3" Metadata
+    DOCUMENT_ALLOWED "document.type.allowed" "TF-2: 3.42.4.1.3.3" DocumentContent
         "where the configuration lists what documents may be, a document, and what a CDA's nonXMLBody holds, is among it";
-    CDA_READABLE "document.cda.readable" "TF-3: 4.2.3.2.15" Metadata
+    CDA_READABLE "document.cda.readable" "TF-3: 4.2.3.2.15" DocumentContent
         "a CDA can be looked into: well-formed in UTF-8, its body within the first 256 KiB, its nonXMLBody in base64";
 }
 
