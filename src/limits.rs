@@ -515,6 +515,8 @@ pub const RETENTION_INTERVAL: Duration = Duration::from_secs(60 * 60);
 /// Rules of retention of one tenant.
 pub const MAX_RETENTION_RULES: usize = 32;
 
+/// Changes to metadata and documents that `check --store --settle` makes without being told how many.
+pub const MAX_UNCONFIRMED_CHANGES: usize = 10;
 /// Files of one bulk submission.
 pub const MAX_BULK_FILES: usize = 1_000_000;
 /// Submissions of a bulk load that are under way at once, at most.

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::assemble::{directory_settings, load};
 use super::output::Output;
-use super::verify_store::{self, Settling};
+use super::verify_store::{self, Remedy};
 use super::{Exit, Outcome, Stop};
 use crate::config::{
     MllpListener, MllpsListener, Mode, Outside, Position, Problem, Problems, Settings, Weight,
@@ -33,6 +33,9 @@ pub struct Check {
     /// With --store: remove documents without metadata, deprecate entries without document
     #[arg(long, requires = "store")]
     settle: bool,
+    /// With --settle: how many changes you expect; needed where they are many
+    #[arg(long, value_name = "CHANGES", requires = "settle")]
+    confirm: Option<usize>,
 }
 
 impl Check {
@@ -42,8 +45,11 @@ impl Check {
         let loaded = load(self.config, self.set).await?;
         if self.store {
             let (settings, _) = loaded.map_err(|problems| Stop::new(Exit::Usage, problems.to_string()))?;
-            let settling = if self.settle { Settling::Settle } else { Settling::Tell };
-            return verify_store::compare(settings, output, settling).await;
+            let remedy = match self.settle {
+                true => Remedy::Settle { confirmed: self.confirm },
+                false => Remedy::Tell,
+            };
+            return verify_store::compare(settings, output, remedy).await;
         }
         let (settings, problems) = match loaded {
             Ok((settings, warnings)) => with_communities(settings, warnings).await?,

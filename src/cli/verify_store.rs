@@ -12,6 +12,7 @@ use super::assemble::{MIGRATIONS, documents, load};
 use super::output::Output;
 use super::{Exit, Outcome, Stop};
 use crate::config::{OWN, Settings, TenantSettings};
+use crate::limits;
 use crate::registry::{RegisteredDocument, Registry};
 use crate::repository::{Condition, Repository, StoredDocument};
 use crate::store::{Store, StoreError};
@@ -55,9 +56,39 @@ impl VerifyStore {
     }
 }
 
+/// What becomes of documents without metadata, and of entries without document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// They are told.
+    Tell,
+    /// The first are removed, the second deprecated; many of them only where somebody has said how many.
+    Settle {
+        /// How many changes are expected.
+        confirmed: Option<usize>,
+    },
+}
+
+impl Remedy {
+    /// Whether so many changes are made; if not, what to say about that.
+    fn permits(self, changes: usize) -> Result<bool, String> {
+        let Self::Settle { confirmed } = self else { return Ok(false) };
+        match confirmed {
+            _ if changes == 0 => Ok(false),
+            Some(expected) if expected != changes => {
+                Err(format!("Nothing was changed: there are {changes} changes to make, not {expected}."))
+            }
+            None if changes > limits::MAX_UNCONFIRMED_CHANGES => Err(format!(
+                "Nothing was changed: these are {changes} changes. If they are right, say --settle --confirm {changes}; \
+                 if so many are not what you expect, a part of the data may be missing."
+            )),
+            _ => Ok(true),
+        }
+    }
+}
+
 /// Compares documents and metadata of a configuration's store.
-pub async fn compare(settings: Settings, output: Output, settling: Settling) -> Outcome {
-    blocking(move || Opened::open(&settings)?.compare(output, settling)).await
+pub async fn compare(settings: Settings, output: Output, remedy: Remedy) -> Outcome {
+    blocking(move || Opened::open(&settings)?.compare(output, remedy)).await
 }
 
 /// Runs what blocks on a thread that may.
@@ -88,6 +119,9 @@ struct Differences {
     without_metadata: Vec<String>,
     unlike: Vec<String>,
 }
+
+/// What a repository found amiss when it was opened: bytes that should be there are not.
+const ALARMS: &str = "alarms at opening";
 
 /// Everything that was found, over all tenants.
 #[derive(Default)]
@@ -136,16 +170,38 @@ impl Opened {
         Ok(findings.told(output, settled))
     }
 
-    fn compare(self, output: Output, settling: Settling) -> Outcome {
+    fn compare(self, output: Output, remedy: Remedy) -> Outcome {
         let mut findings = Findings::default();
-        let mut settled = Vec::new();
+        let mut plans = Vec::new();
         for partition in &self.partitions {
-            let done = partition.compare(settling, &mut findings);
-            settled.extend(done.map_err(|error| unusable(&error))?);
+            let documents = partition.repository.list_blocking().map_err(|error| unusable(&error))?;
+            let differences = partition.differences(&documents).map_err(|error| unusable(&error))?;
+            findings.count(&documents);
+            let listed = differences.listed();
+            listed.into_iter().for_each(|(what, ids)| findings.add(partition, what, ids));
+            findings.add(partition, ALARMS, partition.repository.settled().alarms.clone());
+            plans.push((partition, differences));
         }
-        settled.dedup();
+        let changes = plans.iter().map(|(_, differences)| differences.changes()).sum();
+        let permitted = match remedy {
+            Remedy::Settle { .. } if findings.has(ALARMS) => {
+                Err("Nothing was changed: documents may be away; mend what the alarms say first.".to_owned())
+            }
+            _ => remedy.permits(changes),
+        };
+        let mut settled = Vec::new();
+        if permitted == Ok(true) {
+            for (partition, differences) in plans {
+                partition.settle(differences).map_err(|error| unusable(&error))?;
+            }
+            settled = vec!["entries deprecated", "documents removed"];
+        }
         self.close();
-        Ok(findings.told(output, settled))
+        let exit = findings.told(output, settled);
+        if let Err(refusal) = permitted {
+            output.line(&refusal);
+        }
+        Ok(exit)
     }
 }
 
@@ -179,8 +235,8 @@ impl Partition {
         findings.add(self, "documents whose bytes are missing", missing);
         findings.add(self, "documents that are damaged", damaged);
         findings.add(self, "bytes that no document refers to", places);
-        findings.add(self, "alarms at opening", alarms);
-        differences.findings().into_iter().for_each(|(what, ids)| findings.add(self, what, ids));
+        findings.add(self, ALARMS, alarms);
+        differences.listed().into_iter().for_each(|(what, ids)| findings.add(self, what, ids));
         if settling == Settling::Tell || strays.is_empty() {
             return Ok(None);
         }
@@ -188,22 +244,13 @@ impl Partition {
         Ok(Some("bytes that no document refers to were removed"))
     }
 
-    /// Compares documents and metadata; gives what was settled.
-    fn compare(&self, settling: Settling, findings: &mut Findings) -> Result<Vec<&'static str>, StoreError> {
-        let documents = self.repository.list_blocking()?;
-        let differences = self.differences(&documents)?;
-        findings.count(&documents);
-        let mut settled = Vec::new();
-        if settling == Settling::Settle {
-            let orphans = differences.without_metadata.clone();
-            self.registry.deprecate_blocking(differences.without_document.clone())?;
-            let also = self.registry.forget_submissions(orphans.clone());
-            let runtime = tokio::runtime::Handle::current();
-            runtime.block_on(self.repository.remove(orphans, also))?;
-            settled = vec!["entries deprecated", "documents removed"];
-        }
-        differences.findings().into_iter().for_each(|(what, ids)| findings.add(self, what, ids));
-        Ok(settled)
+    /// Deprecates entries without document, and removes documents without metadata.
+    fn settle(&self, differences: Differences) -> Result<(), StoreError> {
+        self.registry.deprecate_blocking(differences.without_document)?;
+        let orphans = differences.without_metadata;
+        let also = self.registry.forget_submissions(orphans.clone());
+        tokio::runtime::Handle::current().block_on(self.repository.remove(orphans, also))?;
+        Ok(())
     }
 
     /// How a finding is called: the tenant's name leads, but for our own.
@@ -238,11 +285,16 @@ impl Partition {
 }
 
 impl Differences {
-    fn findings(self) -> Vec<(&'static str, Vec<String>)> {
-        vec![
-            ("approved entries without document", self.without_document),
-            ("documents without metadata", self.without_metadata),
-            ("entries whose hash or size is not the document's", self.unlike),
+    /// How many changes settling them takes.
+    fn changes(&self) -> usize {
+        self.without_document.len() + self.without_metadata.len()
+    }
+
+    fn listed(&self) -> [(&'static str, Vec<String>); 3] {
+        [
+            ("approved entries without document", self.without_document.clone()),
+            ("documents without metadata", self.without_metadata.clone()),
+            ("entries whose hash or size is not the document's", self.unlike.clone()),
         ]
     }
 }
@@ -263,6 +315,10 @@ impl Findings {
             Some((_, found)) => found.extend(ids),
             None => self.found.push((what, ids.collect())),
         }
+    }
+
+    fn has(&self, what: &str) -> bool {
+        self.found.iter().any(|(known, ids)| *known == what && !ids.is_empty())
     }
 
     /// Tells what was found, and what that means for the caller's script.

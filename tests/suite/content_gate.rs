@@ -205,7 +205,10 @@ fn check_tells_what_is_wrong_with_the_gates_settings() {
         (vec!["standalone.content.scanner=clamd://x"], "clamd://host:port"),
         (vec!["standalone.content.scanner=icap://x"], "icap://host:port/service"),
         (vec!["standalone.content.scanner_away=pass"], "no scanner that could be away"),
-        (vec!["standalone.senders=[{certificate=\"CN=x\", rules={\"de.hash.sha\"=\"off\"}}]"], "did you mean \\\"de.hash.sha1"),
+        (
+            vec!["standalone.senders=[{certificate=\"CN=x\", rules={\"de.hash.sha\"=\"off\"}}]"],
+            "did you mean \\\"de.hash.sha1",
+        ),
         (vec!["standalone.content.allow=[\"pdf\"]"], "is no media type"),
         (vec!["standalone.content.scaner=\"\""], "did you mean `scanner`"),
     ] {

@@ -305,9 +305,7 @@ const CASES: &[Case] = &[
         let said = submission(PATIENT, std::slice::from_ref(&world.document));
         Sent::Provide(said, vec![("Document0", Bytes::from_static(b"shorter"))])
     }),
-    case(&ITI41, code::UNKNOWN_PATIENT_ID, "3.42.4.1.3", |_| {
-        provide(|said| all_of(said, "1^^^&1.2.77&ISO"))
-    }),
+    case(&ITI41, code::UNKNOWN_PATIENT_ID, "3.42.4.1.3", |_| provide(|said| all_of(said, "1^^^&1.2.77&ISO"))),
     case(&ITI41, code::PATIENT_ID_DOES_NOT_MATCH, "3.42.4.1.3", |_| {
         provide(|said| identify(&mut said.objects[ENTRY], identifier::DE_PATIENT_ID, OTHER_PATIENT))
     }),
@@ -352,7 +350,9 @@ const CASES: &[Case] = &[
         })
     }),
     case(&ITI42, code::NON_IDENTICAL_HASH, "3.42.4.1.3", |world| {
-        register(|said| identify(&mut said.objects[ENTRY], identifier::DE_UNIQUE_ID, &world.document.unique_id))
+        register(|said| {
+            identify(&mut said.objects[ENTRY], identifier::DE_UNIQUE_ID, &world.document.unique_id)
+        })
     }),
     case(&ITI42, code::NON_IDENTICAL_SIZE, "3.42.4.1.3", |world| {
         register(|said| {
@@ -389,9 +389,6 @@ const CASES: &[Case] = &[
             said.objects[ENTRY].set_slot(slot::CREATION_TIME, vec!["20260101".to_owned()]);
         })
     }),
-    case(&ITI61, code::REGISTRY_METADATA_ERROR, "4.2.3.2.30", |_| {
-        register_on_demand(|said| said.objects[ENTRY].object_type = Some(codes::STABLE.to_owned()))
-    }),
     case(&ITI61, code::REGISTRY_METADATA_ERROR, "3.42.4.1.3", |world| {
         let mut said = on_demand(PATIENT, &world.document.unique_id);
         said.objects[SET].id = "set".to_owned();
@@ -421,8 +418,10 @@ const CASES: &[Case] = &[
     case(&ITI57, code::REGISTRY_METADATA_ERROR, "4.2.2", |world| {
         update(world, Kind::DocumentEntry, |said| said.objects.push(association("urn:x", "new", VOID)))
     }),
-    case(&ITI57, code::METADATA_UPDATE_OPERATION, "3.57.4.1.3", |_| {
-        Sent::Metadata(submission(PATIENT, &[]))
+    case(&ITI57, code::METADATA_UPDATE_OPERATION, "3.57.4.1.3", |world| {
+        update(world, Kind::DocumentEntry, |said| {
+            said.objects.push(has_member("set", &world.deprecated, Membership::Reference));
+        })
     }),
     case(&ITI57, code::UNRESOLVED_REFERENCE, "3.57.4.1.3", |_| {
         status(VOID, codes::APPROVED, codes::DEPRECATED)

@@ -43,6 +43,7 @@ mod removal;
 mod samples;
 mod server_faults;
 mod server_front;
+mod settling;
 mod soap_call;
 mod soap_forms;
 mod stored_queries;

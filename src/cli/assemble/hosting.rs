@@ -106,7 +106,8 @@ impl TenantSettings {
     /// How strictly the metadata of single senders is taken.
     fn sender_rules(&self) -> HashMap<String, validate::Settings> {
         let rules = self.rules.as_ref().unwrap_or(validate::Settings::built_in());
-        let laid_over = |sender: &SenderRules| Some((sender.certificate.clone(), rules.with(&sender.changes).ok()?));
+        let laid_over =
+            |sender: &SenderRules| Some((sender.certificate.clone(), rules.with(&sender.changes).ok()?));
         self.hosted.senders.iter().filter_map(laid_over).collect()
     }
 

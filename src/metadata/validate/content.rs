@@ -51,11 +51,8 @@ pub fn check_media_type(entry: DocumentEntry<'_>, beginning: &Beginning, setting
     let unique_id = entry.unique_id().unwrap_or_default();
     let whole = format!("document {unique_id:?}");
     let part = format!("what is in the nonXMLBody of {whole}");
-    let said = Said {
-        media_type: entry.mime_type().unwrap_or_default(),
-        head: &beginning.bytes,
-        place: &whole,
-    };
+    let said =
+        Said { media_type: entry.mime_type().unwrap_or_default(), head: &beginning.bytes, place: &whole };
     said.check(object, settings.contents(), &mut found);
     match embedded(beginning) {
         Ok(None) => {}
