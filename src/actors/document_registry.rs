@@ -132,12 +132,7 @@ impl DocumentRegistry {
     }
 
     /// What the metadata rules say of a submission, and what it is known again by. Of a large one, aside.
-    fn look_at(
-        &self,
-        submission: &Submission,
-        context: Context,
-        caller: &Caller,
-    ) -> (Report, [u8; 32]) {
+    fn look_at(&self, submission: &Submission, context: Context, caller: &Caller) -> (Report, [u8; 32]) {
         let rules = self.registry.rules_for(caller.certificate.as_deref());
         aside::beyond(limits::INLINE_OBJECTS, submission.objects.len(), || {
             (validate::check(submission, context, rules), registry::digest(submission))
