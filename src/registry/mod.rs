@@ -407,7 +407,7 @@ fn accept(
 ) -> Result<(), StoreError> {
     connection
         .prepare_cached("INSERT INTO registry_submission (tenant, unique_id, digest) VALUES (?1, ?2, ?3)")?
-        .execute(params![tenant.0, set_id, digest])?;
+        .run(params![tenant.0, set_id, digest])?;
     Ok(())
 }
 

@@ -179,7 +179,7 @@ pub(super) fn insert(
         .as_ref()
         .and_then(|association| Relation::parse(&association.association_type))
         .map(|relation| relation as i64);
-    connection.prepare_cached(INSERT)?.execute(params![
+    connection.prepare_cached(INSERT)?.run(params![
         number,
         tenant.0,
         kind_number(object.kind),
@@ -224,7 +224,7 @@ fn insert_values(
 ) -> Result<(), StoreError> {
     let mut insert = connection.prepare_cached("INSERT INTO registry_value (tenant, object, attribute, value) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")?;
     let mut add = |attribute: Values, value: &str| -> Result<(), StoreError> {
-        insert.execute(params![tenant.0, number, attribute as i64, value])?;
+        insert.run(params![tenant.0, number, attribute as i64, value])?;
         Ok(())
     };
     match object.kind {

@@ -1,7 +1,7 @@
 //! Migrations: numbered, forward-only, all in one transaction.
 
 use super::sql::{Access, OptionalExtension, params};
-use super::{Connection, StoreError};
+use super::{Connection, StoreError, owner};
 
 /// Numbered, forward-only changes to one room's tables.
 #[derive(Debug, Clone, Copy)]
@@ -62,6 +62,7 @@ pub(super) fn run(connection: &Connection, migrations: &[Migration]) -> Result<V
     within(connection, || {
         connection.execute_batch(VERSIONS)?;
         let due = due(connection, migrations)?;
+        connection.execute_batch(owner::TABLE)?;
         for (migration, Due { room, from, to }) in migrations.iter().zip(&due) {
             for step in migration.steps.iter().skip(*from as usize) {
                 connection.execute_step(step)?;

@@ -9,6 +9,7 @@
 mod job;
 mod lock;
 mod migrate;
+mod owner;
 mod postgres;
 mod reader;
 pub mod sql;
@@ -20,9 +21,11 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use job::{Answer, Job, Work};
 pub use migrate::{Due, Migrating, Migration, Step};
+use owner::{Hold, Holds, Taking};
 pub use postgres::PostgresSettings;
 use postgres::{Away, PostgresLine};
 pub use rusqlite;
@@ -59,6 +62,9 @@ pub enum StoreError {
     /// Another process has it open; holds the directory. Two writers would write over each other's documents.
     #[error("another process uses {0}")]
     InUse(PathBuf),
+    /// Another gateway has it; holds what.
+    #[error("another gateway that uses this database has {0}")]
+    Held(String),
     /// The queue to the writer or to the readers is full.
     #[error("the store is busy")]
     Busy,
@@ -130,6 +136,8 @@ struct Shared {
     queues: Mutex<Option<Queues>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     away: Away,
+    /// What is this gateway's alone in a database of several.
+    holds: Option<Holds>,
 }
 
 #[derive(Clone)]
@@ -157,6 +165,7 @@ impl Store {
         let hooks = Hooks::default();
         let away = Away::default();
         let mut threads = Vec::new();
+        let holds = matches!(backend, Backend::Postgres(_)).then(Holds::default);
         let queues = match backend {
             Backend::Sqlite => {
                 let database = Sqlite::of(directory);
@@ -168,7 +177,7 @@ impl Store {
             }
             Backend::Postgres(settings) => {
                 let line = || PostgresLine::new(settings.clone(), away.clone());
-                let mut writing = line();
+                let mut writing = line().keeping(holds.clone().unwrap_or_default());
                 writing.with_connection(|connection| migrate::run(connection, migrations))?;
                 let reading = (0..limits::POSTGRES_READERS).map(|_| line());
                 start(writing, reading.collect(), lock, hooks.clone(), &mut threads)?
@@ -180,6 +189,7 @@ impl Store {
             queues: Mutex::new(Some(queues)),
             threads: Mutex::new(threads),
             away,
+            holds,
         })))
     }
 
@@ -207,6 +217,33 @@ impl Store {
                 work(&Sqlite::of(directory).for_writing()?)
             }
         }
+    }
+
+    /// Makes something this gateway's alone for as long as the store is open: what is kept in memory of it, or in files,
+    /// would go stale if others wrote too. An embedded database is one gateway's anyway. Blocks.
+    pub fn hold(&self, what: &str) -> Result<(), StoreError> {
+        let Some(holds) = &self.0.holds else { return Ok(()) };
+        let hold = holds.begin(what);
+        // One that was killed a moment ago is let go of as soon as the database hears of it.
+        let patience = Instant::now() + limits::STORE_BUSY_TIMEOUT;
+        loop {
+            let hold = hold.clone();
+            match self.write_blocking(move |connection| hold.take(connection, Taking::First)) {
+                Err(StoreError::Held(_)) if Instant::now() < patience => {
+                    std::thread::sleep(limits::STORE_LOCK_PAUSE);
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// Says that something lies in this store's directory, and in no other gateway's. Blocks.
+    pub fn claim(&self, what: &str) -> Result<(), StoreError> {
+        if self.0.holds.is_none() {
+            return Ok(());
+        }
+        let claim = Hold::of_directory(what, &self.0.directory)?;
+        self.write_blocking(move |connection| claim.note(connection))
     }
 
     /// Whether the database cannot be reached at present.

@@ -17,17 +17,17 @@ use crate::support::certs::TempDir;
 use crate::support::program::Served;
 use crate::support::submissions::{Document, any_below, submission};
 
-const CONFIG: &str = "examples/standalone/sekisho.toml";
+pub(crate) const CONFIG: &str = "examples/standalone/sekisho.toml";
 const REPOSITORY: &str = "2.25.318902478213461.10.2";
-const PATIENT: &str = "1^^^&1.2.3&ISO";
-const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENT: &str = "1^^^&1.2.3&ISO";
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Often enough to meet group commits, large files and replies at different moments; a round takes about two seconds.
 const KILLS: usize = 5;
-const SENDERS: usize = 8;
+pub(crate) const SENDERS: usize = 8;
 
 /// A submission that was begun, and whether it was acknowledged.
-type Begun = Arc<Mutex<Vec<(Vec<Document>, bool)>>>;
+pub(crate) type Begun = Arc<Mutex<Vec<(Vec<Document>, bool)>>>;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn attack_65_what_was_acknowledged_survives_a_kill_and_nothing_is_half_there() {
@@ -53,7 +53,7 @@ async fn attack_65_what_was_acknowledged_survives_a_kill_and_nothing_is_half_the
 }
 
 /// Submits one after the other until the server is gone.
-async fn send(url: Uri, begun: Begun) {
+pub(crate) async fn send(url: Uri, begun: Begun) {
     let peer = Peer::plain(DEADLINE).unwrap();
     loop {
         // Segments mostly, a file of its own now and then, and two in one submission.
@@ -117,7 +117,7 @@ async fn check(served: &Served, begun: &Begun) {
 }
 
 /// The registry's entries: size by uniqueId.
-async fn entries(peer: &Peer, served: &Served) -> HashMap<String, Option<u64>> {
+pub(crate) async fn entries(peer: &Peer, served: &Served) -> HashMap<String, Option<u64>> {
     let parameter =
         |name: &str, value: &str| Parameter { name: name.to_owned(), values: vec![value.to_owned()] };
     let request = QueryRequest {
@@ -134,7 +134,7 @@ async fn entries(peer: &Peer, served: &Served) -> HashMap<String, Option<u64>> {
     response.objects.into_iter().map(|object| (object.unique_id.unwrap(), object.size)).collect()
 }
 
-fn url(served: &Served, transaction: &str) -> Uri {
+pub(crate) fn url(served: &Served, transaction: &str) -> Uri {
     served.endpoint(transaction).parse().unwrap()
 }
 

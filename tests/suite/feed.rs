@@ -3,6 +3,8 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sekisho::wire::hl7v2::mllp::frame;
 use sekisho::wire::hl7v2::{Charset, Message, MessageWriter, SegmentWriter, Value};
@@ -146,7 +148,7 @@ fn told_by(sender: usize, number: usize) -> Vec<(String, String)> {
 }
 
 /// Feeds one message after the other on one connection until it breaks; gives those that were accepted.
-fn feed_until_it_breaks(address: &str, sender: usize) -> Vec<(String, usize)> {
+fn feed_until_it_breaks(address: &str, sender: usize, told: &AtomicUsize) -> Vec<(String, usize)> {
     let mut stream = TcpStream::connect(address).unwrap();
     let mut accepted = Vec::new();
     for number in 0.. {
@@ -168,6 +170,7 @@ fn feed_until_it_breaks(address: &str, sender: usize) -> Vec<(String, usize)> {
                 String::from_utf8_lossy(&answer)
             );
             accepted.push((event, number));
+            told.fetch_add(1, Ordering::SeqCst);
         }
     }
     accepted
@@ -178,13 +181,20 @@ fn attack_65_no_accepted_feed_is_lost_to_a_kill_and_none_is_applied_twice() {
     const SENDERS: usize = 4;
     let Region { served, folder } = Region::start(&[REGION, IDENTITY]);
     let address = served.ready["mllp"].as_str().unwrap().to_owned();
+    let told = Arc::new(AtomicUsize::new(0));
     let senders: Vec<_> = (0..SENDERS)
         .map(|sender| {
-            let address = address.clone();
-            std::thread::spawn(move || feed_until_it_breaks(&address, sender))
+            let (address, told) = (address.clone(), Arc::clone(&told));
+            std::thread::spawn(move || feed_until_it_breaks(&address, sender, &told))
         })
         .collect();
-    std::thread::sleep(std::time::Duration::from_millis(700));
+    // Until each of them has told enough, however slow the machine and the database are.
+    for _ in 0..1_200 {
+        if told.load(Ordering::SeqCst) >= 12 * SENDERS {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
     // SIGKILL.
     drop(served);
     let accepted: Vec<_> = senders.into_iter().map(|sender| sender.join().unwrap()).collect();

@@ -37,6 +37,7 @@ mod on_demand;
 mod operator;
 mod outside_identity;
 mod patient;
+mod postgres;
 mod provision;
 mod registration;
 mod removal;

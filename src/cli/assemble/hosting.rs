@@ -98,6 +98,9 @@ impl TenantSettings {
     ) -> Result<Repository, StoreError> {
         let folder = self.folder(settings);
         std::fs::create_dir_all(&folder)?;
+        if let Documents::Files = documents {
+            store.claim(&format!("the documents of repository {}", self.hosted.repository))?;
+        }
         let opening = Opening::new(folder, self.key().0, self.hosted.repository.clone());
         let keys = self.hosted.keys.clone();
         Repository::open(store.clone(), opening.with_documents(documents).with_keys(keys))

@@ -72,6 +72,8 @@ impl Identity {
         let tenant = settings.community.home.to_urn();
         let domains = Arc::new(Domains::new(identity.domains.clone()));
         let index = store.filter(|_| identity.has_index()).map(|store| {
+            // A part of it is in memory.
+            store.hold("the patient index")?;
             let index = Index::open(store.clone(), &tenant)?;
             index.set_domains(Arc::clone(&domains));
             index.set_thresholds(identity.thresholds);

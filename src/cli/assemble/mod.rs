@@ -275,7 +275,10 @@ async fn open_listeners(
         let directory = region.directory().cloned();
         let (alarms, cache) = (Arc::clone(alarms), region.crossref().cloned());
         let seen = Seen::new(settings, listeners.listening(), directory, alarms, notifier, cache);
-        let seen = seen.with_bucket(region.bucket().cloned()).with_stock(region.stock().clone());
+        let seen = seen
+            .with_bucket(region.bucket().cloned())
+            .with_stock(region.stock().clone())
+            .with_store(region.store());
         let metrics = install_metrics().map_err(|error| Stop::new(Exit::Unavailable, error.to_string()))?;
         let pages = Arc::new(Operator::new(Arc::new(seen), metrics));
         // It shows no patient data, and changes nothing: beyond loopback is the operator's decision.

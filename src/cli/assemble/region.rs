@@ -69,6 +69,11 @@ struct Federated {
 }
 
 impl Region {
+    /// Where everything is kept.
+    pub fn store(&self) -> Option<Store> {
+        self.store.clone()
+    }
+
     /// Opens the store and reads the directory.
     pub async fn open(settings: &Settings) -> Result<Self, Stop> {
         let settings = settings.clone();

@@ -13,6 +13,7 @@ use crate::federation::member::Oddity;
 use crate::identity::crossref::Crossref;
 use crate::repository::Bucket;
 use crate::server::Listening;
+use crate::store::Store;
 
 /// What an operator reads until the gateway is started anew.
 const CACHE_DAMAGED: &str = "the cross-reference cache was damaged, or could not be read or written: it costs time, and no \
@@ -28,6 +29,7 @@ pub struct Seen {
     cache: Option<Crossref>,
     bucket: Option<Bucket>,
     stock: Option<Stocktaking>,
+    store: Option<Store>,
     since: Instant,
 }
 
@@ -90,6 +92,7 @@ impl Seen {
             cache,
             bucket: None,
             stock: None,
+            store: None,
             since: Instant::now(),
         }
     }
@@ -103,11 +106,19 @@ impl Seen {
     pub fn with_stock(self, stock: Stocktaking) -> Self {
         Self { stock: Some(stock), ..self }
     }
+
+    /// The same with the store, whose database may be away.
+    pub fn with_store(self, store: Option<Store>) -> Self {
+        Self { store, ..self }
+    }
 }
 
 impl StatusSource for Seen {
     fn ready(&self) -> Result<(), String> {
         // It is opened last: when it answers, everything else does that is our own.
+        if self.store.as_ref().is_some_and(Store::is_away) {
+            return Err("the database is away".to_owned());
+        }
         self.bucket.as_ref().map_or(Ok(()), Bucket::ready)?;
         self.stock.as_ref().and_then(Stocktaking::shortage).map_or(Ok(()), Err)
     }

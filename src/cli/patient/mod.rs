@@ -245,6 +245,7 @@ async fn open(file: &Path, overrides: &[String]) -> Result<Opened, Stop> {
     let Identity { domains, thresholds, .. } = identity;
     let opened = tokio::task::spawn_blocking(move || {
         let store = Store::open_in(&settings.store, &settings.data, assemble::MIGRATIONS)?;
+        store.hold("the patient index")?;
         let index = Index::open(store.clone(), &settings.community.home.to_urn())?;
         let domains = Arc::new(Domains::new(domains));
         index.set_domains(Arc::clone(&domains));

@@ -1,13 +1,15 @@
-//! Random histories of submissions and questions, against a model that holds the same in a few vectors.
+//! Random histories of submissions, updates, removals, merges and questions, against a model that holds the same in a few
+//! vectors.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
+use super::removal::named;
 use super::*;
 use crate::metadata::codes::association::{APND, RPLC, SIGNS, XFRM, XFRM_RPLC};
 
-const PATIENTS: [&str; 2] = [PATIENT, OTHER_PATIENT];
+const PATIENTS: [&str; 3] = [PATIENT, OTHER_PATIENT, "P3^^^&1.2.3&ISO"];
 const RELATIONS: [&str; 5] = [RPLC, XFRM_RPLC, XFRM, APND, SIGNS];
 
 /// What happens. Numbers pick among what there is, and wrap around.
@@ -18,6 +20,9 @@ enum Step {
     Folder { patient: usize },
     Put { folder: usize, entry: usize },
     Again { submission: usize },
+    Deprecate { entry: usize },
+    Remove { entry: usize },
+    Merge { surviving: usize, subsumed: usize },
     Compare { patient: usize, class: usize, entry: usize, folder: usize },
 }
 
@@ -30,6 +35,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any().prop_map(|patient| Step::Folder { patient }),
         3 => (any(), any()).prop_map(|(folder, entry)| Step::Put { folder, entry }),
         1 => any().prop_map(|submission| Step::Again { submission }),
+        1 => any().prop_map(|entry| Step::Deprecate { entry }),
+        2 => any().prop_map(|entry| Step::Remove { entry }),
+        1 => (any(), any()).prop_map(|(surviving, subsumed)| Step::Merge { surviving, subsumed }),
         4 => (any(), any(), any(), any())
             .prop_map(|(patient, class, entry, folder)| Step::Compare { patient, class, entry, folder }),
     ]
@@ -40,6 +48,11 @@ struct Entry {
     patient: &'static str,
     class: String,
     approved: bool,
+    removed: bool,
+    /// Metadata Update changed its status, and an association says so.
+    updated: bool,
+    /// Everything of its submission, if it came alone: what may be removed together.
+    objects: Vec<String>,
 }
 
 struct FolderModel {
@@ -55,11 +68,31 @@ struct Model {
     /// Relation, source, target.
     relations: Vec<(&'static str, usize, usize)>,
     accepted: Vec<Draft>,
+    known: BTreeSet<&'static str>,
+    subsumed: BTreeSet<&'static str>,
 }
 
 impl Model {
     fn add(&mut self, id: String, patient: &'static str, class: usize) {
-        self.entries.push(Entry { id, patient, class: format!("class{}", class % 2), approved: true });
+        self.entries.push(Entry {
+            id,
+            patient,
+            class: format!("class{}", class % 2),
+            approved: true,
+            removed: false,
+            updated: false,
+            objects: Vec::new(),
+        });
+    }
+    /// Whether an entry can be said something of.
+    fn is_approved(&self, entry: usize) -> bool {
+        self.entries[entry].approved && !self.entries[entry].removed
+    }
+    /// Whether anything but its own submission refers to an entry.
+    fn is_referred_to(&self, entry: usize) -> bool {
+        self.entries[entry].updated
+            || self.folders.iter().any(|folder| folder.members.contains(&entry))
+            || self.relations.iter().any(|(_, source, target)| [*source, *target].contains(&entry))
     }
     fn deprecate(&mut self, entry: usize) {
         if !std::mem::replace(&mut self.entries[entry].approved, false) {
@@ -77,12 +110,20 @@ impl Model {
     async fn step(&mut self, hosted: &Hosted, step: &Step) {
         match *step {
             Step::Submit { patient, class } => {
-                let (id, patient) = (uuid(), PATIENTS[patient % 2]);
+                let (id, patient) = (uuid(), PATIENTS[patient % 3]);
                 let class_code = code(&format!("class{}", class % 2));
-                let draft = Draft::of(patient).entry(entry_of(&id, patient).class_code(&class_code));
+                let draft =
+                    named(Draft::of(patient).entry(entry_of(&id, patient).class_code(&class_code))).draft;
+                if self.subsumed.contains(patient) {
+                    hosted.refuse(&draft).await;
+                    return;
+                }
                 hosted.accept(&draft).await;
-                self.accepted.push(draft);
                 self.add(id, patient, class);
+                let objects = draft.objects.iter().map(|object| object.id.clone()).collect();
+                self.entries.last_mut().unwrap().objects = objects;
+                self.accepted.push(draft);
+                self.known.insert(patient);
             }
             Step::Relate { relation, target, patient } if !self.entries.is_empty() => {
                 let (relation, target) = (RELATIONS[relation % 5], target % self.entries.len());
@@ -91,7 +132,8 @@ impl Model {
                 let id = uuid();
                 let new = entry_of(&id, patient).class_code(&code("class0"));
                 let draft = Draft::of(patient).entry(new).relate(relation, &id, &self.entries[target].id);
-                if !self.entries[target].approved || self.entries[target].patient != patient {
+                let subsumed = self.subsumed.contains(patient);
+                if !self.is_approved(target) || self.entries[target].patient != patient || subsumed {
                     hosted.refuse(&draft).await;
                     return;
                 }
@@ -107,8 +149,13 @@ impl Model {
                 self.relations.push((relation, source, target));
             }
             Step::Folder { patient } => {
-                let (id, patient) = (uuid(), PATIENTS[patient % 2]);
+                let (id, patient) = (uuid(), PATIENTS[patient % 3]);
+                if self.subsumed.contains(patient) {
+                    hosted.refuse(&Draft::of(patient).folder(&id)).await;
+                    return;
+                }
                 hosted.accept(&Draft::of(patient).folder(&id)).await;
+                self.known.insert(patient);
                 self.folders.push(FolderModel { id, patient, members: BTreeSet::new() });
             }
             Step::Put { folder, entry } if !self.folders.is_empty() && !self.entries.is_empty() => {
@@ -119,7 +166,8 @@ impl Model {
                 if folder.members.contains(&entry) {
                     return;
                 }
-                if !self.entries[entry].approved || self.entries[entry].patient != folder.patient {
+                let approved = self.entries[entry].approved && !self.entries[entry].removed;
+                if !approved || self.entries[entry].patient != folder.patient {
                     hosted.refuse(&draft).await;
                     return;
                 }
@@ -132,8 +180,47 @@ impl Model {
                 assert_eq!(hosted.register(again).await, Registered::Replayed(vec![]));
                 assert_eq!(hosted.dump(), before);
             }
+            Step::Deprecate { entry } if !self.entries.is_empty() => {
+                let entry = entry % self.entries.len();
+                if self.is_approved(entry) {
+                    let Entry { id, patient, .. } = &self.entries[entry];
+                    let change = Draft::of(patient).status(id, codes::APPROVED, codes::DEPRECATED);
+                    hosted.updates(&change).await;
+                    self.entries[entry].approved = false;
+                    self.entries[entry].updated = true;
+                }
+            }
+            Step::Remove { entry } if !self.entries.is_empty() => {
+                let entry = entry % self.entries.len();
+                let ids: Vec<_> = self.entries[entry].objects.iter().map(String::as_str).collect();
+                if ids.is_empty() {
+                    return;
+                }
+                let before = hosted.dump();
+                let removed = hosted.remove(&ids).await.is_empty();
+                assert_eq!(removed, !self.is_referred_to(entry) && !self.entries[entry].removed);
+                if removed {
+                    self.entries[entry].removed = true;
+                    let gone = &self.entries[entry].id;
+                    self.accepted.retain(|draft| draft.objects.iter().all(|object| object.id != *gone));
+                } else {
+                    assert_eq!(hosted.dump(), before);
+                }
+            }
+            Step::Merge { surviving, subsumed } => {
+                let (surviving, subsumed) = (PATIENTS[surviving % 3], PATIENTS[subsumed % 3]);
+                let active = |patient| self.known.contains(patient) && !self.subsumed.contains(patient);
+                let merges = surviving != subsumed && active(surviving) && active(subsumed);
+                assert_eq!(hosted.merge(surviving, subsumed).await.is_ok(), merges);
+                if merges {
+                    self.subsumed.insert(subsumed);
+                    let entries = self.entries.iter_mut().map(|entry| &mut entry.patient);
+                    let patients = entries.chain(self.folders.iter_mut().map(|folder| &mut folder.patient));
+                    patients.filter(|patient| **patient == subsumed).for_each(|patient| *patient = surviving);
+                }
+            }
             Step::Compare { patient, class, entry, folder } => {
-                self.compare_find(hosted, PATIENTS[patient % 2], &format!("class{}", class % 2)).await;
+                self.compare_find(hosted, PATIENTS[patient % 3], &format!("class{}", class % 2)).await;
                 if !self.entries.is_empty() {
                     self.compare_related(hosted, entry % self.entries.len()).await;
                 }
@@ -149,7 +236,10 @@ impl Model {
         let (patient_value, class_value) = (quoted(&[patient]), quoted(&[&format!("{class}^^1.2.3.5")]));
         for (status, deprecated_too) in [(APPROVED, false), (ANY_STATUS, true)] {
             let expected = self.entries.iter().filter(|entry| {
-                entry.patient == patient && entry.class == class && (entry.approved || deprecated_too)
+                entry.patient == patient
+                    && entry.class == class
+                    && !entry.removed
+                    && (entry.approved || deprecated_too)
             });
             let mut expected: Vec<_> = expected.map(|entry| entry.id.clone()).collect();
             expected.sort();

@@ -23,7 +23,7 @@ impl Hosted {
         let patients = patients.iter().map(|cx| (Place::Identifier(1), id(cx)));
         self.registry.announce(patients.collect()).await.unwrap()
     }
-    async fn merge(&self, surviving: &str, subsumed: &str) -> Answer<()> {
+    pub(super) async fn merge(&self, surviving: &str, subsumed: &str) -> Answer<()> {
         self.registry.merge(id(surviving), id(subsumed), None).await.unwrap()
     }
     /// The ids of a patient's entries, each of which names that patient wherever it says whose it is.

@@ -4,7 +4,7 @@ use super::*;
 use crate::metadata::codes::association::{APND, RPLC};
 
 impl Hosted {
-    async fn remove(&self, ids: &[&str]) -> Vec<RegistryError> {
+    pub(super) async fn remove(&self, ids: &[&str]) -> Vec<RegistryError> {
         self.registry.remove(ids.iter().map(|id| (*id).to_owned()).collect()).await.unwrap()
     }
     /// Removes what must not go; the codes of its errors, each once.
@@ -30,14 +30,14 @@ impl Hosted {
 }
 
 /// A submission whose objects all have entryUUIDs, so that a test can name them.
-struct Named {
-    draft: Draft,
+pub(super) struct Named {
+    pub(super) draft: Draft,
     set: String,
     /// Entries, folders and associations in their order.
     others: Vec<String>,
 }
 
-fn named(draft: Draft) -> Named {
+pub(super) fn named(draft: Draft) -> Named {
     let ids: Vec<_> = draft
         .objects
         .iter()

@@ -17,7 +17,7 @@ impl Hosted {
         let digest = digest(&submission);
         self.registry.update(submission, digest, update).await.unwrap()
     }
-    async fn updates(&self, draft: &Draft) {
+    pub(super) async fn updates(&self, draft: &Draft) {
         assert_eq!(self.update(Update::Full, draft).await, Registered::Accepted(vec![]));
     }
     /// Sends what must be refused, with nothing left behind; the codes of its errors, each once.
@@ -62,7 +62,7 @@ impl Draft {
         self.objects.last_mut().unwrap().set_slot(name, vec![value.to_owned()]);
         self
     }
-    fn status(self, target: &str, from: &str, to: &str) -> Self {
+    pub(super) fn status(self, target: &str, from: &str, to: &str) -> Self {
         self.relate(UPDATE_AVAILABILITY_STATUS, "set", target)
             .slot(slot::ORIGINAL_STATUS, from)
             .slot(slot::NEW_STATUS, to)

@@ -17,6 +17,7 @@ pub(super) use session::Session;
 pub use settings::PostgresSettings;
 
 use super::StoreError;
+use super::owner::Holds;
 use super::sql::{Connection, Error};
 use super::writer::Line;
 use crate::limits;
@@ -36,6 +37,7 @@ pub(super) struct PostgresLine {
     settings: PostgresSettings,
     connection: Option<Connection>,
     away: Away,
+    holds: Holds,
     /// How long to wait after the next failure, and until when after the last one.
     pause: Duration,
     not_before: Instant,
@@ -45,7 +47,13 @@ impl PostgresLine {
     /// Not connected yet.
     pub(super) fn new(settings: PostgresSettings, away: Away) -> Self {
         let pause = limits::POSTGRES_FIRST_PAUSE;
-        Self { settings, connection: None, away, pause, not_before: Instant::now() }
+        Self { settings, connection: None, away, holds: Holds::default(), pause, not_before: Instant::now() }
+    }
+
+    /// The writer's, which keeps what is this gateway's alone.
+    pub(super) fn keeping(mut self, holds: Holds) -> Self {
+        self.holds = holds;
+        self
     }
 
     /// Connects and works, on a thread of its own: the caller's may be one of the runtime's, where nothing may wait.
@@ -63,12 +71,15 @@ impl PostgresLine {
         if Instant::now() < self.not_before {
             return Err(Error::Away("it was not there a moment ago".to_owned()).into());
         }
-        let connected = self.settings.connect();
+        let connected = self.settings.connect().and_then(|connection| {
+            self.holds.take_again(&connection)?;
+            Ok(connection)
+        });
         self.away.0.store(connected.is_err(), Ordering::Relaxed);
         match &connected {
             Ok(_) => self.pause = limits::POSTGRES_FIRST_PAUSE,
             Err(error) => {
-                tracing::error!(%error, "PostgreSQL is away");
+                tracing::error!(%error, "PostgreSQL cannot be used");
                 self.not_before = Instant::now() + self.pause;
                 self.pause = (2 * self.pause).min(limits::POSTGRES_LONGEST_PAUSE);
             }

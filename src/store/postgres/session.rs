@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use futures_util::TryStreamExt;
-use futures_util::future::{join, try_join_all};
+use futures_util::future::{join, ready, try_join_all};
 use tokio::runtime::Runtime;
 use tokio_postgres::{Client, Row, Statement};
 
@@ -111,6 +111,10 @@ impl Session {
 
     /// Ends the transaction, or a part of it.
     pub(in crate::store) fn end(&self, sql: &'static str) -> Result<()> {
+        if sql.starts_with("ROLLBACK") {
+            // What was sent and failed is undone with the rest.
+            let _ = self.wait(ready(Ok(())));
+        }
         self.wait(self.client.batch_execute(sql))?;
         self.open.set(self.open.get() && sql.ends_with("job"));
         Ok(())

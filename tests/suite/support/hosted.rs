@@ -22,7 +22,7 @@ use sekisho::wire::xml::{Ns, Tree};
 use super::certs::TempDir;
 use super::draft::{Draft, id};
 use super::http::PATIENCE;
-use super::messages;
+use super::{messages, postgres};
 
 /// repositoryUniqueId.
 pub const REPOSITORY: &str = "1.2.3.4";
@@ -58,7 +58,8 @@ impl Standalone {
     pub async fn in_folder(folder: Arc<TempDir>, configuration: &str, overrides: &[&str]) -> Self {
         let file = folder.path().join("sekisho.toml");
         std::fs::write(&file, configuration).unwrap();
-        let overrides: Vec<_> = overrides.iter().map(|text| (*text).to_owned()).collect();
+        let overrides = overrides.iter().map(|text| (*text).to_owned());
+        let overrides: Vec<_> = postgres::setting_for(folder.path()).into_iter().chain(overrides).collect();
         let running = Running::start(&file, &overrides).await.map_err(|stop| stop.message).unwrap();
         let client = Client::new(&ClientSettings::default()).unwrap();
         Self { running: Arc::new(running), client, prefix: String::new(), folder }

@@ -13,6 +13,19 @@ pub fn schema() -> String {
     format!("{} options='-c search_path={schema}'", server())
 }
 
+/// The setting with which a gateway that has its data in a folder keeps them in PostgreSQL, where
+/// `SEKISHO_TEST_DATABASE=postgres` wants the whole suite on it: the same schema for the same folder.
+#[allow(dead_code, reason = "the library's own tests need it not")]
+pub fn setting_for(data: &Path) -> Option<String> {
+    if std::env::var("SEKISHO_TEST_DATABASE").ok()? != "postgres" {
+        return None;
+    }
+    let name: String = data.to_string_lossy().chars().filter(char::is_ascii_alphanumeric).collect();
+    let schema = format!("d_{}", name.chars().rev().take(40).collect::<String>().to_lowercase());
+    run(server(), &format!("CREATE SCHEMA IF NOT EXISTS {schema}"));
+    Some(format!("store.postgres={} options='-c search_path={schema}'", server()))
+}
+
 /// Runs statements. On a thread of its own, where it may wait.
 pub fn run(connection: &str, script: &str) {
     std::thread::scope(|scope| {
@@ -34,9 +47,13 @@ fn server() -> &'static str {
 }
 
 fn start() -> String {
-    let folder = std::env::temp_dir().join("sekisho-postgres");
+    control("start", &std::env::temp_dir().join("sekisho-postgres"))
+}
+
+/// Starts, halts or stops a server in a folder; what `start` says is how to connect to it.
+pub fn control(what: &str, folder: &Path) -> String {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/postgres");
-    let started = Command::new(script).arg("start").arg(folder).output().unwrap();
-    assert!(started.status.success(), "no PostgreSQL: {}", String::from_utf8_lossy(&started.stderr));
-    String::from_utf8(started.stdout).unwrap().trim().to_owned()
+    let done = Command::new(script).arg(what).arg(folder).output().unwrap();
+    assert!(done.status.success(), "no PostgreSQL: {}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap().trim().to_owned()
 }

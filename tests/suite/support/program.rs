@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use serde_json::Value;
 
 use super::front::SIMPLE;
-use super::messages;
+use super::{messages, postgres};
 
 /// The program with arguments, in the repository's folder.
 pub fn sekisho(arguments: &[&str]) -> Command {
@@ -43,10 +43,16 @@ pub struct Served {
 impl Served {
     /// Serves a configuration on free ports, its data in `data`.
     pub fn start(config: &str, data: &Path, set: &[&str]) -> Self {
+        Self::try_start(config, data, set).unwrap_or_else(|why| panic!("{config} is not ready: {why}"))
+    }
+
+    /// The same; an Err says why it does not serve.
+    pub fn try_start(config: &str, data: &Path, set: &[&str]) -> Result<Self, String> {
+        let database = postgres::setting_for(data);
         let data = format!("data.directory={}", data.display());
         let mut arguments = vec!["serve", "--config", config];
         let free = ["listen.http.address=127.0.0.1:0", "listen.operator.address=127.0.0.1:0", &data];
-        for setting in free.iter().chain(set) {
+        for setting in free.iter().copied().chain(database.as_deref()).chain(set.iter().copied()) {
             arguments.extend(["--set", setting]);
         }
         let mut child = sekisho(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -55,7 +61,8 @@ impl Served {
         let Some(json) = line.strip_prefix("ready ") else {
             let mut log = String::new();
             child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
-            panic!("{config} is not ready: {line:?}, {log}");
+            let _ = child.wait();
+            return Err(format!("{line:?}, {log}"));
         };
         // It is read all the time: a full pipe would stop the program.
         let mut pipe = child.stderr.take().unwrap();
@@ -64,7 +71,7 @@ impl Served {
             let _ = pipe.read_to_string(&mut log);
             log
         });
-        Self { child, log: Some(log), ready: serde_json::from_str(json).unwrap() }
+        Ok(Self { child, log: Some(log), ready: serde_json::from_str(json).unwrap() })
     }
 
     /// Posts a simple SOAP message to a path; gives status and body.

@@ -1,0 +1,189 @@
+//! Two gateways on one PostgreSQL: one registry, each with a repository of its own.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use sekisho::cli::peer::Peer;
+
+use crate::durability::{Begun, CONFIG, DEADLINE, entries, send, url};
+use crate::support::certs::TempDir;
+use crate::support::postgres;
+use crate::support::program::{Served, run};
+
+const SENDERS: usize = 4;
+const OTHER_REPOSITORY: &str = "standalone.repository=2.25.318902478213461.10.3";
+
+/// Asks a gateway as long as it is told, and gives how many answers there were.
+async fn ask(gateway: &Served, rounds: usize) -> usize {
+    let peer = Peer::plain(DEADLINE).unwrap();
+    let mut before = HashSet::new();
+    for _ in 0..rounds {
+        let now: HashSet<String> = entries(&peer, gateway).await.into_keys().collect();
+        assert!(before.is_subset(&now), "what was there once is there ever after");
+        before = now;
+    }
+    before.len()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_of_two_gateways_is_killed_nothing_is_lost_and_the_other_serves_on() {
+    let store = format!("store.postgres={}", postgres::schema());
+    let (one, other) = (TempDir::new(), TempDir::new());
+    let killed = Served::start(CONFIG, one.path(), &[&store]);
+    let staying = Served::start(CONFIG, other.path(), &[&store, OTHER_REPOSITORY]);
+    let (begun_at_killed, begun_at_staying) = (Begun::default(), Begun::default());
+    let senders = |gateway: &Served, begun: &Begun| -> Vec<_> {
+        (0..SENDERS).map(|_| tokio::spawn(send(url(gateway, "iti41"), begun.clone()))).collect()
+    };
+    let at_killed = senders(&killed, &begun_at_killed);
+    let at_staying = senders(&staying, &begun_at_staying);
+    tokio::join!(ask(&killed, 10), ask(&staying, 10));
+    tokio::time::sleep(Duration::from_millis(500)).await;
+
+    // SIGKILL, in the middle of whatever it does.
+    drop(killed);
+    for sender in at_killed {
+        sender.await.unwrap();
+    }
+    let acknowledged = |begun: &Begun| begun.lock().unwrap().iter().filter(|(_, yes)| *yes).count();
+    let before = acknowledged(&begun_at_staying);
+    ask(&staying, 10).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(acknowledged(&begun_at_staying) > before, "the other one serves on");
+    assert_eq!(staying.get("/health/ready").0, 200);
+
+    // It comes back, and both know the same.
+    let back = Served::start(CONFIG, one.path(), &[&store]);
+    drop(staying);
+    for sender in at_staying {
+        sender.await.unwrap();
+    }
+    let staying = Served::start(CONFIG, other.path(), &[&store, OTHER_REPOSITORY]);
+    let peer = Peer::plain(DEADLINE).unwrap();
+    let known = entries(&peer, &back).await;
+    assert_eq!(known, entries(&peer, &staying).await);
+    let mut begun = begun_at_killed.lock().unwrap().clone();
+    begun.extend(begun_at_staying.lock().unwrap().clone());
+    for (documents, acknowledged) in &begun {
+        let there = documents.iter().filter(|document| known.contains_key(&document.unique_id)).count();
+        assert!(there == 0 || there == documents.len(), "{there} of {} entries", documents.len());
+        assert!(there > 0 || !acknowledged, "an acknowledged submission is gone");
+    }
+    for acknowledged in [acknowledged(&begun_at_killed), acknowledged(&begun_at_staying)] {
+        assert!(acknowledged > 0, "nothing was tested");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_are_cut_are_made_anew() {
+    let schema = postgres::schema();
+    let folder = TempDir::new();
+    let setting = format!("store.postgres={schema} application_name=cut_{}", std::process::id());
+    let gateway = Served::start(CONFIG, folder.path(), &[&setting]);
+    assert_eq!(ask(&gateway, 1).await, 0);
+    // All of its connections end, as when the server is started anew.
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cut_PID'";
+    postgres::run(&schema, &cut.replace("PID", &std::process::id().to_string()));
+    // What was silent for a moment is tried before it is relied upon.
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    assert_eq!(ask(&gateway, 20).await, 0);
+    let begun = Begun::default();
+    let sending = tokio::spawn(send(url(&gateway, "iti41"), begun.clone()));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(gateway.get("/health/ready").0, 200);
+    drop(gateway);
+    sending.await.unwrap();
+    assert!(begun.lock().unwrap().iter().any(|(_, acknowledged)| *acknowledged));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_away_is_told_and_what_was_acknowledged_is_there_when_it_is_back() {
+    /// A server of this test's own.
+    struct Server(std::path::PathBuf);
+    impl Drop for Server {
+        fn drop(&mut self) {
+            postgres::control("stop", &self.0);
+        }
+    }
+    let server = Server(std::env::temp_dir().join(format!("sekisho-away-{}", std::process::id())));
+    let store = format!("store.postgres={}", postgres::control("start", &server.0));
+    let folder = TempDir::new();
+    let gateway = Served::start(CONFIG, folder.path(), &[&store]);
+    let begun = Begun::default();
+    let sending = tokio::spawn(send(url(&gateway, "iti41"), begun.clone()));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+
+    postgres::control("halt", &server.0);
+    // A sender is told that nothing was stored: its submission is refused, which `send` takes for the end.
+    assert!(sending.await.is_err());
+    let ready = async |expected: u16| {
+        for _ in 0..100 {
+            if gateway.get("/health/ready").0 == expected {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("readiness is not {expected}");
+    };
+    ready(503).await;
+    postgres::control("start", &server.0);
+    ready(200).await;
+
+    let known = entries(&Peer::plain(DEADLINE).unwrap(), &gateway).await;
+    let begun = begun.lock().unwrap().clone();
+    assert!(begun.iter().any(|(_, acknowledged)| *acknowledged), "nothing was tested");
+    for (documents, acknowledged) in &begun {
+        let there = documents.iter().filter(|document| known.contains_key(&document.unique_id)).count();
+        assert!(there == documents.len() || (there == 0 && !acknowledged));
+    }
+    drop(gateway);
+}
+
+#[test]
+fn the_patient_index_is_one_gateways_and_a_repositorys_documents_stay_where_they_are() {
+    let store = format!("store.postgres={}", postgres::schema());
+    let (one, other) = (TempDir::new(), TempDir::new());
+    let index = "identity.domains=[{ oid = \"1.2.3\", namespace = \"A\", name = \"A\" }]";
+    let own = "standalone.patients=own";
+    let authorities = "community.authorities=[\"1.2.3\"]";
+    let settings = |more: &[&'static str]| [&[index, own, authorities], more].concat();
+    let serves = |folder: &TempDir, more: &[&'static str]| -> Result<Served, String> {
+        let mut all = settings(more);
+        all.push(&store);
+        Served::try_start(CONFIG, folder.path(), &all)
+    };
+    let first = serves(&one, &[]).unwrap();
+    let refused = serves(&other, &[]).err().unwrap();
+    assert!(refused.contains("the documents of repository"), "{refused}");
+    let refused = serves(&other, &[OTHER_REPOSITORY]).err().unwrap();
+    assert!(refused.contains("the patient index"), "{refused}");
+    // SIGKILL: the other one takes over.
+    drop(first);
+    drop(serves(&other, &[OTHER_REPOSITORY]).unwrap());
+    drop(serves(&one, &[]).unwrap());
+}
+
+#[test]
+fn migrate_tells_does_and_refuses() {
+    let (schema, folder) = (postgres::schema(), TempDir::new());
+    let store = format!("store.postgres={schema}");
+    let data = format!("data.directory={}", folder.path().display());
+    let migrate = |more: &[&str]| {
+        run(&[&["migrate", "--config", CONFIG, "--set", &store, "--set", &data], more].concat(), "")
+    };
+    let (code, out, _) = migrate(&["--dry-run"]);
+    assert_eq!(code, 0);
+    assert!(out.contains("Nothing was done."), "{out}");
+    let (code, out, _) = migrate(&[]);
+    assert_eq!(code, 0);
+    assert!(out.contains("The database is up to date now."), "{out}");
+    let (code, out, _) = migrate(&["--json"]);
+    assert_eq!(code, 0);
+    assert!(out.contains("\"migrated\":false"), "{out}");
+    postgres::run(&schema, "UPDATE store_schema SET version = 99 WHERE room = 'registry'");
+    for dry_run in [&["--dry-run"][..], &[]] {
+        let (code, _, error) = migrate(dry_run);
+        assert_eq!(code, 1);
+        assert!(error.contains("schema 99 of registry"), "{error}");
+    }
+}
