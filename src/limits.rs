@@ -380,7 +380,7 @@ pub const REPLY_DEADLINE: Duration = Duration::from_secs(30);
 /// Records that share one blocking key, beyond which the key says nothing of them: a birthday has 30 in a million.
 pub const MAX_RECORDS_PER_KEY: usize = 500;
 /// Records that share a name, beyond which the name alone brings none of them together.
-pub const MAX_RECORDS_PER_NAME: usize = 24;
+pub const MAX_RECORDS_PER_NAME: usize = 8;
 /// Candidates that are compared with one record; those that share the most keys with it come first.
 pub const MAX_CANDIDATES: usize = 1_000;
 /// Links that matching keeps of one record: the surest.
