@@ -96,6 +96,8 @@ async fn find_documents_by_each_parameter() {
         (vec![("$XDSDocumentEntryAuthorPerson", "('3^O''Neil^Bob_X')")], &two),
         (vec![("$XDSDocumentEntryAuthorPerson", "('3^O''N_il^Bob_X')")], &two),
         (vec![("$XDSDocumentEntryAuthorPerson", "('Suzuki')")], &none),
+        // Nothing escapes anything.
+        (vec![("$XDSDocumentEntryAuthorPerson", "('%Bob\\_X')")], &none),
         (vec![("$XDSDocumentEntryAuthorPerson", "('[1-3]^*')")], &none),
         (vec![("$XDSDocumentEntryType", "('urn:uuid:7edca82f-054d-47f2-a032-9b2a5b5186c1')")], &both),
         (vec![("$XDSDocumentEntryType", "('urn:uuid:34268e47-fdf5-41a6-ba33-82133c465248')")], &none),
