@@ -2,13 +2,14 @@
 //! (attack 65).
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::Uri;
 use sekisho::cli::peer::{Peer, PeerError, Sink};
-use sekisho::transactions::errors::Status;
+use sekisho::transactions::errors::{RegistryResponse, Status};
 use sekisho::transactions::iti18::{ITI18, Parameter, QueryRequest, ReturnType};
 use sekisho::transactions::iti43::{DocumentHead, DocumentRequest, ITI43, RetrieveRequest};
 use sekisho::wire::stream::Content;
@@ -32,9 +33,16 @@ pub(crate) type Begun = Arc<Mutex<Vec<(Vec<Document>, bool)>>>;
 #[tokio::test(flavor = "multi_thread")]
 async fn attack_65_what_was_acknowledged_survives_a_kill_and_nothing_is_half_there() {
     let folder = TempDir::new();
+    killed_again_and_again(folder.path(), &[], KILLS).await;
+    let left = std::fs::read_dir(folder.path().join("incoming")).unwrap().count();
+    assert_eq!(left, 0, "what was arriving is gone");
+}
+
+/// Kills a server that several send to, and looks at what is left; with these settings besides.
+pub async fn killed_again_and_again(data: &Path, settings: &[&str], kills: usize) {
     let begun = Begun::default();
-    for _ in 0..KILLS {
-        let served = Served::start(CONFIG, folder.path(), &[]);
+    for _ in 0..kills {
+        let served = Served::start(CONFIG, data, settings);
         check(&served, &begun).await;
         let senders: Vec<_> =
             (0..SENDERS).map(|_| tokio::spawn(send(url(&served, "iti41"), begun.clone()))).collect();
@@ -45,11 +53,9 @@ async fn attack_65_what_was_acknowledged_survives_a_kill_and_nothing_is_half_the
             sender.await.unwrap();
         }
     }
-    let served = Served::start(CONFIG, folder.path(), &[]);
+    let served = Served::start(CONFIG, data, settings);
     check(&served, &begun).await;
     assert!(begun.lock().unwrap().iter().any(|(_, acknowledged)| *acknowledged), "nothing was tested");
-    let left = std::fs::read_dir(folder.path().join("incoming")).unwrap().count();
-    assert_eq!(left, 0, "what was arriving is gone");
 }
 
 /// Submits one after the other until the server is gone.
@@ -59,24 +65,41 @@ pub(crate) async fn send(url: Uri, begun: Begun) {
         // Segments mostly, a file of its own now and then, and two in one submission.
         let size = if any_below(8) == 0 { 1_500_000 } else { any_below(200_000) };
         let documents = vec![Document::new(size), Document::new(any_below(5_000))];
-        let submission = submission(PATIENT, &documents);
-        let parts = documents.iter().enumerate().map(|(n, document)| {
-            (format!("Document{n}"), "text/plain".to_owned(), Content::from_bytes(document.bytes()))
-        });
-        let parts = parts.collect();
-        let number = {
-            let mut begun = begun.lock().unwrap();
-            begun.push((documents, false));
-            begun.len() - 1
-        };
-        let Ok(response) = peer.submit(&url, &submission, parts).await else { return };
-        assert_eq!(response.status, Status::Success, "{:?}", response.errors);
-        begun.lock().unwrap()[number].1 = true;
+        match send_one(&peer, &url, &begun, documents).await {
+            Some(response) => assert_eq!(response.status, Status::Success, "{:?}", response.errors),
+            None => return,
+        }
     }
 }
 
+/// Submits documents; None if the server is gone before it answers.
+pub async fn submit(served: &Served, begun: &Begun, documents: Vec<Document>) -> Option<RegistryResponse> {
+    send_one(&Peer::plain(DEADLINE).unwrap(), &url(served, "iti41"), begun, documents).await
+}
+
+async fn send_one(
+    peer: &Peer,
+    url: &Uri,
+    begun: &Begun,
+    documents: Vec<Document>,
+) -> Option<RegistryResponse> {
+    let submission = submission(PATIENT, &documents);
+    let parts = documents.iter().enumerate().map(|(n, document)| {
+        (format!("Document{n}"), "text/plain".to_owned(), Content::from_bytes(document.bytes()))
+    });
+    let parts = parts.collect();
+    let number = {
+        let mut begun = begun.lock().unwrap();
+        begun.push((documents, false));
+        begun.len() - 1
+    };
+    let response = peer.submit(url, &submission, parts).await.ok()?;
+    begun.lock().unwrap()[number].1 = response.status == Status::Success;
+    Some(response)
+}
+
 /// Every submission is there whole or not at all, and every acknowledged one is there.
-async fn check(served: &Served, begun: &Begun) {
+pub async fn check(served: &Served, begun: &Begun) {
     let begun = begun.lock().unwrap().clone();
     let peer = Peer::plain(DEADLINE).unwrap();
     let registered = entries(&peer, served).await;
