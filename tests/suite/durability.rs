@@ -46,6 +46,10 @@ pub async fn killed_again_and_again(data: &Path, settings: &[&str], kills: usize
         check(&served, &begun).await;
         let senders: Vec<_> =
             (0..SENDERS).map(|_| tokio::spawn(send(url(&served, "iti41"), begun.clone()))).collect();
+        // However slow the machine is: something has to be acknowledged first.
+        while !begun.lock().unwrap().iter().any(|(_, acknowledged)| *acknowledged) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         tokio::time::sleep(Duration::from_millis(100 + any_below(900) as u64)).await;
         // SIGKILL.
         drop(served);

@@ -15,8 +15,8 @@ use tokio::sync::Notify;
 use crate::durability::{self, Begun, CONFIG};
 use crate::support::certs::TempDir;
 use crate::support::program::{Served, run};
-use crate::support::s3;
 use crate::support::submissions::Document;
+use crate::support::{postgres, s3};
 
 /// The settings for documents in the test's bucket, at an endpoint, under the folder's own prefix; encrypted.
 pub fn settings(folder: &Path, endpoint: &str) -> Vec<String> {
@@ -54,7 +54,8 @@ async fn accepted(served: &Served, begun: &Begun, size: usize) {
 fn verified(folder: &TempDir) -> (i32, Value) {
     let data = format!("data.directory={}", folder.path().join("data").display());
     let mut arguments = vec!["verify-store", "--config", CONFIG, "--json", "--set", &data];
-    let settings = settings(folder.path(), &s3::bucket().endpoint);
+    let mut settings = settings(folder.path(), &s3::bucket().endpoint);
+    settings.extend(postgres::setting_for(&folder.path().join("data")));
     settings.iter().for_each(|setting| arguments.extend(["--set", setting]));
     let (code, out, log) = run(&arguments, "");
     (code, serde_json::from_str(&out).unwrap_or_else(|_| panic!("{code}: {out} {log}")))
