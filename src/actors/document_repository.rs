@@ -25,7 +25,7 @@ use crate::metadata::codes::{identifier, slot};
 use crate::metadata::validate::{self, Context};
 use crate::metadata::{Kind, Submission};
 use crate::registry::{self, Registered, Registry};
-use crate::repository::{Repository, Retrieved, StageError, Submitted};
+use crate::repository::{Repository, Retrieved, StageError, Submitted, Usage};
 use crate::store::StoreError;
 use crate::transactions::Caller;
 use crate::transactions::dry_run::{self, Effect};
@@ -75,6 +75,11 @@ impl DocumentRepository {
     pub fn with_on_demand(mut self, on_demand: OnDemand, source: Arc<dyn OnDemandSource>) -> Self {
         (self.on_demand, self.source) = (on_demand, source);
         self
+    }
+
+    /// How much it holds.
+    pub async fn usage(&self) -> Result<Usage, StoreError> {
+        self.repository.usage().await
     }
 
     /// repositoryUniqueId.

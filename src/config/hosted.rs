@@ -13,7 +13,7 @@ use crate::limits;
 use crate::metadata::Code;
 use crate::metadata::validate::{self, CodeLists, RuleSetting, RuleSettings};
 use crate::registry::UnknownPatient;
-use crate::repository::Keys;
+use crate::repository::{Keys, Quota};
 
 /// `[hosted]` or `[standalone]`
 #[derive(Debug, Clone)]
@@ -36,6 +36,8 @@ pub struct Hosted {
     pub content: Content,
     /// How strictly the metadata of single senders are taken, where that is otherwise.
     pub senders: Vec<SenderRules>,
+    /// How much the repository may hold.
+    pub quota: Quota,
     /// What becomes of what has been kept for long enough.
     pub retention: Vec<RetentionRule>,
     /// What its documents are encrypted with; None leaves them as they come.
@@ -112,6 +114,7 @@ pub(super) fn holding(section: &Section<'_>, permits: Permits) -> Option<Hosted>
         permits,
         content,
         senders: section.tables("senders").into_iter().filter_map(sender_rules).collect(),
+        quota: section.section("quota").map(quota).unwrap_or_default(),
         retention: retention(section),
         keys,
     })
@@ -131,6 +134,12 @@ fn sender_rules(section: Section<'_>) -> Option<SenderRules> {
     }
     section.close();
     Some(SenderRules { certificate: certificate?, changes })
+}
+
+fn quota(section: Section<'_>) -> Quota {
+    let quota = Quota { documents: section.optional("documents"), bytes: section.optional("bytes") };
+    section.close();
+    quota
 }
 
 /// `retention`: rules in the order in which they are carried out.

@@ -14,6 +14,23 @@ pub struct Usage {
     pub bytes: u64,
 }
 
+/// How much a repository may hold; None is as much as there is room for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Quota {
+    /// Documents.
+    pub documents: Option<u64>,
+    /// Their bytes, as they were submitted.
+    pub bytes: Option<u64>,
+}
+
+impl Quota {
+    /// Whether so much is within it.
+    pub fn admits(self, usage: Usage) -> bool {
+        let within = |used: u64, most: Option<u64>| most.is_none_or(|most| used <= most);
+        within(usage.documents, self.documents) && within(usage.bytes, self.bytes)
+    }
+}
+
 /// What a transaction adds to the usage; less than nothing for a removal.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Change {

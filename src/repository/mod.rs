@@ -61,7 +61,7 @@ use sealing::Seals;
 use segments::Segments;
 use staging::{Dock, Held, MemoryBudget, Whole};
 
-pub use ledger::Usage;
+pub use ledger::{Quota, Usage};
 pub use objects::Bucket;
 pub use rotating::Rotated;
 pub use s3::S3Settings;
@@ -132,18 +132,24 @@ pub struct Opening {
     id: Oid,
     documents: Documents,
     keys: Option<Keys>,
+    quota: Quota,
 }
 
 impl Opening {
     /// The repository `id` of a tenant, with its files under `directory`, which is its alone.
     pub fn new(directory: impl Into<PathBuf>, tenant: Arc<str>, id: Oid) -> Self {
-        let (documents, keys) = (Documents::Files, None);
-        Self { directory: directory.into(), tenant, id, documents, keys }
+        let (documents, keys, quota) = (Documents::Files, None, Quota::default());
+        Self { directory: directory.into(), tenant, id, documents, keys, quota }
     }
 
     /// The same with new documents kept there.
     pub fn with_documents(self, documents: Documents) -> Self {
         Self { documents, ..self }
+    }
+
+    /// The same with a bound on what it holds.
+    pub fn with_quota(self, quota: Quota) -> Self {
+        Self { quota, ..self }
     }
 
     /// The same with documents encrypted with the tenant's keys.
@@ -169,6 +175,7 @@ struct Rooms {
     objects: Option<Objects>,
     dock: Dock,
     recent: Recent,
+    quota: Quota,
     /// What was found when it was opened.
     settled: Settled,
 }
@@ -177,7 +184,7 @@ impl Repository {
     /// Opens a tenant's repository; settles what a crash left behind, and hooks its sync into the store's commits. Blocks:
     /// for start-up.
     pub fn open(store: Store, opening: Opening) -> Result<Self, StoreError> {
-        let Opening { directory, tenant, id, documents, keys } = opening;
+        let Opening { directory, tenant, id, documents, keys, quota } = opening;
         let directory = directory.as_path();
         let index = Index::new(tenant.clone(), &id);
         rotating::check_keys(&store, &index, keys.as_ref())?;
@@ -205,7 +212,7 @@ impl Repository {
         let memory = Arc::new(MemoryBudget::new(limits::MAX_STAGED_MEMORY));
         let seals = Seals::new(keys, &tenant, id.as_str());
         let dock = Dock { files, whole, memory, seals };
-        let rooms = Rooms { index, segments, objects, dock, recent: Recent::default(), settled };
+        let rooms = Rooms { index, segments, objects, dock, recent: Recent::default(), quota, settled };
         let repository = Self { rooms: Arc::new(rooms), store, id, segments: folder };
         orphans::look_after(&repository);
         Ok(repository)
@@ -399,6 +406,10 @@ impl Rooms {
             self.index.note_key(connection, keys)?;
         }
         self.index.count(connection, change)?;
+        let grows = change != Change::default() && self.quota != Quota::default();
+        if grows && !self.quota.admits(self.index.usage(connection)?) {
+            return Err(io::Error::from(ErrorKind::QuotaExceeded).into());
+        }
         // What is not kept goes away: nothing may fail behind this.
         stored.into_iter().for_each(Held::keep);
         Ok(())

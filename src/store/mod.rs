@@ -96,12 +96,17 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
+/// The disk, or what somebody may use of it.
+fn is_used_up(kind: std::io::ErrorKind) -> bool {
+    matches!(kind, std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+}
+
 impl StoreError {
     /// What kind of trouble this is.
     pub fn trouble(&self) -> Trouble {
         match self {
             Self::Busy | Self::Closed => Trouble::Busy,
-            Self::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => Trouble::OutOfResources,
+            Self::Io(error) if is_used_up(error.kind()) => Trouble::OutOfResources,
             Self::Sql(error) => error.trouble(),
             Self::Group(error) => error.trouble(),
             _ => Trouble::Broken,

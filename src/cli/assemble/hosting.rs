@@ -103,7 +103,8 @@ impl TenantSettings {
         }
         let opening = Opening::new(folder, self.key().0, self.hosted.repository.clone());
         let keys = self.hosted.keys.clone();
-        Repository::open(store.clone(), opening.with_documents(documents).with_keys(keys))
+        let opening = opening.with_documents(documents).with_keys(keys).with_quota(self.hosted.quota);
+        Repository::open(store.clone(), opening)
     }
 
     /// How strictly the metadata of single senders is taken.
@@ -162,6 +163,11 @@ impl Housing {
     /// The object store of all documents; None where they are in files.
     pub fn bucket(&self) -> Option<&Bucket> {
         self.bucket.as_ref()
+    }
+
+    /// All, the region's own first.
+    pub fn all(&self) -> &[Housed] {
+        &self.housed
     }
 
     /// The retention of those tenants that have rules.

@@ -92,7 +92,7 @@ impl Region {
             identity: None,
             patients: PatientActors::default(),
             outbox: None,
-            stock: Stocktaking::new(settings),
+            stock: Stocktaking::new(settings, Housing::default()),
         };
         let has_tenants = settings.own().is_some() || !settings.tenants.is_empty();
         if settings.identity.is_some() || has_tenants {
@@ -101,6 +101,7 @@ impl Region {
                 Ok((Housing::open(settings, &store)?, store))
             };
             let (housing, store) = open().map_err(|error| unusable(settings, &error))?;
+            region.stock = Stocktaking::new(settings, housing.clone());
             (region.housing, region.store) = (housing, Some(store));
         }
         let main: Option<Arc<dyn Source>> = match &settings.mode {

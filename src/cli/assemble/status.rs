@@ -126,6 +126,7 @@ impl StatusSource for Seen {
     fn status(&self) -> Status {
         let mut problems = self.problems.get();
         problems.extend(self.ready().err());
+        problems.extend(self.stock.iter().flat_map(Stocktaking::warnings));
         let mut communities = Vec::new();
         if let Some(directory) = &self.directory {
             let status = directory.status();
@@ -139,7 +140,7 @@ impl StatusSource for Seen {
         Status {
             gateway: Gateway { uptime_seconds, ..self.gateway.clone() },
             listeners: self.listeners.clone(),
-            tenants: Vec::new(),
+            tenants: self.stock.as_ref().map(|stock| stock.latest().tenants).unwrap_or_default(),
             communities,
             consumers: self.notifier.as_ref().map(|notifier| notifier.statuses()).unwrap_or_default(),
             problems,

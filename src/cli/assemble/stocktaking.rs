@@ -4,14 +4,19 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::hosting::{Housed, Housing};
+use crate::admin;
 use crate::config::Settings;
 use crate::limits;
+use crate::repository::Usage;
 
 /// What was found last.
 #[derive(Debug, Clone, Default)]
 pub struct Stock {
     /// Free bytes where the data directory is; None if nobody can tell.
     pub free: Option<u64>,
+    /// What tenants hold.
+    pub tenants: Vec<admin::Tenant>,
 }
 
 /// Takes stock.
@@ -19,19 +24,29 @@ pub struct Stock {
 pub struct Stocktaking {
     data: PathBuf,
     least: u64,
+    housing: Housing,
     latest: Arc<Mutex<Stock>>,
 }
 
 impl Stocktaking {
     /// Of a region; nothing is known yet.
-    pub fn new(settings: &Settings) -> Self {
+    pub fn new(settings: &Settings, housing: Housing) -> Self {
         let (data, least) = (settings.data.clone(), settings.limits.min_free_disk_bytes);
-        Self { data, least, latest: Arc::default() }
+        Self { data, least, housing, latest: Arc::default() }
     }
 
     /// What was found last.
     pub fn latest(&self) -> Stock {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What the operator should look at: quotas that are nearly used up.
+    pub fn warnings(&self) -> Vec<String> {
+        let nearly = |tenant: &admin::Tenant| {
+            let percent = tenant.used_percent.filter(|percent| *percent >= limits::QUOTA_WARNING_PERCENT)?;
+            Some(format!("tenant {} has used {percent} % of its quota", tenant.name))
+        };
+        self.latest().tenants.iter().filter_map(nearly).collect()
     }
 
     /// Why the gateway should be sent nothing: less room than there must be.
@@ -56,11 +71,45 @@ impl Stocktaking {
         if let Some(free) = free {
             metrics::gauge!("sekisho_disk_free_bytes").set(free as f64);
         }
-        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Stock { free };
+        let mut tenants = Vec::new();
+        for housed in self.housing.all() {
+            match housed.hosted.repository.usage().await {
+                Ok(usage) => tenants.push(shown(housed, usage)),
+                Err(error) => {
+                    tracing::warn!(%error, tenant = housed.tenant.name, "how much a tenant holds cannot be told");
+                }
+            }
+        }
+        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Stock { free, tenants };
     }
 }
 
 fn free_bytes(folder: &Path) -> Option<u64> {
     let found = rustix::fs::statvfs(folder).ok()?;
     Some(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+fn shown(housed: &Housed, usage: Usage) -> admin::Tenant {
+    let Housed { tenant, .. } = housed;
+    let quota = tenant.hosted.quota;
+    let used = [(usage.documents, quota.documents), (usage.bytes, quota.bytes)];
+    let percent = |(used, most): (u64, Option<u64>)| Some(used.saturating_mul(100) / most?.max(1));
+    let used_percent = used.into_iter().filter_map(percent).max();
+    for (gauge, value) in [
+        ("sekisho_tenant_documents", Some(usage.documents)),
+        ("sekisho_tenant_bytes", Some(usage.bytes)),
+        ("sekisho_tenant_quota_used_percent", used_percent),
+    ] {
+        if let Some(value) = value {
+            metrics::gauge!(gauge, "tenant" => tenant.name.clone()).set(value as f64);
+        }
+    }
+    admin::Tenant {
+        name: tenant.name.clone(),
+        title: tenant.title.clone(),
+        repository: tenant.hosted.repository.to_string(),
+        documents: usage.documents,
+        bytes: usage.bytes,
+        used_percent,
+    }
 }

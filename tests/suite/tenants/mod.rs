@@ -3,6 +3,7 @@
 mod estate;
 mod gateways;
 mod queries;
+mod quota;
 mod retention;
 
 use std::collections::HashSet;
