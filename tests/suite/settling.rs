@@ -8,6 +8,7 @@ use sekisho::transactions::iti86::{self, ITI86};
 
 use crate::support::certs::TempDir;
 use crate::support::hosted::{REPOSITORY, Standalone};
+use crate::support::postgres;
 use crate::support::program::run;
 use crate::support::submissions::{Document, oid, on_demand, submission};
 
@@ -16,7 +17,9 @@ const PATIENT: &str = "1^^^&1.2.3&ISO";
 /// Runs `check --store` on a folder; gives exit code and what it told.
 fn check(folder: &TempDir, more: &[&str]) -> (i32, String) {
     let config = folder.path().join("sekisho.toml");
-    let arguments = [&["check", "--config", config.to_str().unwrap(), "--store"], more].concat();
+    let database = postgres::setting_for(folder.path());
+    let mut arguments = [&["check", "--config", config.to_str().unwrap(), "--store"], more].concat();
+    arguments.extend(database.iter().flat_map(|setting| ["--set", setting]));
     let (exit, told, log) = run(&arguments, "");
     (exit, told + &log)
 }
