@@ -205,6 +205,20 @@ const HL7V3: &[(&str, &str, &str)] = &[
 
 /// A question with the patient wherever a parameter stands; to those that ask otherwise, a broken message.
 fn question(action: &str, element: &str) -> String {
+    // What is asked comes back with the answer.
+    let asked = match element {
+        "PRPA_IN201309UV02" => {
+            "<responsePriorityCode code=\"I\"/><parameterList>\
+             <patientIdentifier><value root=\"1.2.9\" extension=\"CANARY-4711\"/><semanticsText>Patient.id</semanticsText></patientIdentifier>\
+             </parameterList>"
+        }
+        _ => {
+            "<responseModalityCode code=\"R\"/><responsePriorityCode code=\"I\"/><parameterList>\
+             <livingSubjectBirthTime><value value=\"19310203\"/><semanticsText>LivingSubject.birthTime</semanticsText></livingSubjectBirthTime>\
+             <livingSubjectName><value><family>金糸雀</family><given>花子</given></value><semanticsText>LivingSubject.name</semanticsText></livingSubjectName>\
+             </parameterList>"
+        }
+    };
     format!(
         "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\" xmlns:a=\"http://www.w3.org/2005/08/addressing\">\
          <s:Header><a:Action s:mustUnderstand=\"1\">{action}</a:Action><a:MessageID>urn:uuid:6b1d2c7e-0000-4000-8000-000000000001</a:MessageID></s:Header>\
@@ -213,10 +227,7 @@ fn question(action: &str, element: &str) -> String {
          <receiver typeCode=\"RCV\"><device classCode=\"DEV\" determinerCode=\"INSTANCE\"><id root=\"1.2.4\"/></device></receiver>\
          <sender typeCode=\"SND\"><device classCode=\"DEV\" determinerCode=\"INSTANCE\"><id root=\"1.2.5\"/></device></sender>\
          <controlActProcess classCode=\"CACT\" moodCode=\"EVN\"><code code=\"PRPA_TE201305UV02\"/><queryByParameter><queryId root=\"1.2.9\" extension=\"CANARY-4711\"/>\
-         <statusCode code=\"new\"/><responseModalityCode code=\"R\"/><responsePriorityCode code=\"I\"/><parameterList>\
-         <livingSubjectBirthTime><value value=\"19310203\"/><semanticsText>LivingSubject.birthTime</semanticsText></livingSubjectBirthTime>\
-         <livingSubjectName><value><family>金糸雀</family><given>花子</given></value><semanticsText>LivingSubject.name</semanticsText></livingSubjectName>\
-         </parameterList></queryByParameter></controlActProcess></{element}></s:Body></s:Envelope>"
+         <statusCode code=\"new\"/>{asked}</queryByParameter></controlActProcess></{element}></s:Body></s:Envelope>"
     )
 }
 
