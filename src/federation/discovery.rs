@@ -100,6 +100,7 @@ pub struct Discovered {
 
 /// What follows from an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, taken apart at once")]
 pub enum Next {
     /// This is who the person is there.
     Known(Discovered),

@@ -116,6 +116,7 @@ impl StoreError {
 
 /// Which database.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::large_enum_variant, reason = "there is one")]
 pub enum Backend {
     /// A file in the store's directory.
     #[default]

@@ -211,8 +211,8 @@ impl Model {
     pub(super) fn score(&self, levels: &Levels) -> [f64; CLASSES] {
         // Plain loops: this is done for every pair.
         let mut sums = self.weights.priors;
-        for field in 0..FIELDS {
-            if let Some(weights) = self.weights.levels[field].get(usize::from(levels[field])) {
+        for (weights, level) in self.weights.levels.iter().zip(levels) {
+            if let Some(weights) = weights.get(usize::from(*level)) {
                 for class in 0..CLASSES {
                     sums[class] += weights[class];
                 }

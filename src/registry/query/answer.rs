@@ -302,7 +302,7 @@ impl<'a> Answering<'a> {
                 object.hash = row.get(8)?;
                 object.size = row.get::<Option<i64>>(9)?.map(i64::unsigned_abs);
             }
-            let fragment = row.get_ref(11)?.as_blob().map_err(sql::Error::from)?;
+            let fragment = row.get_ref(11)?.as_blob()?;
             object.xml = self.slices(row.get::<u32>(10)? as usize, fragment);
         }
         Ok(Found { number: row.get(0)?, ends, object })
