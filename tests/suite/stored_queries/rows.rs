@@ -294,9 +294,12 @@ pub(super) const ANSWERED: &[(&str, Query, Parameters, &str)] = &[
     ("3.18.4.1.2.3.7.13", GET_RELATED, &[("$XDSDocumentEntryEntryUUID", "'{snap}'"), ("$AssociationTypes", "('urn:ihe:iti:2010:AssociationType:IsSnapshotOf')"), ("$XDSDocumentEntryType", BOTH)], "omega snap snap@omega"),
 ];
 
+/// Section, query, parameters; codes with a part of their codeContext.
+type Refused = (&'static str, Query, Parameters, &'static [(&'static str, &'static str)]);
+
 /// Section, query, more parameters, and the errors: code, and a part of the codeContext.
 #[rustfmt::skip]
-pub(super) const REFUSED: &[(&str, Query, Parameters, &[(&str, &str)])] = &[
+pub(super) const REFUSED: &[Refused] = &[
     ("3.18.4.1.3", query("none", "urn:uuid:00000000-0000-0000-0000-000000000000", &[]), &[], &[(code::UNKNOWN_STORED_QUERY, "urn:uuid:00000000-0000-0000-0000-000000000000")]),
     ("3.18.4.1.2.4", query("without urn:uuid:", "14d4debf-8f97-4251-9a74-a90016b0af0d", OF_ENTRIES), &[], &[(code::UNKNOWN_STORED_QUERY, "14d4debf")]),
     ("3.18.4.1.2.4", query("of ITI-51", FIND_FOR_SEVERAL.id, OF_ENTRIES), &[], &[(code::UNKNOWN_STORED_QUERY, "3d1bdb10")]),
@@ -381,7 +384,7 @@ pub(super) const FOR_SEVERAL: &[(&str, Query, Parameters, &str)] = &[
 
 /// The same as [`REFUSED`], of ITI-51.
 #[rustfmt::skip]
-pub(super) const REFUSED_FOR_SEVERAL: &[(&str, Query, Parameters, &[(&str, &str)])] = &[
+pub(super) const REFUSED_FOR_SEVERAL: &[Refused] = &[
     ("3.51.4.1.2.3.1", FIND_FOR_SEVERAL, &[], &[(code::STORED_QUERY_MISSING_PARAM, "at least one of")]),
     ("3.51.4.1.2.3.1", FIND_FOR_SEVERAL, &[("$XDSDocumentEntryTypeCode", "('type1^^1.2.3.5')")], &[(code::STORED_QUERY_MISSING_PARAM, "at least one of")]),
     ("3.51.4.1.2.3.1", FIND_FOR_SEVERAL, &[("$XDSDocumentEntryPatientId", P1), ("$XDSDocumentEntryStatus", "")], &[(code::STORED_QUERY_MISSING_PARAM, "$XDSDocumentEntryStatus")]),
