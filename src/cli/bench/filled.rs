@@ -1,5 +1,5 @@
-//! Rows 2, 13 and 14: what a filled store changes in a query's cost, in the start, and in the memory of a gateway that nobody
-//! asks.
+//! Rows 1, 2, 5, 13 and 14: what a filled store changes in the cost of a query and a submission, in the start, and in the
+//! memory of a gateway that nobody asks.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,7 +11,7 @@ use super::figures::{Figures, Row};
 use super::load::{self, Shot};
 use super::process::Process;
 use super::setting::Region;
-use super::transactions::{SUCCESS, measured};
+use super::transactions::{SUCCESS, Tls, beside_the_limit, measured, provide};
 use super::{Run, data};
 use crate::transactions::iti18::{ITI18, ReturnType};
 use crate::transactions::iti42::{self, ITI42};
@@ -24,18 +24,27 @@ const ENTRIES: u64 = 50;
 const FEW: u64 = 20;
 const SENDERS: usize = 8;
 
-/// Rows 2, 13 and 14.
+/// Rows 1, 2, 5, 13 and 14.
 pub async fn filled(run: &Run) -> Result<Vec<Row>, String> {
     let patients = (run.entries / ENTRIES).max(FEW);
-    let region = Region::new(&run.dir, "filled", 21)?;
+    let region = Region::new(run, "filled", 21)?;
     let process = region.start(&[], &[])?;
     let mut rows = vec![idle("row 14: idle, with an empty store", &process)];
 
     register(&process, 0..FEW).await?;
     let small = measured(run, &process, None, &question(&process, FEW).await?, run.connections).await?;
     register(&process, FEW..patients).await?;
-    let large = measured(run, &process, None, &question(&process, patients).await?, run.connections).await?;
+    let anybody = question(&process, patients).await?;
+    let (large, limit) = beside_the_limit(run, &process, &Tls::default(), &anybody).await?;
+    rows.push(Row::share(
+        format!("row 1: ITI-18, {ENTRIES} of {} entries, any patient", patients * ENTRIES),
+        large.clone(),
+        limit,
+        0.25,
+    ));
+    rows.push(steady(&large));
     rows.push(independent_of_size(small, large, patients * ENTRIES));
+    rows.extend(provide(run, &process, &data::patient(patients)).await?);
     // Killed, not stopped: the start has the last commits to take over from the log.
     drop(process);
     let began = Instant::now();
@@ -51,6 +60,20 @@ pub async fn filled(run: &Run) -> Result<Vec<Row>, String> {
     });
     rows.push(idle(&format!("row 14: idle, with {} entries", patients * ENTRIES), &process));
     Ok(rows)
+}
+
+/// Row 1's other half: how far the slowest of a hundred answers is behind the usual one.
+fn steady(ours: &Figures) -> Row {
+    const TIMES: f64 = 5.0;
+    let times = ours.p99.unwrap_or(f64::NAN) / ours.p50.unwrap_or(f64::NAN);
+    Row {
+        work: "row 1: p99 beside p50".into(),
+        ours: ours.clone(),
+        limit: Figures::default(),
+        reach: format!("≤ {TIMES} times"),
+        reached: format!("{times:.1} times"),
+        met: Some(times <= TIMES),
+    }
 }
 
 /// Row 2, by CPU time: rates would compare two moments of the machine, too.

@@ -27,12 +27,12 @@ const GROWTH_MIB: f64 = 64.0;
 pub async fn large(run: &Run) -> Result<Vec<Row>, String> {
     let size = run.large_mib * 1024 * 1024;
     let patient = data::patient(1);
-    let store = Region::new(&run.dir, "large-repository", 11)?;
+    let store = Region::new(run, "large-repository", 11)?;
     let repository = store.start(&[], &[])?;
-    let front = Region::new(&run.dir, "large-responding", 12)?;
+    let front = Region::new(run, "large-responding", 12)?;
     let responding = front.start_bridge(&repository.http(), &store.repository)?;
     let neighbour = Neighbour { home: front.home.clone(), base: responding.http() };
-    let behind = Region::new(&run.dir, "large-initiating", 13)?;
+    let behind = Region::new(run, "large-initiating", 13)?;
     let initiating = behind.start(&[neighbour], std::slice::from_ref(&patient))?;
 
     let mut rows = Vec::new();

@@ -48,6 +48,9 @@ pub struct Bench {
     /// MiB of the large document
     #[arg(long, default_value_t = 1024)]
     large_mib: u64,
+    /// Lines of TOML for every region that hosts documents: another database, another place for documents
+    #[arg(long)]
+    with: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -76,6 +79,8 @@ pub(crate) struct Run {
     entries: u64,
     large_mib: u64,
     dir: PathBuf,
+    /// What the configuration of regions that host ends with.
+    with: String,
 }
 
 /// Groups, and whether they run when none is named: the others take minutes.
@@ -132,12 +137,18 @@ impl Bench {
         if let Err(error) = std::fs::create_dir_all(&dir) {
             return (rows, Err(format!("{}: {error}", dir.display())));
         }
+        let with = match self.with.as_ref().map(|file| (file, std::fs::read_to_string(file))) {
+            None => String::new(),
+            Some((_, Ok(lines))) => lines,
+            Some((file, Err(error))) => return (rows, Err(format!("{}: {error}", file.display()))),
+        };
         let run = Run {
             duration: Duration::from_secs(self.seconds),
             connections: self.connections,
             entries: self.entries,
             large_mib: self.large_mib,
             dir,
+            with,
         };
         for (group, by_default) in GROUPS {
             let wanted =

@@ -88,7 +88,7 @@ async fn ask(
     let neighbours: Vec<_> = (0..count)
         .map(|number| Neighbour { home: home(number), base: format!("http://{address}/{kind}/{number}") })
         .collect();
-    let mut region = Region::new(&run.dir, &format!("fan-out-{kind}-{count}"), 5)?;
+    let mut region = Region::new(run, &format!("fan-out-{kind}-{count}"), 5)?;
     region.deadline_ms = Some(DEADLINE.as_millis() as u64);
     let gateway = region.start(&neighbours, std::slice::from_ref(&patient))?;
     let (content_type, body) =

@@ -1,13 +1,13 @@
 //! Regions for the benchmark: configurations on disk, child processes, and documents in them.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use bytes::Bytes;
 
-use super::data;
 use super::load::{Shot, exchange};
 use super::process::Process;
+use super::{Run, data};
 use crate::ids::{HomeCommunityId, PatientId};
 use crate::wire::http::{Client, ClientSettings};
 
@@ -23,6 +23,8 @@ pub struct Region {
     pub deadline_ms: Option<u64>,
     /// Whether it listens and asks with mutual TLS, too: the certificates in `../tls`.
     pub tls: bool,
+    /// What its configuration ends with.
+    with: String,
 }
 
 /// Another community, as a gateway sees it.
@@ -40,13 +42,13 @@ const ASK_TLS: &str =
 
 impl Region {
     /// Region `number` of the benchmark.
-    pub fn new(run: &Path, name: &str, number: usize) -> Result<Self, String> {
-        let dir = run.join(name);
+    pub fn new(run: &Run, name: &str, number: usize) -> Result<Self, String> {
+        let dir = run.dir.join(name);
         std::fs::create_dir_all(dir.join("communities"))
             .map_err(|error| format!("{}: {error}", dir.display()))?;
         let (home, repository) =
             (format!("urn:oid:1.2.392.200270.4.99.{number}"), format!("1.2.392.200270.4.98.{number}"));
-        Ok(Self { dir, home, repository, deadline_ms: None, tls: false })
+        Ok(Self { dir, home, repository, deadline_ms: None, tls: false, with: run.with.clone() })
     }
 
     /// Starts it: a stand-alone without neighbours, else a gateway with a registry of its own.
@@ -88,6 +90,7 @@ impl Region {
             }
             config.push_str("]\n");
         }
+        config.push_str(&self.with);
         for (number, neighbour) in neighbours.iter().enumerate() {
             let community = format!(
                 "name = \"neighbour {number}\"\nhome = [\"{}\"]\n[endpoints]\niti38 = \"{1}/services/iti-38\"\niti39 = \"{1}/services/iti-39\"\n{2}",

@@ -29,7 +29,7 @@ const REMOTE: u64 = 7;
 
 /// How the load reaches a region.
 #[derive(Clone, Default)]
-struct Tls {
+pub struct Tls {
     /// Our certificate and whom we trust; None is plain HTTP.
     client: Option<TlsClient>,
     /// Certificate and key of the bare server.
@@ -47,7 +47,7 @@ impl Tls {
 
 /// ITI-18, 43 and 41 of a region that hosts 50 entries of the patient asked for, over plain HTTP.
 pub async fn plain(run: &Run) -> Result<Vec<Row>, String> {
-    let region = Region::new(&run.dir, "standalone", 1)?;
+    let region = Region::new(run, "standalone", 1)?;
     let process = region.start(&[], &[])?;
     let patient = data::patient(1);
     region.fill(&process.http(), &patient, 1, ENTRIES, DOCUMENT).await?;
@@ -67,7 +67,7 @@ pub async fn federated(run: &Run) -> Result<Vec<Row>, String> {
 /// The same over mutual TLS.
 pub async fn tls(run: &Run) -> Result<Vec<Row>, String> {
     let tls = certificates(&run.dir)?;
-    let mut region = Region::new(&run.dir, "standalone-tls", 2)?;
+    let mut region = Region::new(run, "standalone-tls", 2)?;
     region.tls = true;
     let process = region.start(&[], &[])?;
     let patient = data::patient(1);
@@ -97,7 +97,7 @@ async fn through(run: &Run, tls: &Tls, allowance: f64) -> Result<Vec<Row>, Strin
         [Neighbour { home: "urn:oid:1.2.392.200270.4.99.999".into(), base: "http://127.0.0.1:9".into() }];
     let mut remote = Vec::new();
     for number in [REMOTE, REMOTE + 1] {
-        let mut region = Region::new(&run.dir, &format!("remote-{number}{suffix}"), number as usize)?;
+        let mut region = Region::new(run, &format!("remote-{number}{suffix}"), number as usize)?;
         region.tls = tls.is_on();
         let process = region.start(&nowhere, &[])?;
         region.fill(&process.http(), &patient, number, ENTRIES / 2, DOCUMENT).await?;
@@ -107,7 +107,7 @@ async fn through(run: &Run, tls: &Tls, allowance: f64) -> Result<Vec<Row>, Strin
         .iter()
         .map(|(region, process)| Neighbour { home: region.home.clone(), base: tls.base(process) })
         .collect();
-    let mut gateway = Region::new(&run.dir, &format!("gateway{suffix}"), 6)?;
+    let mut gateway = Region::new(run, &format!("gateway{suffix}"), 6)?;
     gateway.tls = tls.is_on();
     let process = gateway.start(&neighbours, std::slice::from_ref(&patient))?;
     let (first, server) = &remote[0];
@@ -173,7 +173,7 @@ async fn retrieve(
 }
 
 /// ITI-41 of 100 kB by 32 senders, beside the disk's own rate of appending and syncing as much, one at a time.
-async fn provide(run: &Run, server: &Process, patient: &str) -> Result<Vec<Row>, String> {
+pub async fn provide(run: &Run, server: &Process, patient: &str) -> Result<Vec<Row>, String> {
     const MARK: &str = "1000000000";
     let mut submission = data::submission(patient, 41, 1, 1, "text/xml");
     // Symbolic ids, so that only uniqueIds have to differ between requests.
@@ -249,7 +249,7 @@ fn over(tls: &Tls) -> &'static str {
 }
 
 /// Our figures, and those of a bare server that gives the same answer.
-async fn beside_the_limit(
+pub async fn beside_the_limit(
     run: &Run,
     server: &Process,
     tls: &Tls,
