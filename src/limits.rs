@@ -52,6 +52,8 @@ pub const MAX_EARLY_PART_MEMORY: usize = 1024 * 1024;
 /// An envelope up to this size is parsed where it arrives (well under a millisecond), a larger one on a thread for such
 /// work.
 pub const PARSE_INLINE_BYTES: usize = 256 * 1024;
+/// A registry object as it is returned, so that a damaged row does not ask for more memory than an envelope has.
+pub const MAX_FRAGMENT_BYTES: usize = MAX_ENVELOPE_BYTES;
 /// Registry objects of one submission up to which it is checked where it arrives (some 10 microseconds each), more of them
 /// aside.
 pub const INLINE_OBJECTS: usize = 100;

@@ -209,7 +209,7 @@ pub(super) fn insert(
         ends.map(|(source, _)| source),
         ends.map(|(_, target)| target),
         prepared.fragment.start as i64,
-        prepared.fragment.bytes,
+        prepared.fragment.stored,
         object.slot_value(slot::DOCUMENT_AVAILABILITY).map(|availability| availability == codes::OFFLINE),
     ])?;
     insert_values(connection, tenant, number, object)
@@ -304,7 +304,7 @@ pub(super) fn rewrite(
             status.unwrap_or(Availability::Approved) as i64,
             updated,
             fragment.start as i64,
-            fragment.bytes
+            fragment.stored
         ])?;
     Ok(())
 }
@@ -335,7 +335,7 @@ pub(super) fn give_to(
         .prepare_cached(
             "UPDATE registry_object SET patient = ?2, start = ?3, fragment = ?4 WHERE object = ?1 AND tenant = ?1 >> 40",
         )?
-        .execute(params![number, patient, fragment.start as i64, fragment.bytes])?;
+        .execute(params![number, patient, fragment.start as i64, fragment.stored])?;
     Ok(())
 }
 

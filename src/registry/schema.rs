@@ -21,6 +21,7 @@ pub const MIGRATION: Migration = Migration {
         Step::Both(AVAILABILITY),
         Step::Both(retention::DAYS),
         VALUES_OF_TENANTS,
+        Step::Both(PACKED),
     ],
 };
 
@@ -124,6 +125,9 @@ UPDATE registry_value SET tenant = object >> 40;
 ",
     postgres: "",
 };
+
+/// Fragments are packed from here on, which older programs cannot read. What is there stays as it is.
+const PACKED: &str = "-- nothing";
 
 /// Bits of a number below the tenant's.
 const TENANT_SHIFT: u32 = 40;

@@ -8,6 +8,7 @@ use super::catalog::{By, Patients, Selection};
 use super::select::{Columns, Select};
 use super::{Filter, Question, Test, Versions};
 use crate::metadata::{Kind, Relation};
+use crate::registry::fragment;
 use crate::registry::schema::{TenantNumber, kind_of, uuid_urn};
 use crate::store::StoreError;
 use crate::store::sql::{Connection, Row};
@@ -303,20 +304,21 @@ impl<'a> Answering<'a> {
                 object.size = row.get::<Option<i64>>(9)?.map(i64::unsigned_abs);
             }
             let fragment = row.get_ref(11)?.as_blob()?;
-            object.xml = self.slices(row.get::<u32>(10)? as usize, fragment);
+            object.xml = self.slices(row.get::<u32>(10)? as usize, fragment)?;
         }
         Ok(Found { number: row.get(0)?, ends, object })
     }
 
-    /// A fragment as two slices: start tag and rest.
-    fn slices(&mut self, start: usize, fragment: &[u8]) -> (Bytes, Bytes) {
-        if self.buffer.capacity() < fragment.len() {
-            self.buffer = BytesMut::with_capacity(BUFFER_BYTES.max(fragment.len()));
+    /// A stored fragment as two slices: start tag and rest.
+    fn slices(&mut self, start: usize, stored: &[u8]) -> Result<(Bytes, Bytes), StoreError> {
+        let length = fragment::unpacked_length(stored);
+        if self.buffer.capacity() < length {
+            self.buffer = BytesMut::with_capacity(BUFFER_BYTES.max(length));
         }
-        self.buffer.extend_from_slice(fragment);
+        fragment::unpack(stored, &mut self.buffer)?;
         let mut rest = self.buffer.split().freeze();
         let start = rest.split_to(start.min(rest.len()));
-        (start, rest)
+        Ok((start, rest))
     }
 }
 
