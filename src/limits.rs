@@ -217,15 +217,17 @@ pub const MAX_QUEUED_READS: usize = 1_024;
 pub const MAX_QUEUED_WRITES: usize = 1_024;
 /// Writing jobs that share one commit: bounds what one failing disk takes down, and how long the first waits.
 pub const MAX_GROUP_JOBS: usize = 256;
-/// Writing jobs after which the WAL is brought into the database file.
-pub const CHECKPOINT_AFTER_JOBS: usize = 400;
+/// Writing jobs after which the WAL is brought into the database file: a page that many of them changed is written once.
+pub const CHECKPOINT_AFTER_JOBS: usize = 4_000;
 /// Bytes of a database page: a DocumentEntry, five or six kilobytes, fits into one.
 pub const STORE_PAGE_BYTES: i64 = 8 * 1024;
 /// Pages of the WAL beyond which the writer stops once to start it anew.
 pub const MAX_WAL_PAGES: i64 = 32_768;
-/// Bytes of the database that are mapped instead of read. Every connection maps anew whenever the file grows within them,
-/// and whatever was mapped is faulted in once more: for a database that grows, reading is cheaper.
-pub const STORE_MMAP_BYTES: i64 = 256 * 1024 * 1024;
+/// Pages that the writer keeps in memory, KiB: a group that changes more of them than that writes some twice. Nothing is
+/// mapped into memory instead: whenever the file grows, all that was mapped is faulted in once more.
+pub const STORE_WRITER_CACHE_KIB: i64 = 64 * 1024;
+/// Pages that each reader keeps, KiB, until somebody writes.
+pub const STORE_READER_CACHE_KIB: i64 = 16 * 1024;
 /// How long a connection waits for another process (a backup, a shell) that holds a lock.
 pub const STORE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a data directory that another process holds is tried again meanwhile.

@@ -55,7 +55,9 @@ pub(super) fn unpack(stored: &[u8], to: &mut BytesMut) -> Result<(), StoreError>
     };
     let (begin, length) = (to.len(), unpacked_length(stored));
     to.resize(begin + length, 0);
-    if block::decompress_into_with_dict(packed, &mut to[begin..], DICTIONARY).is_ok_and(|filled| filled == length) {
+    if block::decompress_into_with_dict(packed, &mut to[begin..], DICTIONARY)
+        .is_ok_and(|filled| filled == length)
+    {
         return Ok(());
     }
     to.truncate(begin);
@@ -92,7 +94,8 @@ fn start_tag(xml: &[u8]) -> usize {
 /// Reads a stored fragment back, to change the object.
 pub(super) fn read(stored: &[u8]) -> Result<Object, StoreError> {
     let (prefix, uri) = Ns::RIM.known();
-    let mut xml = BytesMut::from(format!("<{prefix}:RegistryObjectList xmlns:{prefix}=\"{uri}\">").as_bytes());
+    let mut xml =
+        BytesMut::from(format!("<{prefix}:RegistryObjectList xmlns:{prefix}=\"{uri}\">").as_bytes());
     unpack(stored, &mut xml)?;
     xml.extend_from_slice(format!("</{prefix}:RegistryObjectList>").as_bytes());
     let damaged = |why: String| StoreError::Damaged(format!("a stored object cannot be read: {why}"));
@@ -139,7 +142,9 @@ mod tests {
     fn damage_is_an_error_and_leaves_nothing() {
         let stored = pack(DICTIONARY.repeat(3));
         for at in 0..stored.len() {
-            for damaged in [stored[..at].to_vec(), [&stored[..at], &[!stored[at]], &stored[at + 1..]].concat()] {
+            for damaged in
+                [stored[..at].to_vec(), [&stored[..at], &[!stored[at]], &stored[at + 1..]].concat()]
+            {
                 let mut out = BytesMut::new();
                 if unpack(&damaged, &mut out).is_err() {
                     assert!(out.is_empty());

@@ -20,7 +20,7 @@ const COMMUNITIES: u64 = 5;
 pub fn row(run: &Run) -> Result<Vec<Row>, String> {
     let entries = run.entries * ENTRIES_EACH;
     let began = Instant::now();
-    let cache = filled(&run.dir.join("crossref"), entries)?;
+    let cache = filled(&run.dir.join("crossref"), run.crossref_bytes, entries)?;
     let filling = entries as f64 / began.elapsed().as_secs_f64();
     let mut random = 0x9E37_79B9_7F4A_7C15_u64;
     let mut next = || {
@@ -40,10 +40,13 @@ pub fn row(run: &Run) -> Result<Vec<Row>, String> {
         }
     }
     let ours = figures(times);
-    let limit = bare(&run.dir.join("bare"), entries, &mut next)?;
+    let limit = bare(&run.dir.join("bare"), run.crossref_bytes, entries, &mut next)?;
     let p99 = ours.p99.unwrap_or(f64::NAN) * 1e3;
     Ok(vec![Row {
-        work: format!("row 9: cross-reference hit, {entries} entries (filled at {filling:.0} entries/s)"),
+        work: format!(
+            "row 9: cross-reference hit, {entries} entries, {} MiB for pages (filled at {filling:.0}/s)",
+            run.crossref_bytes >> 20
+        ),
         reach: "≤ 20 µs p99".into(),
         reached: format!("{p99:.1} µs p99"),
         met: Some(p99 <= 20.0),
@@ -61,12 +64,12 @@ fn entry(number: u64) -> Result<(PatientId, HomeCommunityId), String> {
 }
 
 /// Filled as an operator would: by import.
-fn filled(directory: &Path, entries: u64) -> Result<Crossref, String> {
+fn filled(directory: &Path, memory: u64, entries: u64) -> Result<Crossref, String> {
     let settings = CrossrefSettings {
         directory: directory.to_owned(),
         tenant: "urn:oid:1.2.392.200270.4.99.1".to_owned(),
         most: limits::MAX_CROSSREF_ENTRIES,
-        memory: limits::CROSSREF_MEMORY_BYTES,
+        memory,
     };
     let cache = Crossref::open(&settings).map_err(|error| error.to_string())?;
     for number in 0..entries {
@@ -82,9 +85,14 @@ fn filled(directory: &Path, entries: u64) -> Result<Crossref, String> {
 }
 
 /// The same number of reads of values of the same size.
-fn bare(directory: &Path, entries: u64, next: &mut impl FnMut() -> u64) -> Result<Figures, String> {
+fn bare(
+    directory: &Path,
+    memory: u64,
+    entries: u64,
+    next: &mut impl FnMut() -> u64,
+) -> Result<Figures, String> {
     let wrong = |error: sled::Error| error.to_string();
-    let config = sled::Config::new().path(directory).cache_capacity(limits::CROSSREF_MEMORY_BYTES);
+    let config = sled::Config::new().path(directory).cache_capacity(memory);
     let tree = config.open().map_err(wrong)?;
     let key = |number: u64| format!("urn:oid:1.2.392.200270.4.99.1 {LOCAL} {number:08}");
     for number in 0..entries {

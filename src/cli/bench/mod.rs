@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use super::output::Output;
 use super::{Exit, Outcome, Stop};
+use crate::limits;
 use figures::Row;
 
 /// Measure the rows of BENCHMARKING.md.
@@ -45,6 +46,9 @@ pub struct Bench {
     /// Entries of the filled registry, patients of the filled index
     #[arg(long, default_value_t = 1_000_000)]
     entries: u64,
+    /// MiB of memory for pages of the cross-reference cache (default: as in a configuration)
+    #[arg(long)]
+    crossref_mib: Option<u64>,
     /// MiB of the large document
     #[arg(long, default_value_t = 1024)]
     large_mib: u64,
@@ -77,6 +81,7 @@ pub(crate) struct Run {
     duration: Duration,
     connections: usize,
     entries: u64,
+    crossref_bytes: u64,
     large_mib: u64,
     dir: PathBuf,
     /// What the configuration of regions that host ends with.
@@ -146,6 +151,7 @@ impl Bench {
             duration: Duration::from_secs(self.seconds),
             connections: self.connections,
             entries: self.entries,
+            crossref_bytes: self.crossref_mib.map_or(limits::CROSSREF_MEMORY_BYTES, |mib| mib << 20),
             large_mib: self.large_mib,
             dir,
             with,

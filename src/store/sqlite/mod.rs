@@ -43,7 +43,7 @@ impl Sqlite {
         )?;
         // Takes hold when the file is made: rows of a few kilobytes lie within one page.
         connection.pragma_update(None, "page_size", limits::STORE_PAGE_BYTES)?;
-        tune(&connection)?;
+        tune(&connection, limits::STORE_WRITER_CACHE_KIB)?;
         connection.pragma_update(None, "journal_mode", "wal")?;
         // An acknowledged commit survives a loss of power: the WAL is synced at every one.
         connection.pragma_update(None, "synchronous", "full")?;
@@ -59,7 +59,7 @@ impl Sqlite {
             &self.file,
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )?;
-        tune(&connection)?;
+        tune(&connection, limits::STORE_READER_CACHE_KIB)?;
         connection.pragma_update(None, "query_only", true)?;
         Ok(Reading(connection.into()))
     }
@@ -81,12 +81,13 @@ impl Sqlite {
 }
 
 /// What holds for every connection.
-fn tune(connection: &rusqlite::Connection) -> Result<(), StoreError> {
+fn tune(connection: &rusqlite::Connection, cache_kib: i64) -> Result<(), StoreError> {
     // Without this, statements over partial indexes are compiled anew whenever a bound value changes.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.busy_timeout(limits::STORE_BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(limits::MAX_PREPARED_STATEMENTS);
-    connection.pragma_update(None, "mmap_size", limits::STORE_MMAP_BYTES)?;
+    // Negative: in KiB, not in pages.
+    connection.pragma_update(None, "cache_size", -cache_kib)?;
     connection.pragma_update(None, "temp_store", "memory")?;
     // As in PostgreSQL, and as stored queries want it.
     connection.pragma_update(None, "case_sensitive_like", true)?;
