@@ -219,7 +219,7 @@ pub const MAX_QUEUED_WRITES: usize = 1_024;
 pub const MAX_GROUP_JOBS: usize = 256;
 /// Writing jobs after which the WAL is brought into the database file: a page that many of them changed is written once.
 pub const CHECKPOINT_AFTER_JOBS: usize = 4_000;
-/// Bytes of a database page: a DocumentEntry, five or six kilobytes, fits into one.
+/// Bytes of a database page: five or six registry objects as they are packed.
 pub const STORE_PAGE_BYTES: i64 = 8 * 1024;
 /// Pages of the WAL beyond which the writer stops once to start it anew.
 pub const MAX_WAL_PAGES: i64 = 32_768;
