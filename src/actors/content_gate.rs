@@ -13,15 +13,16 @@ use crate::metadata::DocumentEntry;
 use crate::metadata::validate::{self, Beginning, Report, Settings};
 use crate::transactions::Caller;
 use crate::transactions::errors::{RegistryError, code};
-use crate::wire::scanner::{Address, Scan, ScanError, Scanner, Verdict};
+use crate::wire::scanner::{Address, Patience, Scan, ScanError, Scanner, Verdict};
 
-/// What becomes of a document for which the scanner gives no verdict.
+/// What becomes of documents while the scanner is away. One that is there and gives no verdict on a document refuses it
+/// in either case: its sender may be the cause, by size, by slowness, by sending much at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Away {
-    /// It is refused.
+    /// They are refused.
     #[default]
     Refuse,
-    /// It is taken, and an alarm raised.
+    /// They are taken, and an alarm raised.
     Pass,
 }
 
@@ -33,6 +34,7 @@ pub struct ContentGate {
 
 #[derive(Clone)]
 struct Scanning {
+    address: Address,
     scanner: Scanner,
     away: Away,
     turns: Arc<Semaphore>,
@@ -47,8 +49,9 @@ pub(super) struct Inspection {
 /// How far the scanner is.
 enum State {
     NoScanner,
-    Running(Scan, Away, OwnedSemaphorePermit),
-    Failed(ScanError, Away),
+    NoTurn,
+    Running(Scan, Scanning, OwnedSemaphorePermit),
+    Failed(ScanError, Scanning),
 }
 
 /// What the gate saw of a document.
@@ -61,7 +64,13 @@ impl ContentGate {
     /// With a scanner.
     pub fn scanning(address: Address, away: Away) -> Self {
         let turns = Arc::new(Semaphore::new(limits::MAX_CONCURRENT_SCANS));
-        Self { scanning: Some(Scanning { scanner: Scanner::new(address), away, turns }) }
+        let scanner = Scanner::new(address.clone(), Patience::default());
+        Self { scanning: Some(Scanning { address, scanner, away, turns }) }
+    }
+
+    /// Where its scanner is, and what becomes of documents while it is away; None without one.
+    pub fn scanner(&self) -> Option<(&Address, Away)> {
+        self.scanning.as_ref().map(|scanning| (&scanning.address, scanning.away))
     }
 
     /// Begins with a document.
@@ -77,12 +86,18 @@ impl ContentGate {
 impl Scanning {
     async fn begin(&self) -> State {
         let turn = timeout(limits::SCAN_TURN_WAIT, Arc::clone(&self.turns).acquire_owned()).await;
-        let Ok(Ok(turn)) = turn else {
-            return State::Failed(ScanError::Late(limits::SCAN_TURN_WAIT), self.away);
-        };
+        let Ok(Ok(turn)) = turn else { return State::NoTurn };
         match self.scanner.begin().await {
-            Ok(scan) => State::Running(scan, self.away, turn),
-            Err(error) => State::Failed(error, self.away),
+            Ok(scan) => State::Running(scan, self.clone(), turn),
+            Err(error) => State::Failed(error, self.clone()),
+        }
+    }
+
+    /// What becomes of a document without a verdict.
+    async fn policy(&self) -> Away {
+        match self.away {
+            Away::Pass if self.scanner.ping().await.is_err() => Away::Pass,
+            _ => Away::Refuse,
         }
     }
 }
@@ -91,10 +106,10 @@ impl Inspection {
     /// Looks at the next chunk; waits while the scanner is behind.
     pub(super) async fn chunk(&mut self, chunk: &Bytes) {
         self.beginning.look(chunk);
-        if let State::Running(scan, away, _) = &mut self.state
+        if let State::Running(scan, scanning, _) = &mut self.state
             && let Err(error) = scan.chunk(chunk).await
         {
-            self.state = State::Failed(error, *away);
+            self.state = State::Failed(error, scanning.clone());
         }
     }
 
@@ -102,8 +117,12 @@ impl Inspection {
     pub(super) async fn finish(self) -> Inspected {
         let scanned = match self.state {
             State::NoScanner => None,
-            State::Failed(error, away) => Some(Err((error, away))),
-            State::Running(scan, away, _turn) => Some(scan.finish().await.map_err(|error| (error, away))),
+            State::NoTurn => Some(Err((ScanError::Late(limits::SCAN_TURN_WAIT), Away::Refuse))),
+            State::Failed(error, scanning) => Some(Err((error, scanning.policy().await))),
+            State::Running(scan, scanning, _turn) => Some(match scan.finish().await {
+                Ok(verdict) => Ok(verdict),
+                Err(error) => Err((error, scanning.policy().await)),
+            }),
         };
         Inspected { beginning: self.beginning, scanned }
     }

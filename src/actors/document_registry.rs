@@ -116,7 +116,8 @@ impl DocumentRegistry {
     }
 
     async fn register(&self, submission: Submission, context: Context, caller: &Caller) -> RegistryResponse {
-        if let Err(refusal) = self.permits.submit.check(caller) {
+        let permitted = self.permits.submit.check(caller);
+        if let Err(refusal) = permitted.and_then(|()| self.permits.check_source(&submission, caller)) {
             return RegistryResponse::from_errors(vec![refusal]);
         }
         let (report, digest) = self.look_at(&submission, context, caller);
@@ -154,7 +155,8 @@ impl DocumentRegistry {
     }
 
     async fn update(&self, submission: Submission, update: Update, caller: &Caller) -> RegistryResponse {
-        if let Err(refusal) = self.permits.update.check(caller) {
+        let permitted = self.permits.update.check(caller);
+        if let Err(refusal) = permitted.and_then(|()| self.permits.check_source(&submission, caller)) {
             return RegistryResponse::from_errors(vec![refusal]);
         }
         let context = match update {

@@ -77,6 +77,11 @@ impl DocumentRepository {
         self
     }
 
+    /// What documents pass on their way in.
+    pub fn gate(&self) -> &ContentGate {
+        &self.gate
+    }
+
     /// How much it holds.
     pub async fn usage(&self) -> Result<Usage, StoreError> {
         self.repository.usage().await
@@ -96,11 +101,12 @@ impl DocumentRepository {
         mut attachments: Attachments,
         caller: &Caller,
     ) -> Result<RegistryResponse, StreamError> {
-        if let Err(refusal) = self.permits.submit.check(caller) {
+        let ProvideRequest { submission, documents } = request;
+        let permitted = self.permits.submit.check(caller);
+        if let Err(refusal) = permitted.and_then(|()| self.permits.check_source(&submission, caller)) {
             attachments.drain().await?;
             return Ok(RegistryResponse::from_errors(vec![refusal]));
         }
-        let ProvideRequest { submission, documents } = request;
         let rules = self.registry.rules_for(caller.certificate.as_deref());
         let objects = submission.objects.len();
         let mut report = aside::beyond(limits::INLINE_OBJECTS, objects, || {
@@ -152,13 +158,20 @@ impl DocumentRepository {
             let unique_id = entry.unique_id().unwrap_or_default().to_owned();
             Some(Fingerprint { unique_id, size: *size, sha1: sha1.clone() })
         });
-        let conflicts = self.conflicts(fingerprints.collect()).await;
+        let mut documents: Vec<_> = fingerprints.collect();
+        let sizes = documents.iter().map(|document| (document.unique_id.clone(), document.size));
+        let room = self.repository.has_room(sizes.collect()).await;
         let digest = registry::digest(&submission);
         let found = self.registry.rehearse_registration(submission, digest).await;
-        for found in [found, conflicts] {
+        if let Ok(found) = &found {
+            // The registry knows most documents too.
+            documents.retain(|document| !found.iter().any(|told| document.is_told_by(told)));
+        }
+        let conflicts = self.conflicts(documents).await;
+        let full = |has_room: bool| if has_room { Vec::new() } else { vec![quota_exceeded()] };
+        for found in [found, conflicts, room.map(full)] {
             let mut found = found.unwrap_or_else(|error| vec![self.store_failed(&error, caller)]);
-            // The registry knows most documents too: what it has said of them is not said again.
-            found.retain(|error| !errors.iter().any(|told| told.code == error.code));
+            found.retain(|error| !errors.iter().any(|told| says_the_same(told, error)));
             errors.extend(found);
         }
         dry_run::response(errors, Answering::Repository)
@@ -316,19 +329,19 @@ impl DocumentRepository {
         let mut errors = Vec::new();
         for (new, old) in submitted.iter().zip(stored) {
             let Some(old) = old else { continue };
-            let mut differs = |code, what, old: String, new_value: String| {
+            let mut differs = |code, what| {
+                // Not which: who may submit may not therefore know what is stored.
                 let context = format!(
-                    "document {:?} is stored already with {what} {old}, and was now submitted with {new_value} \
-                     (ITI TF-2: 3.41.4.1.3.2)",
+                    "document {:?} is stored already with another {what} (ITI TF-2: 3.41.4.1.3.2)",
                     shown(&new.unique_id)
                 );
                 errors.push(RegistryError::error(code, context));
             };
             if old.size != new.size {
-                differs(code::NON_IDENTICAL_SIZE, "size", old.size.to_string(), new.size.to_string());
+                differs(code::NON_IDENTICAL_SIZE, "size");
             }
             if old.sha1 != new.sha1 {
-                differs(code::NON_IDENTICAL_HASH, "hash", old.sha1, new.sha1.clone());
+                differs(code::NON_IDENTICAL_HASH, "hash");
             }
         }
         Ok(errors)
@@ -362,6 +375,23 @@ impl Fingerprint {
         let Submitted { unique_id, staged, .. } = document;
         Self { unique_id: unique_id.clone(), size: staged.size, sha1: staged.sha1.clone() }
     }
+
+    /// Whether an error of the registry says of this document that it is another one.
+    fn is_told_by(&self, error: &RegistryError) -> bool {
+        [code::NON_IDENTICAL_SIZE, code::NON_IDENTICAL_HASH].contains(&&*error.code)
+            && error.context.split(' ').any(|word| word == self.unique_id)
+    }
+}
+
+fn quota_exceeded() -> RegistryError {
+    let problem = "the repository may not hold so much: its quota is used up (docs/tenants.md)";
+    RegistryError::error(code::REPOSITORY_OUT_OF_RESOURCES, problem)
+}
+
+/// Whether one error has told already what another one would: the same code, of the object that the other names last.
+fn says_the_same(told: &RegistryError, error: &RegistryError) -> bool {
+    let object = error.context.rsplit('"').nth(1).unwrap_or(&error.context);
+    told.code == error.code && told.context.contains(object)
 }
 
 /// What answers one DocumentRequest; `result` is None where it names another repository.

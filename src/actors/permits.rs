@@ -1,6 +1,8 @@
 //! Who may do what at a registry and repository of ours. The configuration says so ([`crate::config`]); the hosted actors ask
 //! here before anything else. Our own gateways are no callers here: they decide for themselves whom they answer.
 
+use crate::ids::Oid;
+use crate::metadata::Submission;
 use crate::transactions::Caller;
 use crate::transactions::errors::{RegistryError, code};
 
@@ -25,12 +27,25 @@ pub struct Permits {
     pub query: Callers,
     /// ITI-44 at a tenant's own path: tell of its patients.
     pub feed: Callers,
+    /// ITI-38, ITI-39 at a tenant's own Responding Gateway: ask for another community.
+    pub gateway: Callers,
     /// ITI-51: ask about several patients at once.
     pub multi_patient: Callers,
     /// ITI-57, ITI-92: change metadata.
     pub update: Callers,
     /// ITI-62, ITI-86: remove metadata and documents.
     pub remove: Callers,
+    /// In whose name: sourceIds that are somebody's own.
+    pub sources: Vec<Source>,
+}
+
+/// A document source whose sourceIds are its own (ITI TF-3: 4.2.3.3.9): nobody else may use them, and it no others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The subject of its certificate.
+    pub certificate: String,
+    /// Its sourceIds.
+    pub ids: Vec<Oid>,
 }
 
 /// A region's own registry and repository are for whoever gets through to us, but for what not everybody should do.
@@ -41,16 +56,37 @@ impl Default for Permits {
 }
 
 impl Permits {
-    /// Nobody may do anything: what another tenant begins with.
+    /// Nobody may do anything: what another tenant begins with. Its gateway is there for others, if it has one.
     pub fn nobody() -> Self {
         Self {
             submit: Callers::Nobody,
             query: Callers::Nobody,
             feed: Callers::Nobody,
+            gateway: Callers::Anybody,
             multi_patient: Callers::Nobody,
             update: Callers::Nobody,
             remove: Callers::Nobody,
+            sources: Vec::new(),
         }
+    }
+
+    /// Whether the sourceId of a submission or update may be this caller's. Without one, that is the metadata rules' to say.
+    pub(super) fn check_source(&self, submission: &Submission, caller: &Caller) -> Result<(), RegistryError> {
+        let Some(id) = submission.submission_set().and_then(|set| set.source_id()) else { return Ok(()) };
+        let is_caller = |source: &&Source| caller.certificate.as_deref() == Some(&*source.certificate);
+        let has = |source: &Source| source.ids.iter().any(|own| own.as_str() == id);
+        let permitted = match self.sources.iter().find(is_caller) {
+            Some(caller) => has(caller),
+            None => !self.sources.iter().any(has),
+        };
+        if permitted {
+            return Ok(());
+        }
+        let trace = &caller.trace;
+        let problem = format!(
+            "the SubmissionSet's sourceId {id:?} is not this sender's (ITI TF-3: 4.2.3.3.9; trace {trace})"
+        );
+        Err(RegistryError::error(code::LOCAL_POLICY_RESTRICTION, problem))
     }
 }
 
@@ -85,6 +121,32 @@ impl Callers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metadata::views::SubmissionSetBuilder;
+
+    #[test]
+    fn a_source_id_is_its_owners_alone() {
+        let source = |subject: &str, id: &str| Source {
+            certificate: subject.to_owned(),
+            ids: vec![Oid::parse(id).unwrap()],
+        };
+        let sources = vec![source("CN=a", "1.2.1"), source("CN=b", "1.2.2")];
+        let permits = Permits { sources, ..Permits::default() };
+        for (subject, id, permitted) in [
+            (Some("CN=a"), "1.2.1", true),
+            (Some("CN=a"), "1.2.2", false),
+            (Some("CN=a"), "1.2.3", false),
+            (Some("CN=c"), "1.2.3", true),
+            (Some("CN=c"), "1.2.1", false),
+            (None, "1.2.1", false),
+            (None, "1.2.3", true),
+        ] {
+            let caller = Caller { certificate: subject.map(Into::into), ..Caller::default() };
+            let set = SubmissionSetBuilder::new("set").source_id(id).build();
+            let submission = Submission { objects: vec![set], ..Submission::default() };
+            assert_eq!(permits.check_source(&submission, &caller).is_ok(), permitted, "{subject:?} {id}");
+            assert!(Permits::default().check_source(&submission, &caller).is_ok());
+        }
+    }
 
     #[test]
     fn only_who_is_named_is_permitted() {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::actors::own_community::OwnCommunity;
+use crate::actors::permits::Callers;
 use crate::federation::consolidate::{at_home, bounded};
 use crate::federation::fingerprints::Fingerprints;
 use crate::federation::patients;
@@ -24,17 +25,26 @@ pub struct RespondingGateway {
     /// Empty: what our own repositories give is not compared here but where it was handed out.
     fingerprints: Arc<Fingerprints>,
     deadline: Duration,
+    callers: Callers,
 }
 
 impl RespondingGateway {
     /// The gateway of that community; `deadline` holds for its registry and repositories.
     pub fn new(own: OwnCommunity, deadline: Duration) -> Self {
-        Self { own, fingerprints: Arc::new(Fingerprints::new(0)), deadline }
+        Self { own, fingerprints: Arc::new(Fingerprints::new(0)), deadline, callers: Callers::Anybody }
+    }
+
+    /// The same for some callers only.
+    pub fn permitting(self, callers: Callers) -> Self {
+        Self { callers, ..self }
     }
 
     /// ITI-38: all parameters are passed on, all objects back, with `home` on each (ITI TF-2: 3.38.4.1.3).
     pub async fn cross_gateway_query(&self, request: QueryRequest, caller: &Caller) -> QueryResponse {
         tracing::debug!(trace = &*caller.trace, "another community asks");
+        if let Err(refusal) = self.callers.check(caller) {
+            return self.located(QueryResponse::failure(refusal));
+        }
         match request.home.as_deref().filter(|home| !home.trim().is_empty()) {
             Some(home) if !self.own.member.is_named(home) => {
                 return self.located(QueryResponse::failure(self.unknown_community(home)));
@@ -76,6 +86,14 @@ impl RespondingGateway {
             documents = request.documents.len(),
             "another community fetches"
         );
+        if let Err(refusal) = self.callers.check(caller) {
+            let refused =
+                |wanted: DocumentRequest| self.located_document(refusal.clone().at(wanted.document));
+            return RetrieveResponse::new(
+                bounded(request.documents.into_iter().map(refused).collect()),
+                Vec::new(),
+            );
+        }
         let mut errors = Vec::new();
         let mut wanted: Vec<DocumentRequest> = Vec::new();
         let mut seen = HashSet::new();

@@ -21,7 +21,7 @@ use crate::wire::http::{Handler, Peer};
 use crate::wire::stream::Body;
 
 use page::Language;
-pub use status::{Community, Gateway, Listener, Status, StatusSource, Tenant};
+pub use status::{Community, Gateway, Listener, Scanner, Status, StatusSource, Tenant};
 
 /// Bounds of the histograms of seconds: from a fast query to the request deadline.
 const SECONDS: [f64; 14] =

@@ -2,7 +2,7 @@
 
 use crate::actors::notifier::ConsumerStatus;
 
-use super::status::{Community, Gateway, Listener, Status, Tenant};
+use super::status::{Community, Gateway, Listener, Scanner, Status, Tenant};
 use crate::limits;
 
 /// A language of the page.
@@ -63,7 +63,7 @@ struct Words {
     no_communities: &'static str,
     gateway_row: [&'static str; 4],
     listener_row: [&'static str; 3],
-    tenant_row: [&'static str; 6],
+    tenant_row: [&'static str; 7],
     community_row: [&'static str; 8],
     consumers: &'static str,
     consumer_row: [&'static str; 7],
@@ -71,6 +71,8 @@ struct Words {
     tls: &'static str,
     plain: &'static str,
     circuits: [&'static str; 4],
+    /// None, answers, away and refusing, away and passing.
+    scanners: [&'static str; 4],
     never: &'static str,
     /// Days, hours, minutes, seconds.
     units: [&'static str; 4],
@@ -88,7 +90,7 @@ const ENGLISH: Words = Words {
     no_communities: "No other community is configured.",
     gateway_row: ["homeCommunityId", "mode", "version", "running for"],
     listener_row: ["listener", "address", "protection"],
-    tenant_row: ["tenant", "name", "repositoryUniqueId", "documents", "MB", "quota used"],
+    tenant_row: ["tenant", "name", "repositoryUniqueId", "documents", "MB", "quota used", "malware scanner"],
     community_row: [
         "community",
         "homeCommunityId",
@@ -113,6 +115,12 @@ const ENGLISH: Words = Words {
     tls: "TLS",
     plain: "loopback only",
     circuits: ["asked", "not asked: it failed repeatedly", "being probed", "switched off"],
+    scanners: [
+        "none",
+        "answers",
+        "AWAY: documents are refused. Start it, or mend content.scanner",
+        "AWAY: documents are taken UNSCANNED. Start it, or set scanner_away = \"refuse\"",
+    ],
     never: "never",
     units: ["d", "h", "min", "s"],
     ago: ("", " ago"),
@@ -129,7 +137,7 @@ const JAPANESE: Words = Words {
     no_communities: "他のコミュニティは設定されていません。",
     gateway_row: ["homeCommunityId", "動作形態", "版", "稼働時間"],
     listener_row: ["待受", "アドレス", "保護"],
-    tenant_row: ["区画", "名称", "repositoryUniqueId", "文書数", "MB", "割当の使用率"],
+    tenant_row: ["区画", "名称", "repositoryUniqueId", "文書数", "MB", "割当の使用率", "マルウェア検査"],
     community_row: [
         "コミュニティ",
         "homeCommunityId",
@@ -146,6 +154,12 @@ const JAPANESE: Words = Words {
     tls: "TLS",
     plain: "ループバックのみ",
     circuits: ["照会中", "照会停止(失敗の連続)", "確認中", "無効"],
+    scanners: [
+        "なし",
+        "応答あり",
+        "応答なし: 文書を拒否しています。検査サーバーを起動するか、content.scanner を直してください",
+        "応答なし: 文書を検査せずに受け入れています。検査サーバーを起動するか、scanner_away = \"refuse\" にしてください",
+    ],
     never: "なし",
     units: ["日", "時間", "分", "秒"],
     ago: ("", "前"),
@@ -230,7 +244,15 @@ fn tenants(out: &mut Html, words: &Words, tenants: &[Tenant]) {
         };
         out.raw("<tr>").cell("td", "id", &tenant.name).cell("td", "", &tenant.title);
         out.cell("td", "id", &tenant.repository).cell("td", "n", &tenant.documents.to_string());
-        out.cell("td", "n", &(tenant.bytes / 1_000_000).to_string()).cell("td", class, &used).raw("</tr>");
+        out.cell("td", "n", &(tenant.bytes / 1_000_000).to_string()).cell("td", class, &used);
+        let [none, answers, refusing, passing] = words.scanners;
+        let (class, scanner) = match tenant.scanner {
+            None => ("", none),
+            Some(Scanner::Answers) => ("", answers),
+            Some(Scanner::AwayRefusing) => ("bad", refusing),
+            Some(Scanner::AwayPassing) => ("bad", passing),
+        };
+        out.cell("td", class, scanner).raw("</tr>");
     }
     out.raw("</table>");
 }
@@ -355,7 +377,11 @@ mod tests {
             last_answer_seconds_ago: Some(3_700),
             ..Community::default()
         };
-        let tenant = |used_percent| Tenant { used_percent: Some(used_percent), ..Tenant::default() };
+        let tenant = |used_percent| Tenant {
+            used_percent: Some(used_percent),
+            scanner: Some(Scanner::AwayPassing),
+            ..Tenant::default()
+        };
         let listener = Listener {
             name: "http".into(),
             address: "0.0.0.0:8080".parse().unwrap(),
@@ -380,10 +406,12 @@ mod tests {
             "<td class=\"n\">79 %</td>",
             "<td class=\"n warn\">80 %</td>",
             "<td class=\"n bad\">100 %</td>",
+            "<td class=\"bad\">AWAY: documents are taken UNSCANNED.",
         ] {
             assert!(page.contains(expected), "{expected} is not in {page}");
         }
         assert!(!page.contains("<script"));
-        assert!(render(&status, Language::Japanese).contains("保護なし"));
+        let page = render(&status, Language::Japanese);
+        assert!(page.contains("保護なし") && page.contains("検査せずに受け入れています"), "{page}");
     }
 }

@@ -75,6 +75,20 @@ pub struct Tenant {
     pub bytes: u64,
     /// How much of its quota is used, whichever part of it is used most; None without a quota.
     pub used_percent: Option<u64>,
+    /// Its malware scanner; None without one.
+    pub scanner: Option<Scanner>,
+}
+
+/// Whether a malware scanner answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scanner {
+    /// It does.
+    Answers,
+    /// It does not, and documents are refused.
+    AwayRefusing,
+    /// It does not, and documents are taken.
+    AwayPassing,
 }
 
 /// Another community, as we meet it.

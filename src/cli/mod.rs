@@ -8,6 +8,8 @@ mod crossref;
 mod demo;
 mod demo_file;
 mod doctor;
+#[cfg(test)]
+mod documented;
 mod feed;
 mod migrate;
 mod output;

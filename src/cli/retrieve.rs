@@ -179,7 +179,9 @@ impl Files {
         let mut number = self.saved.len() + 1;
         loop {
             let path = self.directory.join(format!("document-{number:03}.{extension}"));
-            match tokio::fs::OpenOptions::new().write(true).create_new(true).open(&path).await {
+            // Documents are for who asked for them, not for every user of the machine.
+            let mut options = tokio::fs::OpenOptions::new();
+            match options.write(true).create_new(true).mode(0o600).open(&path).await {
                 Ok(file) => return Ok((file, path)),
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
                 Err(error) => return Err(PeerError::Disk(path, error)),

@@ -6,7 +6,7 @@ use super::content::{self, Content};
 use super::documents;
 use super::section::Section;
 use crate::actors::document_repository::OnDemand;
-use crate::actors::permits::{Callers, Permits};
+use crate::actors::permits::{Callers, Permits, Source};
 use crate::actors::retention::{RetentionAction, RetentionRule};
 use crate::ids::Oid;
 use crate::limits;
@@ -35,7 +35,7 @@ pub struct Hosted {
     /// What is looked for in documents.
     pub content: Content,
     /// How strictly the metadata of single senders are taken, where that is otherwise.
-    pub senders: Vec<SenderRules>,
+    pub rules_of_senders: Vec<SenderRules>,
     /// How much the repository may hold.
     pub quota: Quota,
     /// What becomes of what has been kept for long enough.
@@ -79,15 +79,25 @@ pub enum Patients {
     Fed,
 }
 
-/// `[hosted]` or `[standalone]`: whoever gets through to us may submit and ask, unless it says otherwise.
+/// Whose registry and repository it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// The region's own: whoever gets through to us may submit and ask, unless it says otherwise. Who may tell of its
+    /// patients, the identifier domains say.
+    Own,
+    /// A tenant's: nobody may do anything, unless it says otherwise.
+    Tenant,
+}
+
+/// `[hosted]` or `[standalone]`
 pub(super) fn hosted(section: Section<'_>) -> Option<Hosted> {
-    let hosted = holding(&section, Permits::default());
+    let hosted = holding(&section, Whose::Own);
     section.close();
     hosted
 }
 
-/// The keys of any registry and repository of ours; `permits` is what holds where nothing is written.
-pub(super) fn holding(section: &Section<'_>, permits: Permits) -> Option<Hosted> {
+/// The keys of any registry and repository of ours.
+pub(super) fn holding(section: &Section<'_>, whose: Whose) -> Option<Hosted> {
     let repository = section.required("repository");
     let patients = [("own", Patients::Own), ("any", Patients::Any), ("fed", Patients::Fed)];
     let patients = section.word("patients", &patients).unwrap_or(Patients::Own);
@@ -98,12 +108,15 @@ pub(super) fn holding(section: &Section<'_>, permits: Permits) -> Option<Hosted>
     let on_demand = section.word("on_demand", &on_demand).unwrap_or_default();
     let codes = code_lists(section);
     let link_change_code = section.section("link_change_code").and_then(coded_value);
-    let permits = match section.section("permit") {
-        Some(written) => permitted(written, permits),
-        None => permits,
-    };
+    let permits = permitted(section.section("permit"), whose);
     let content = section.section("content").map(content::read).unwrap_or_default();
+    let senders: Vec<_> = section.tables("senders").into_iter().filter_map(sender).collect();
+    let (rules_of_senders, sources): (Vec<_>, Vec<_>) = senders.into_iter().unzip();
+    let sources: Vec<Source> = sources.into_iter().flatten().collect();
     let keys = documents::keys(section);
+    let quota = section.section("quota").map(quota).unwrap_or_default();
+    // What is missing ends the reading only when everything has been read: the rest would pass for unknown.
+    let retention = retention(section);
     Some(Hosted {
         repository: repository?,
         patients,
@@ -111,18 +124,31 @@ pub(super) fn holding(section: &Section<'_>, permits: Permits) -> Option<Hosted>
         codes,
         on_demand,
         link_change_code,
-        permits,
+        permits: Permits { sources, ..permits },
         content,
-        senders: section.tables("senders").into_iter().filter_map(sender_rules).collect(),
-        quota: section.section("quota").map(quota).unwrap_or_default(),
-        retention: retention(section),
+        rules_of_senders: rules_of_senders.into_iter().flatten().collect(),
+        quota,
+        retention,
         keys,
     })
 }
 
-fn sender_rules(section: Section<'_>) -> Option<SenderRules> {
-    let certificate = section.required("certificate");
-    let rules = section.required_section("rules", "a table of rules and how strictly they are taken")?;
+/// What holds for one sender otherwise than for everybody: rules, and which sourceIds are its own.
+fn sender(section: Section<'_>) -> Option<(Option<SenderRules>, Option<Source>)> {
+    let certificate: Option<String> = section.required("certificate");
+    let changes = section.section("rules").map(|rules| changes(&section, &rules));
+    let ids: Vec<Oid> = section.list("source_ids");
+    if changes.is_none() && !section.has("source_ids") {
+        let help = "rules = { … }, or source_ids = [\"OID\"]";
+        section.error("rules", "nothing is said of this sender", help);
+    }
+    section.close();
+    let certificate = certificate?;
+    let source = (!ids.is_empty()).then(|| Source { certificate: certificate.clone(), ids });
+    Some((changes.map(|changes| SenderRules { certificate, changes }), source))
+}
+
+fn changes(section: &Section<'_>, rules: &Section<'_>) -> RuleSettings {
     let mut changes = RuleSettings::new();
     for (entry, setting) in rules.pairs::<RuleSetting>() {
         match validate::Settings::built_in().clone().take(&entry.key, &setting) {
@@ -132,8 +158,7 @@ fn sender_rules(section: Section<'_>) -> Option<SenderRules> {
             }
         }
     }
-    section.close();
-    Some(SenderRules { certificate: certificate?, changes })
+    changes
 }
 
 fn quota(section: Section<'_>) -> Quota {
@@ -206,7 +231,12 @@ fn coded_value(section: Section<'_>) -> Option<Code> {
     Some(Code { code: code?, scheme: scheme?, display: display? })
 }
 
-fn permitted(section: Section<'_>, mut permits: Permits) -> Permits {
+fn permitted(section: Option<Section<'_>>, whose: Whose) -> Permits {
+    let mut permits = match whose {
+        Whose::Own => Permits::default(),
+        Whose::Tenant => Permits::nobody(),
+    };
+    let Some(section) = section else { return permits };
     let callers = |key| -> Option<Callers> {
         let names: Vec<String> = section.has(key).then(|| section.list(key))?;
         Some(match names.as_slice() {
@@ -223,7 +253,6 @@ fn permitted(section: Section<'_>, mut permits: Permits) -> Permits {
     for (key, who) in [
         ("submit", &mut permits.submit),
         ("query", &mut permits.query),
-        ("feed", &mut permits.feed),
         ("multi_patient", &mut permits.multi_patient),
         ("update", &mut permits.update),
         ("remove", &mut permits.remove),
@@ -231,6 +260,10 @@ fn permitted(section: Section<'_>, mut permits: Permits) -> Permits {
         if let Some(named) = callers(key) {
             *who = named;
         }
+    }
+    if whose == Whose::Tenant {
+        permits.feed = callers("feed").unwrap_or(permits.feed);
+        permits.gateway = callers("gateway").unwrap_or(permits.gateway);
     }
     section.close();
     permits

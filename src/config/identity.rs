@@ -253,16 +253,11 @@ fn outside(section: Section<'_>, transaction: &'static str) -> Option<Outside> {
         check_destination(&section, "url", url.as_ref(), insecure, tls.is_some());
     }
     let application = section.optional("application").unwrap_or_else(|| OUTSIDE.to_owned());
-    let outside = Outside {
-        url: url?,
-        tls,
-        facility: section.optional("facility").unwrap_or_else(|| application.clone()),
-        application,
-        charset: section.optional("charset").unwrap_or_default(),
-        certificates: section.list("certificates"),
-    };
+    let facility = section.optional("facility").unwrap_or_else(|| application.clone());
+    let charset = section.optional("charset").unwrap_or_default();
+    let certificates = section.list("certificates");
     section.close();
-    Some(outside)
+    Some(Outside { url: url?, tls, facility, application, charset, certificates })
 }
 
 fn cache(section: Section<'_>) -> Cache {

@@ -6,6 +6,8 @@
 mod asynchronous;
 mod content;
 mod document;
+#[cfg(test)]
+mod documented;
 mod documents;
 mod hosted;
 mod identity;

@@ -16,12 +16,20 @@ use crate::metadata::validate::RuleSetting;
 pub struct Report<'d> {
     document: &'d Document,
     problems: RefCell<Vec<Problem>>,
+    /// Every key that was asked for, whether it is there or not: the schema.
+    #[cfg(test)]
+    pub(super) asked: RefCell<std::collections::BTreeSet<String>>,
 }
 
 impl<'d> Report<'d> {
     /// With the problems of syntax.
     pub fn new(document: &'d Document, problems: Vec<Problem>) -> Self {
-        Self { document, problems: RefCell::new(problems) }
+        Self {
+            document,
+            problems: RefCell::new(problems),
+            #[cfg(test)]
+            asked: RefCell::default(),
+        }
     }
     /// The top table.
     pub fn top(&self) -> Section<'_> {
@@ -326,6 +334,8 @@ impl<'r> Section<'r> {
         if !known.contains(&key) {
             known.push(key);
         }
+        #[cfg(test)]
+        self.report.asked.borrow_mut().insert(self.name(key));
         self.entries.iter().find(|entry| entry.key == key)
     }
 

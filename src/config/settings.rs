@@ -231,6 +231,14 @@ fn data(top: &Section<'_>) -> PathBuf {
             None => top.error("data", problem, help),
         }
     }
+    if probe::is_open_to_others(&directory) {
+        let problem = format!("every user of this machine may look into {}", directory.display());
+        let help = "chmod 700 it: patients' documents are in there";
+        match &section {
+            Some(section) => section.warning("directory", problem, help),
+            None => top.warning("data", problem, help),
+        }
+    }
     if let Some(section) = section {
         section.close();
     }

@@ -1,10 +1,10 @@
 //! `[[tenants]]`: registries and repositories of others in this gateway, each a partition of its own (docs/tenants.md), and
 //! the region's own one in the same form.
 
-use super::hosted::{Hosted, Patients, holding};
+use super::hosted::{Hosted, Patients, Whose, holding};
 use super::section::Section;
 use super::settings::{Community, Mode, Settings, laid_over};
-use crate::actors::permits::{Callers, Permits};
+use crate::actors::permits::Callers;
 use crate::ids::{HomeCommunityId, Oid};
 use crate::limits;
 use crate::metadata::validate;
@@ -76,16 +76,17 @@ pub(super) fn read(
         let message = format!("{} tenants; one gateway has at most {}", sections.len(), limits::MAX_TENANTS);
         top.error("tenants", message, "divide them among several gateways");
     }
-    let own = match mode {
-        Some(Mode::Standalone(hosted) | Mode::Hosted(hosted)) => Some(&hosted.repository),
-        _ => None,
+    let own: Vec<&Oid> = match mode {
+        Some(Mode::Standalone(hosted) | Mode::Hosted(hosted)) => vec![&hosted.repository],
+        Some(Mode::Bridge(bridge)) => bridge.iti43.iter().map(|(repository, _)| repository).collect(),
+        None => Vec::new(),
     };
     let mut tenants: Vec<TenantSettings> = Vec::new();
     for section in sections {
         let Some(tenant) = community.and_then(|community| tenant(&section, community, rules)) else {
             continue;
         };
-        stays_apart(&section, &tenant, &tenants, community, own);
+        stays_apart(&section, &tenant, &tenants, community, &own);
         section.close();
         tenants.push(tenant);
     }
@@ -123,7 +124,7 @@ fn tenant(
         true => Federated::Yes,
         false => Federated::No,
     };
-    let hosted = holding(section, Permits::nobody());
+    let hosted = holding(section, Whose::Tenant);
     let rules = match section.section("rules") {
         Some(own) => Some(laid_over(rules, &own)),
         None => rules.cloned(),
@@ -174,14 +175,14 @@ fn stays_apart(
     tenant: &TenantSettings,
     others: &[TenantSettings],
     community: Option<&Community>,
-    own_repository: Option<&Oid>,
+    own_repositories: &[&Oid],
 ) {
     if others.iter().any(|other| other.name == tenant.name) {
         section.error("name", "another tenant has this name", "each has its own");
     }
     let repository = &tenant.hosted.repository;
-    if own_repository == Some(repository) || others.iter().any(|other| other.hosted.repository == *repository)
-    {
+    let is_theirs = |other: &TenantSettings| other.hosted.repository == *repository;
+    if own_repositories.contains(&repository) || others.iter().any(is_theirs) {
         let help = "a repositoryUniqueId is one repository's, in the whole world";
         section.error("repository", "another repository here has this repositoryUniqueId", help);
     }

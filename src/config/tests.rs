@@ -348,6 +348,52 @@ namespace = "HOSPITAL"
 "#;
 
 #[test]
+fn what_is_missing_makes_nothing_else_unknown() {
+    let bare = STANDALONE.replace("repository = \"1.2.3.4\"\n", "quota = { bytes = 1 }\nretention = []\n");
+    let problems = Folder::with(&bare).load(&[]).unwrap_err();
+    assert_eq!(problems.0.len(), 1, "{problems}");
+}
+
+#[test]
+fn a_data_directory_that_everybody_may_look_into_is_warned_about() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::with(STANDALONE);
+    let data = folder.0.join("data");
+    std::fs::create_dir(&data).unwrap();
+    for (mode, warned) in [(0o755, true), (0o700, false), (0o750, false)] {
+        std::fs::set_permissions(&data, std::fs::Permissions::from_mode(mode)).unwrap();
+        for set in [vec![], vec![format!("data.directory={}", data.display())]] {
+            let set: Vec<_> = set.iter().map(String::as_str).collect();
+            let (_, warnings) = folder.load(&set).unwrap();
+            let told = warnings.to_string().contains("every user of this machine may look into");
+            assert_eq!(told, warned, "{mode:o}: {warnings}");
+        }
+    }
+}
+
+/// It would permit nothing: the region's own patients come by other ways.
+#[test]
+fn only_a_tenant_permits_a_feed() {
+    let folder = Folder::with(&format!("{STANDALONE}permit = {{ feed = [\"CN=his\"] }}\n"));
+    let problems = folder.load(&[]).unwrap_err().to_string();
+    assert!(problems.contains("unknown key `feed` in [standalone.permit]"), "{problems}");
+}
+
+#[test]
+fn a_tenant_has_no_repository_of_a_bridge() {
+    let bridge = STANDALONE.replace("[standalone]\nrepository = \"1.2.3.4\"\npatients = \"any\"", "");
+    let bridge = format!(
+        "{bridge}[bridge]\niti18 = \"http://127.0.0.1:1/\"\niti43 = {{ \"1.2.3.4\" = \"http://127.0.0.1:1/\" }}\n\
+         [federation]\ncommunities = \".\"\n[[tenants]]\nname = \"clinic\"\nfacility = \"1.2.3.9\"\npatients = \"any\"\n\
+         permit = {{ query = [\"*\"] }}\n"
+    );
+    let with = |repository: &str| Folder::with(&format!("{bridge}repository = \"{repository}\"\n"));
+    assert!(with("1.2.3.5").load(&[]).is_ok());
+    let problems = with("1.2.3.4").load(&[]).unwrap_err().to_string();
+    assert!(problems.contains("another repository here has this repositoryUniqueId"), "{problems}");
+}
+
+#[test]
 fn a_my_number_is_no_row_of_the_correlation_table() {
     let folder = Folder::with(HOSTED);
     let problems = folder.load(&[]).unwrap_err().to_string();

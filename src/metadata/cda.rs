@@ -25,8 +25,8 @@ pub struct InstanceIdentifier {
 pub enum Content {
     /// Sections of CDA.
     Structured,
-    /// A document of another type: nonXMLBody.
-    Embedded(Embedded),
+    /// Documents of other types: nonXMLBody. A valid one has one of them; who shows it may show any.
+    Embedded(Vec<Embedded>),
     /// None can be seen, as in the beginning of a long one.
     Unseen,
 }
@@ -36,7 +36,7 @@ pub enum Content {
 pub struct Embedded {
     /// text/@mediaType, `text/plain` where it is left out.
     pub media_type: String,
-    /// Its first bytes, decoded; None where they are elsewhere (a reference) or no base64.
+    /// Its first bytes, decoded; None where they are elsewhere (a reference), compressed, or no base64.
     pub beginning: Option<Vec<u8>>,
 }
 
@@ -139,12 +139,18 @@ impl<'t> ClinicalDocument<'t> {
 
     /// What the body is.
     pub fn content(self) -> Content {
-        let Some(component) = self.child(&["component"]) else { return Content::Unseen };
-        if component.child(Ns::HL7, "structuredBody").is_some() {
-            return Content::Structured;
+        let bodies = self.0.children_named(Ns::HL7, "component").flat_map(Element::children);
+        let bodies: Vec<_> = bodies.collect();
+        let embedded = bodies.iter().filter(|body| body.is(Ns::HL7, "nonXMLBody"));
+        let texts = embedded.flat_map(|body| body.children_named(Ns::HL7, "text"));
+        let embedded: Vec<_> = texts.map(Embedded::of).collect();
+        if !embedded.is_empty() {
+            return Content::Embedded(embedded);
         }
-        let embedded = descend(component, &["nonXMLBody", "text"]);
-        embedded.map_or(Content::Unseen, |text| Content::Embedded(Embedded::of(text)))
+        match bodies.iter().any(|body| body.is(Ns::HL7, "structuredBody")) {
+            true => Content::Structured,
+            false => Content::Unseen,
+        }
     }
 
     fn child(self, path: &[&str]) -> Option<Element<'t>> {
@@ -176,12 +182,19 @@ impl Embedded {
     fn of(text: Element<'_>) -> Self {
         let media_type = text.attr("mediaType").filter(|name| !name.is_empty());
         let said = text.text();
-        let beginning = match text.attr("representation").as_deref() {
-            _ if text.child(Ns::HL7, "reference").is_some() => None,
-            Some("B64") => decoded(&said),
-            _ => Some(said.bytes().take(SIGNATURE_BYTES).collect()),
+        let representation = text.attr("representation").unwrap_or_default();
+        let elsewhere = text.child(Ns::HL7, "reference").is_some();
+        let beginning = match representation.trim().eq_ignore_ascii_case("B64") {
+            _ if elsewhere || text.attr("compression").is_some() => None,
+            true => decoded(&said),
+            false => Some(said.bytes().take(SIGNATURE_BYTES).collect()),
         };
         Self { media_type: media_type.map_or_else(|| "text/plain".to_owned(), Cow::into_owned), beginning }
+    }
+
+    /// Whether fewer bytes are seen than a signature can need.
+    pub fn is_short(&self) -> bool {
+        self.beginning.as_ref().is_some_and(|beginning| beginning.len() < SIGNATURE_BYTES)
     }
 }
 
@@ -264,10 +277,10 @@ mod tests {
     fn a_body_is_looked_into_also_where_it_is_cut() {
         let body = |text: &str| format!("<component><nonXMLBody>{text}</nonXMLBody></component>");
         let embedded = |media_type: &str, beginning: Option<&[u8]>| {
-            Content::Embedded(Embedded {
+            Content::Embedded(vec![Embedded {
                 media_type: media_type.to_owned(),
                 beginning: beginning.map(<[u8]>::to_vec),
-            })
+            }])
         };
         for (body, expected) in [
             (
@@ -280,7 +293,21 @@ mod tests {
             ),
             (body("<text>plain</text>"), embedded("text/plain", Some(b"plain"))),
             (body("<text mediaType='image/png'><reference value='x'/></text>"), embedded("image/png", None)),
+            (
+                body("<text mediaType='text/plain' representation='B64' compression='GZ'>H4sI</text>"),
+                embedded("text/plain", None),
+            ),
             ("<component><structuredBody/></component>".to_owned(), Content::Structured),
+            // Not valid, and shown by some all the same.
+            (
+                "<component><structuredBody/></component>".to_owned() + &body("<text>plain</text>"),
+                embedded("text/plain", Some(b"plain")),
+            ),
+            (
+                "<component><structuredBody/><nonXMLBody><text>plain</text></nonXMLBody></component>"
+                    .to_owned(),
+                embedded("text/plain", Some(b"plain")),
+            ),
             (String::new(), Content::Unseen),
         ] {
             let tree = Tree::parse(document(&body).into()).unwrap();
@@ -294,7 +321,7 @@ mod tests {
             let Content::Embedded(embedded) = ClinicalDocument::of(&tree).unwrap().content() else {
                 panic!()
             };
-            assert!(b"%PDF-1.7".starts_with(&embedded.beginning.unwrap()), "{cut}");
+            assert!(b"%PDF-1.7".starts_with(embedded[0].beginning.as_ref().unwrap()), "{cut}");
         }
     }
 }

@@ -1,5 +1,8 @@
 //! What is noted beside the documents' rows: how much is stored, and with which keys.
 
+use std::collections::HashMap;
+
+use super::Repository;
 use super::index::Index;
 use super::sealing::{Keys, Wrapped};
 use crate::store::sql::params;
@@ -49,6 +52,30 @@ impl Change {
     pub(super) fn take(&mut self, size: u64) {
         self.documents -= 1;
         self.bytes -= size as i64;
+    }
+}
+
+impl Repository {
+    /// Whether documents, of which uniqueId and size are given, would be within the quota. What is stored already counts
+    /// once, as it does when it is submitted again.
+    pub async fn has_room(&self, documents: HashMap<String, u64>) -> Result<bool, StoreError> {
+        let rooms = self.rooms.clone();
+        let quota = rooms.quota;
+        if quota == Quota::default() {
+            return Ok(true);
+        }
+        let has_room = move |connection: &Connection| {
+            let before = rooms.index.usage(connection)?;
+            let mut after = before;
+            for (unique_id, size) in &documents {
+                if rooms.index.find(connection, unique_id)?.is_none() {
+                    after.documents += 1;
+                    after.bytes = after.bytes.saturating_add(*size);
+                }
+            }
+            Ok(after == before || quota.admits(after))
+        };
+        self.store.read(has_room).await
     }
 }
 

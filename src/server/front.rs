@@ -144,7 +144,7 @@ impl Inner {
         request: Request<Body>,
         seen: &mut Seen,
     ) -> Result<(Ended, Response<Body>), Refusal> {
-        seen.dry_run = request.headers().get(dry_run::HTTP_HEADER).cloned();
+        seen.dry_run = dry_run::mark(request.headers()).cloned();
         if let Some(replies) = self.replies_at(request.uri().path()) {
             return self.take_reply(replies, peer, trace, request, seen).await;
         }

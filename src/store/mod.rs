@@ -165,7 +165,7 @@ impl Store {
         directory: &Path,
         migrations: &[Migration],
     ) -> Result<Store, StoreError> {
-        std::fs::create_dir_all(directory)?;
+        lock::own_directory(directory)?;
         let lock = lock::take(directory)?;
         File::open(directory)?.sync_all()?;
         let hooks = Hooks::default();
@@ -218,7 +218,7 @@ impl Store {
                 Ok(migrations.iter().map(Due::from_nothing).collect())
             }
             Backend::Sqlite => {
-                std::fs::create_dir_all(directory)?;
+                lock::own_directory(directory)?;
                 let _lock = lock::take(directory)?;
                 work(&Sqlite::of(directory).for_writing()?)
             }

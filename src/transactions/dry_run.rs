@@ -6,7 +6,7 @@
 //! `Sekisho-Dry-Run: true` says the same. The answer to a dry run has both marks, and a warning.
 
 use bytes::Bytes;
-use hyper::header::HeaderValue;
+use hyper::header::{HeaderMap, HeaderValue};
 
 use super::Malformed;
 use super::errors::{Answering, RegistryError, RegistryResponse, code};
@@ -44,6 +44,12 @@ impl Effect {
             }),
         }
     }
+}
+
+/// The HTTP header's value; of several, one that asks for a dry run.
+pub fn mark(headers: &HeaderMap) -> Option<&HeaderValue> {
+    let marks = headers.get_all(HTTP_HEADER);
+    marks.iter().find(|mark| *mark != "false").or_else(|| marks.iter().next())
 }
 
 /// Whether a message has the header block.
@@ -113,6 +119,21 @@ mod tests {
             let said = header.map(HeaderValue::from_static);
             assert_eq!(Effect::of(said.as_ref(), &envelope(block)).ok(), expected, "{header:?} {block}");
         }
+    }
+
+    #[test]
+    fn one_mark_of_several_is_enough() {
+        let marked = |marks: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for text in marks {
+                headers.append(HTTP_HEADER, HeaderValue::from_static(text));
+            }
+            Effect::of(mark(&headers), &envelope("")).ok()
+        };
+        assert_eq!(marked(&[]), Some(Effect::Lasting));
+        assert_eq!(marked(&["false", "false"]), Some(Effect::Lasting));
+        assert_eq!(marked(&["false", "true"]), Some(Effect::DryRun));
+        assert_eq!(marked(&["false", "perhaps"]), None);
     }
 
     #[test]

@@ -93,11 +93,7 @@ const FORMATS: &[Format] = &[
     Format {
         name: "text/xml",
         declared: &["text/xml", "application/xml", "application/xhtml+xml"],
-        begins: |head| {
-            // UTF-16 too: its first character is a byte-order mark or `<`.
-            let utf16 = [&b"\xff\xfe<\0"[..], b"\xfe\xff\0<", b"<\0?\0", b"\0<\0?"];
-            utf16.iter().any(|start| head.starts_with(start)) || is_markup(text_start(head))
-        },
+        begins: |head| utf16_markup(head).is_some() || is_markup(head),
     },
 ];
 
@@ -156,9 +152,64 @@ pub fn judge(declared: &str, head: &[u8]) -> Judgement {
     }
 }
 
+/// Whether bytes begin as XML does, or may still do so: white space may come before.
+pub fn may_be_markup(head: &[u8]) -> bool {
+    let may_be = |head: &[u8]| text_start(head).is_empty() || is_markup(head);
+    may_be(head) || utf16(head).is_some_and(|text| may_be(text.as_bytes()))
+}
+
 /// Whether bytes begin as XML does.
 pub fn is_markup(head: &[u8]) -> bool {
     matches!(text_start(head), [b'<', next, ..] if *next == b'?' || *next == b'!' || next.is_ascii_alphabetic() || *next > 0x7f)
+}
+
+/// XML in UTF-16 as text; None for what is none.
+pub fn utf16_markup(head: &[u8]) -> Option<String> {
+    utf16(head).filter(|text| is_markup(text.as_bytes()))
+}
+
+/// What begins as UTF-16 does, with a byte-order mark or with `<`, as text.
+fn utf16(head: &[u8]) -> Option<String> {
+    let unit = match head {
+        [0xff, 0xfe, ..] | [b'<', 0, ..] => u16::from_le_bytes,
+        [0xfe, 0xff, ..] | [0, b'<', ..] => u16::from_be_bytes,
+        _ => return None,
+    };
+    let units = head.chunks_exact(2).filter_map(|pair| <[u8; 2]>::try_from(pair).ok()).map(unit);
+    let text = char::decode_utf16(units).map(|read| read.unwrap_or(char::REPLACEMENT_CHARACTER));
+    Some(text.filter(|character| *character != '\u{feff}').collect())
+}
+
+/// What can be told of the document element of XML that begins so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RootElement<'a> {
+    /// Its name, without prefix.
+    Named(&'a [u8]),
+    /// It comes later, or behind a DTD.
+    Unseen,
+}
+
+/// The document element of what begins as XML does: behind comments, processing instructions and a plain DOCTYPE.
+pub fn root_element(head: &[u8]) -> RootElement<'_> {
+    let mut rest = text_start(head);
+    loop {
+        let skipped = [(&b"<!--"[..], &b"-->"[..]), (b"<?", b"?>"), (b"<!", b">")];
+        let Some((_, end)) = skipped.into_iter().find(|(start, _)| rest.starts_with(start)) else { break };
+        let Some(length) = memchr::memmem::find(rest, end) else { return RootElement::Unseen };
+        let (passed, behind) = rest.split_at(length + end.len());
+        if end == b">" && passed.contains(&b'[') {
+            return RootElement::Unseen;
+        }
+        rest = behind.trim_ascii_start();
+    }
+    let tag = rest.strip_prefix(b"<").unwrap_or_default();
+    match tag.iter().position(|byte| byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/')) {
+        Some(length) => {
+            let name = first(tag, length);
+            RootElement::Named(name.rsplit(|byte| *byte == b':').next().unwrap_or(name))
+        }
+        None => RootElement::Unseen,
+    }
 }
 
 impl Format {
@@ -198,6 +249,22 @@ fn is_text(head: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_document_element_is_found_behind_what_may_come_before() {
+        use RootElement::{Named, Unseen};
+        for (head, expected) in [
+            (&b"<a/>"[..], Named(b"a")),
+            (b"\xef\xbb\xbf\n <a:b xmlns:a='x'>", Named(b"b")),
+            (b"<?xml version='1.0'?><!-- <x> --><?y <z> ?>\n<!DOCTYPE html><a\n>", Named(b"a")),
+            (b"<!-- <a>", Unseen),
+            (b"<!DOCTYPE a [<!ENTITY b '>'>]><a>", Unseen),
+            (b"<abc", Unseen),
+            (b"  ", Unseen),
+        ] {
+            assert_eq!(root_element(head), expected, "{:?}", head.escape_ascii().to_string());
+        }
+    }
 
     #[test]
     fn first_bytes_judge_what_is_declared() {

@@ -178,6 +178,49 @@ fn each_file_is_told_for_itself_and_what_to_do_next() {
     }
 }
 
+/// Neither the table nor the map is a document, however they are named; a link leads nowhere; and what one registry has
+/// accepted, another one has not.
+#[test]
+fn nothing_is_sent_that_is_no_document_and_nothing_is_left_out() {
+    let loads = Loads::new(&[]);
+    let folder = filled();
+    let elsewhere = TempDir::new();
+    let secret = elsewhere.path().join("secret.txt");
+    std::fs::write(&secret, "secret").unwrap();
+    let within = |name: &str| folder.path().join(name);
+    std::fs::rename(within("metadata.csv"), within("table.csv")).unwrap();
+    std::fs::write(within("metadata.csv"), "an old table").unwrap();
+    std::fs::write(within("codes.toml"), "").unwrap();
+    std::os::unix::fs::symlink(&secret, within("link.txt")).unwrap();
+    std::os::unix::fs::symlink(elsewhere.path(), within("linked")).unwrap();
+    let rows =
+        ["../secret.txt", secret.to_str().unwrap(), "cda/../letter.txt"].map(|file| format!("{file},,,\n"));
+    let text = std::fs::read_to_string(within("table.csv")).unwrap();
+    std::fs::write(within("table.csv"), text + &rows.concat()).unwrap();
+    let spelled = |name: &str| folder.path().join("cda/..").join(name).display().to_string();
+    let (table, map, journal) = (spelled("table.csv"), spelled("codes.toml"), spelled("journal"));
+    let more = ["--csv", &table, "--map", &map, "--journal", &journal, "--patient", PATIENT];
+    let (exit, told) = loads.submit(folder.path(), &more);
+    assert_eq!(
+        (exit, &told["counts"]["accepted"], &told["counts"]["not sent"]),
+        (1, &3.into(), &5.into()),
+        "{told}"
+    );
+    for file in ["link.txt", "linked"] {
+        assert_eq!(outcome(&told, file), "not sent");
+    }
+    assert_eq!(loads.documents().len(), 3);
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = std::fs::metadata(within("journal")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0, "who reads the journal reads how files are named");
+
+    let others = Loads::new(&[]);
+    let (_, told) = others.submit(folder.path(), &more);
+    assert_eq!(told["counts"]["accepted"], 3, "{told}");
+    let (_, told) = loads.submit(folder.path(), &more);
+    assert_eq!(told["counts"]["there already"], 3, "{told}");
+}
+
 #[test]
 fn a_server_that_dies_loses_nothing_and_gets_nothing_twice() {
     let folder = TempDir::new();

@@ -8,6 +8,7 @@ use sekisho::transactions::errors::{RegistryResponse, Severity, Status, code};
 use sekisho::transactions::iti43::{self, DocumentRequest, ITI43, RetrieveRequest};
 
 use crate::support::hosted::{REPOSITORY, Standalone};
+use crate::support::http::raw;
 use crate::support::program::run;
 use crate::support::scanners::{Clamd, Manner, Straw, eicar};
 use crate::support::submissions::{Document, submission};
@@ -146,33 +147,98 @@ async fn clamd_itself_finds_what_it_knows() {
     standalone.stop().await;
 }
 
+/// A document that gets no verdict: the answer, where that refuses it.
+async fn without_verdict(scanner: &str, away: &str) -> Option<RegistryResponse> {
+    let (scanner, away) = (
+        format!("standalone.content.scanner=\"{scanner}\""),
+        format!("standalone.content.scanner_away={away}"),
+    );
+    let standalone = Standalone::start(&[&scanner, &away]).await;
+    let said = of("application/octet-stream");
+    let response = standalone.submit(&said, vec![("Document0".to_owned(), Bytes::from(large(b"")))]).await;
+    let refused = response.status == Status::Failure;
+    if refused {
+        is_empty(&standalone, &said).await;
+    } else {
+        assert_eq!(response.errors, [], "{scanner}");
+    }
+    standalone.stop().await;
+    refused.then_some(response)
+}
+
+fn is_refused_without_verdict(response: &RegistryResponse) {
+    assert_eq!(response.errors[0].code, code::REPOSITORY_ERROR);
+    let context = &response.errors[0].context;
+    assert!(context.contains("could not be scanned for malware; try again later"), "{context}");
+    assert!(!context.contains("127.0.0.1") && !context.contains("clamd"), "no internal text: {context}");
+}
+
 #[tokio::test]
 async fn a_scanner_that_is_away_means_what_the_configuration_says() {
-    let nobody = "clamd://127.0.0.1:1".to_owned();
-    let troubled = [
-        Straw::clamd(Manner::HangsUp).await.address,
-        Straw::clamd(Manner::AtMost(100_000)).await.address,
-        Straw::icap(Manner::Overloaded).await.address,
-        "clamd:///nowhere/clamd.sock".to_owned(),
-        nobody,
-    ];
-    for address in &troubled {
-        let scanner = format!("standalone.content.scanner=\"{address}\"");
-        let refusing = Standalone::start(&[&scanner]).await;
-        let said = of("application/octet-stream");
-        let sent = vec![("Document0".to_owned(), Bytes::from(large(b"")))];
-        let response = refusing.submit(&said, sent.clone()).await;
-        assert_eq!(response.status, Status::Failure, "{address}");
-        assert_eq!(response.errors[0].code, code::REPOSITORY_ERROR);
-        let context = &response.errors[0].context;
-        assert!(context.contains("could not be scanned for malware; try again later"), "{context}");
-        assert!(!context.contains("127.0.0.1") && !context.contains("clamd"), "no internal text: {context}");
-        is_empty(&refusing, &said).await;
-        refusing.stop().await;
+    let clamd = Straw::clamd(Manner::HangsUp).await;
+    for address in
+        [&clamd.address, "clamd:///nowhere/clamd.sock", "clamd://127.0.0.1:1", "icap://127.0.0.1:1/x"]
+    {
+        is_refused_without_verdict(&without_verdict(address, "refuse").await.unwrap());
+        assert!(without_verdict(address, "pass").await.is_none(), "{address}");
+    }
+}
 
-        let passing = Standalone::start(&[&scanner, "standalone.content.scanner_away=pass"]).await;
-        assert_eq!(passing.submit(&said, sent).await.errors, [], "{address}");
-        passing.stop().await;
+/// What its sender may have brought about lets nothing pass.
+#[tokio::test]
+async fn a_scanner_that_is_there_lets_nothing_pass_unscanned() {
+    let (clamd, icap) = (Straw::clamd(Manner::AtMost(100_000)).await, Straw::icap(Manner::Overloaded).await);
+    for address in [&clamd.address, &icap.address] {
+        for away in ["refuse", "pass"] {
+            let response = without_verdict(address, away).await;
+            is_refused_without_verdict(&response.unwrap_or_else(|| panic!("{address} {away}: it passed")));
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_operator_sees_that_a_scanner_is_away() {
+    let shown = async |scanner: &str, away: &str| {
+        let scanner = format!("standalone.content.scanner=\"{scanner}\"");
+        let away = format!("standalone.content.scanner_away={away}");
+        let standalone = Standalone::start(&[&scanner, &away, "listen.operator.address=127.0.0.1:0"]).await;
+        let address = standalone.running().bound().operator.clone().unwrap();
+        let address = address.trim_start_matches("http://").parse().unwrap();
+        let mut pages = String::new();
+        for path in ["/", "/?lang=ja", "/status", "/metrics"] {
+            let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+            pages.push_str(&raw(address, request.as_bytes()).await);
+        }
+        standalone.stop().await;
+        pages
+    };
+    let clamd = Straw::clamd(Manner::Good).await;
+    for (scanner, away, expected) in [
+        (
+            clamd.address.as_str(),
+            "refuse",
+            ["<td class=\"\">answers", "応答あり", "\"scanner\": \"answers\""],
+        ),
+        (
+            "clamd://127.0.0.1:1",
+            "refuse",
+            [
+                "AWAY: documents are refused",
+                "文書を拒否しています",
+                "documents are refused: start it, or mend content.scanner",
+            ],
+        ),
+        (
+            "clamd://127.0.0.1:1",
+            "pass",
+            ["documents are taken UNSCANNED", "検査せずに受け入れています", "\"scanner\": \"away-passing\""],
+        ),
+    ] {
+        let pages = shown(scanner, away).await;
+        for expected in expected {
+            assert!(pages.contains(expected), "{expected}: {pages}");
+        }
+        assert!(pages.contains("sekisho_tenant_scanner_up{tenant=\"own\"}"), "{pages}");
     }
 }
 
@@ -205,6 +271,7 @@ fn check_tells_what_is_wrong_with_the_gates_settings() {
         (vec!["standalone.content.scanner=clamd://x"], "clamd://host:port"),
         (vec!["standalone.content.scanner=icap://x"], "icap://host:port/service"),
         (vec!["standalone.content.scanner_away=pass"], "no scanner that could be away"),
+        (vec!["standalone.senders=[{certificate=\"CN=x\"}]"], "nothing is said of this sender"),
         (
             vec!["standalone.senders=[{certificate=\"CN=x\", rules={\"de.hash.sha\"=\"off\"}}]"],
             "did you mean \\\"de.hash.sha1",

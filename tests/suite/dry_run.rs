@@ -134,6 +134,56 @@ async fn every_error_is_told_at_once() {
 }
 
 #[tokio::test]
+async fn a_quota_that_would_be_exceeded_is_told() {
+    let standalone = Standalone::start(&["standalone.quota={ documents = 2, bytes = 1000 }"]).await;
+    let stored = Document::new(600);
+    let said = submission(PATIENT, std::slice::from_ref(&stored));
+    let real = standalone.submit(&said, vec![("Document0".to_owned(), stored.bytes())]).await;
+    assert_eq!(real.errors, []);
+    let full = vec![code::REPOSITORY_OUT_OF_RESOURCES];
+    for (new, expected) in [
+        (vec![Document::new(400)], vec![]),
+        (vec![Document::new(401)], full.clone()),
+        (vec![Document::new(1), Document::new(1)], full),
+        // What is there already counts once.
+        (vec![stored.clone(), Document::new(400)], vec![]),
+        (vec![stored.clone()], vec![]),
+    ] {
+        let said = submission(PATIENT, &new);
+        let names: Vec<_> = (0..new.len()).map(|number| format!("Document{number}")).collect();
+        let sent: Vec<_> =
+            names.iter().zip(&new).map(|(name, document)| (name.as_str(), document.bytes())).collect();
+        let response = documents(&standalone, &said, &sent).await;
+        assert_eq!(codes_of(&response), expected, "{response:?}");
+        let real = sent.into_iter().map(|(name, bytes)| (name.to_owned(), bytes));
+        if !expected.is_empty() {
+            let real = standalone.submit(&said, real.collect()).await;
+            assert_eq!(codes_of(&real), expected, "the real one says the same");
+        }
+    }
+    standalone.stop().await;
+}
+
+/// What is wrong in the message hides nothing of the same kind that only the registry knows.
+#[tokio::test]
+async fn one_error_hides_no_other_of_its_code() {
+    const VOID: &str = "urn:uuid:00000000-0000-4000-8000-000000000000";
+    let standalone = Standalone::start(&[]).await;
+    let document = Document::new(5);
+    let mut said = submission(PATIENT, std::slice::from_ref(&document));
+    for target in ["nobody", VOID] {
+        let relation = codes::association::APND;
+        said.objects.push(sekisho::metadata::views::association(relation, "Document0", target));
+    }
+    let response = documents(&standalone, &said, &[("Document0", document.bytes())]).await;
+    for target in ["nobody", VOID] {
+        let told = response.errors.iter().filter(|error| error.context.contains(target)).count();
+        assert_eq!(told, 1, "{target}: {response:#?}");
+    }
+    standalone.stop().await;
+}
+
+#[tokio::test]
 async fn what_was_accepted_before_would_be_accepted_again() {
     let standalone = Standalone::start(&[]).await;
     let document = Document::new(10);

@@ -59,7 +59,18 @@ pub async fn killed_again_and_again(data: &Path, settings: &[&str], kills: usize
     }
     let served = Served::start(CONFIG, data, settings);
     check(&served, &begun).await;
+    usage_is_exact(&served).await;
     assert!(begun.lock().unwrap().iter().any(|(_, acknowledged)| *acknowledged), "nothing was tested");
+}
+
+/// What the quota goes by is what is there: neither a kill nor what was refused by it makes the count drift.
+async fn usage_is_exact(served: &Served) {
+    let entries = entries(&Peer::plain(DEADLINE).unwrap(), served).await;
+    let (_, status) = served.get("/status");
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    let counted = &status["tenants"][0];
+    assert_eq!(counted["documents"], entries.len(), "{counted}");
+    assert_eq!(counted["bytes"], entries.values().flatten().sum::<u64>(), "{counted}");
 }
 
 /// Submits one after the other until the server is gone.

@@ -11,23 +11,7 @@ use sekisho::wire::hl7v2::{Charset, Message, MessageWriter, SegmentWriter, Value
 use serde_json::Value as Json;
 
 use crate::support::certs::TempDir;
-use crate::support::program::{Served, run};
-
-const REGION: &str = r#"
-[community]
-home = "urn:oid:1.2.3"
-name = "試験"
-authorities = ["1.2.3.10"]
-[listen.http]
-address = "127.0.0.1:0"
-[listen.mllp]
-address = "127.0.0.1:0"
-[listen.operator]
-address = "127.0.0.1:0"
-[standalone]
-repository = "1.2.3.4"
-patients = "fed"
-"#;
+use crate::support::program::{FED, Served, run};
 
 const IDENTITY: &str = r#"
 [[identity.domains]]
@@ -96,7 +80,7 @@ fn path(path: &Path) -> &str {
 
 #[test]
 fn a_feed_reaches_the_index_and_the_registry() {
-    let region = Region::start(&[REGION, IDENTITY]);
+    let region = Region::start(&[FED, IDENTITY]);
     let person = ["--name", "山田^花子", "--name", "ヤマダ^ハナコ", "--birth", "19600229", "--sex", "F"];
     let (exit, told) = region.feed(&[&["--id", REGIONAL, "--id", CLINICAL], &person[..]].concat());
     assert_eq!(
@@ -179,7 +163,7 @@ fn feed_until_it_breaks(address: &str, sender: usize, told: &AtomicUsize) -> Vec
 #[test]
 fn attack_65_no_accepted_feed_is_lost_to_a_kill_and_none_is_applied_twice() {
     const SENDERS: usize = 4;
-    let Region { served, folder } = Region::start(&[REGION, IDENTITY]);
+    let Region { served, folder } = Region::start(&[FED, IDENTITY]);
     let address = served.ready["mllp"].as_str().unwrap().to_owned();
     let told = Arc::new(AtomicUsize::new(0));
     let senders: Vec<_> = (0..SENDERS)
@@ -232,7 +216,7 @@ fn attack_65_no_accepted_feed_is_lost_to_a_kill_and_none_is_applied_twice() {
 
 #[test]
 fn a_registry_alone_takes_feeds_too() {
-    let region = Region::start(&[REGION]);
+    let region = Region::start(&[FED]);
     let (exit, told) = region.feed(&["--id", REGIONAL, "--event", "A01"]);
     assert_eq!((exit, &told["messages"][0]["event"]), (0, &"A01".into()), "{told}");
     let unknown =
@@ -242,7 +226,7 @@ fn a_registry_alone_takes_feeds_too() {
 
 #[test]
 fn files_are_sent_as_they_are_in_their_character_sets() {
-    let region = Region::start(&[REGION, IDENTITY]);
+    let region = Region::start(&[FED, IDENTITY]);
     let message = |charset: Charset, id: &str, names: &[&str]| {
         let mut message = MessageWriter::new();
         message
@@ -291,7 +275,7 @@ fn files_are_sent_as_they_are_in_their_character_sets() {
 
 #[test]
 fn attack_61_what_an_acknowledgement_repeats_is_escaped() {
-    let region = Region::start(&[REGION, IDENTITY]);
+    let region = Region::start(&[FED, IDENTITY]);
     for (message, control_id) in [
         (&b"MSH*!%$@*A*B*C*D*2026**ADT!A04*7|8\rMSA^1~2*P*2.3.1\rEVN**2026\rPID***1!!!@1.2.3.10@ISO**N\rPV1**N\r"[..], "7|8"),
         (b"MSH|^~\\&|A|B|C|D|2026||ADT^A04|7\\F\\8\\X0D\\MSA\\F\\AE|P|2.3.1\rEVN||2026\rPID|||1^^^&1.2.3.10&ISO||N\rPV1||N\r", "7|8\rMSA|AE"),

@@ -13,6 +13,7 @@ mod crossref;
 mod deferred;
 mod discovery;
 mod doctor;
+mod documentation;
 mod dry_run;
 mod durability;
 mod error_codes;

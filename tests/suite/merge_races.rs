@@ -19,24 +19,8 @@ use tokio::net::TcpStream;
 
 use crate::support::certs::TempDir;
 use crate::support::hosted::APPROVED;
-use crate::support::program::Served;
+use crate::support::program::{FED, Served};
 use crate::support::submissions::{Document, submission};
-
-const CONFIG: &str = r#"
-[community]
-home = "urn:oid:1.2.3"
-name = "試験"
-authorities = ["1.2.3.10"]
-[listen.http]
-address = "127.0.0.1:0"
-[listen.mllp]
-address = "127.0.0.1:0"
-[listen.operator]
-address = "127.0.0.1:0"
-[standalone]
-repository = "1.2.3.4"
-patients = "fed"
-"#;
 
 const ROUNDS: usize = 3;
 const SENDERS: usize = 4;
@@ -55,7 +39,7 @@ impl Region {
     fn start() -> Self {
         let folder = TempDir::new();
         let config = folder.path().join("sekisho.toml");
-        std::fs::write(&config, CONFIG).unwrap();
+        std::fs::write(&config, FED).unwrap();
         let served = Served::start(config.to_str().unwrap(), &folder.path().join("data"), &[]);
         Self { served, peer: Peer::plain(Duration::from_secs(60)).unwrap(), _folder: folder }
     }

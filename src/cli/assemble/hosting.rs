@@ -112,7 +112,7 @@ impl TenantSettings {
         let rules = self.rules.as_ref().unwrap_or(validate::Settings::built_in());
         let laid_over =
             |sender: &SenderRules| Some((sender.certificate.clone(), rules.with(&sender.changes).ok()?));
-        self.hosted.senders.iter().filter_map(laid_over).collect()
+        self.hosted.rules_of_senders.iter().filter_map(laid_over).collect()
     }
 
     /// What its documents pass on their way in.
@@ -226,7 +226,9 @@ impl Housing {
                 let most = settings.limits.max_query_results;
                 let Some(source) = Several::join(Some(main), facilities, most) else { continue };
                 let community = OwnCommunity::new(&tenant.title, tenant.home.clone(), source);
-                offer_gateway(services, place, RespondingGateway::new(community, federation.deadline));
+                let gateway = RespondingGateway::new(community, federation.deadline);
+                let callers = tenant.hosted.permits.gateway.clone();
+                offer_gateway(services, place, gateway.permitting(callers));
             }
         }
     }

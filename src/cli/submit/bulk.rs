@@ -3,23 +3,21 @@
 //! journal and not sent again.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::Bytes;
 use futures_util::StreamExt as _;
 use openssl::sha::Sha256;
-use serde_json::{Value, json};
-use tokio::io::AsyncReadExt as _;
 
 use super::facts::{Facts, read_table};
+use super::folder::{Walked, beginning, beside, walk};
 use super::journal::Journal;
 use super::mapping::CodeMap;
+use super::outcome::{Fate, Told, is_busy, tell};
 use super::{Batch, Document, code, defaults, mime_type, opened};
 use crate::cli::output::Output;
 use crate::cli::peer::{PeerError, Place};
-use crate::cli::query::errors_json;
 use crate::cli::{Exit, Outcome, Stop};
 use crate::ids::PatientId;
 use crate::limits;
@@ -27,9 +25,11 @@ use crate::metadata::cda::ClinicalDocument;
 use crate::metadata::{Author, Code};
 use crate::time::is_dtm;
 use crate::transactions::errors::{RegistryError, Severity, Status, code};
-use crate::wire::media;
 use crate::wire::soap::CallError;
 use crate::wire::xml::Tree;
+
+/// The table of a folder.
+const TABLE: &str = "metadata.csv";
 
 /// A folder and what holds for all of its documents.
 pub struct Bulk {
@@ -39,6 +39,8 @@ pub struct Bulk {
     pub table: Option<PathBuf>,
     /// Codes to codes.
     pub map: CodeMap,
+    /// The file that says so.
+    pub map_file: Option<PathBuf>,
     /// What is said of documents that say nothing themselves.
     pub facts: Facts,
     /// Of times without zone, in minutes east.
@@ -53,27 +55,11 @@ pub struct Bulk {
     pub journal: Option<PathBuf>,
 }
 
-/// What became of a file.
-enum Fate {
-    /// It is a document now, or would be.
-    Accepted,
-    /// It was one before.
-    There,
-    /// The peer says no.
-    Refused(Vec<RegistryError>),
-    /// It was not sent: something is missing.
-    Unusable(Vec<String>),
-    /// There was no answer.
-    Unanswered(String),
-    /// It was not tried, since others got no answer.
-    Untried,
-}
+const STRANGER: &str = "the table has a row for it, and there is no such file";
+const LINK: &str = "it is a symbolic link, which could lead out of the folder";
 
-/// A file and what became of it.
-struct Told {
-    file: String,
-    unique_id: String,
-    fate: Fate,
+fn unusable((file, problem): (String, &str)) -> Told {
+    Told { file, unique_id: String::new(), fate: Fate::Unusable(vec![problem.to_owned()]) }
 }
 
 /// What runs.
@@ -88,33 +74,32 @@ struct Running {
 impl Bulk {
     /// Submits everything and tells what became of each file.
     pub async fn run(self, place: Place, output: Output) -> Outcome {
-        let table = self
-            .table
-            .clone()
-            .or_else(|| Some(self.folder.join("metadata.csv")).filter(|file| file.is_file()));
+        let table =
+            self.table.clone().or_else(|| Some(self.folder.join(TABLE)).filter(|file| file.is_file()));
         let folder = self.folder.clone();
         let journal = self.journal.clone();
-        let left_out: Vec<PathBuf> = table.iter().chain(&journal).cloned().collect();
+        let (url, map) = (place.url.to_string(), self.map_file.clone());
         let read = move || -> Result<_, String> {
-            let files = walk(&folder, &left_out)?;
-            let rows = table.map(|table| read_table(&table)).transpose()?.unwrap_or_default();
-            let journal = journal.map(|journal| Journal::open(&journal)).transpose()?;
-            Ok((files, rows, journal))
+            let rows = table.as_ref().map(|table| read_table(table)).transpose()?.unwrap_or_default();
+            let opened = journal.as_ref().map(|journal| Journal::open(journal, &url)).transpose()?;
+            let left_out = table.into_iter().chain(journal).chain(map).chain([folder.join(TABLE)]);
+            Ok((walk(&folder, left_out)?, rows, opened))
         };
         let read = tokio::task::spawn_blocking(read).await;
         let read = read.map_err(|error| Stop::new(Exit::Unavailable, error.to_string()))?;
-        let (files, rows, journal) = read.map_err(|problem| Stop::new(Exit::Usage, problem))?;
-        let strangers: Vec<_> =
-            rows.keys().filter(|file| files.binary_search(file).is_err()).cloned().collect();
+        let (Walked { files, links }, rows, journal) =
+            read.map_err(|problem| Stop::new(Exit::Usage, problem))?;
+        let is_strange = |file: &&String| files.binary_search(file).is_err() && !links.contains(file);
+        let strangers = rows.keys().filter(is_strange).cloned().map(|file| (file, STRANGER));
+        let mut told: Vec<_> = strangers.map(unusable).collect();
+        told.extend(links.into_iter().map(|file| (file, LINK)).map(unusable));
 
         let parallel = self.parallel;
         let running = Arc::new(Running { bulk: self, place, rows, journal, away: AtomicBool::new(false) });
         let progress = output.files(files.len() as u64);
-        let mut told: Vec<Told> = Vec::with_capacity(files.len());
-        told.extend(strangers.into_iter().map(|file| {
-            let problem = "the table has a row for it, and there is no such file".to_owned();
-            Told { file, unique_id: String::new(), fate: Fate::Unusable(vec![problem]) }
-        }));
+        if output == Output::Lines {
+            told.iter().for_each(|one| output.line(&one.line()));
+        }
         let each = futures_util::stream::iter(files).map(|file| Arc::clone(&running).submit(file));
         let mut each = each.buffer_unordered(parallel);
         while let Some(one) = each.next().await {
@@ -193,9 +178,15 @@ impl Running {
             Ok(response) => {
                 let mut errors = response.errors;
                 errors.retain(|error| error.severity == Severity::Error);
-                // The set's uniqueId follows from the document: it was accepted under another journal.
-                let there = errors.iter().all(|error| error.code == code::DUPLICATE_UNIQUE_ID_IN_REGISTRY);
-                if there && !errors.is_empty() { Fate::There } else { Fate::Refused(errors) }
+                // The set's uniqueId follows from the document: it was accepted under another journal. Of the document's
+                // own it would mean that another one has it.
+                let own = &*prepared.document.unique_id;
+                let is_set = |error: &RegistryError| {
+                    error.code == code::DUPLICATE_UNIQUE_ID_IN_REGISTRY
+                        && !error.context.split([' ', '"', '\'', ',']).any(|word| word == own)
+                };
+                let there = !errors.is_empty() && errors.iter().all(is_set);
+                if there { Fate::There } else { Fate::Refused(errors) }
             }
             Err(PeerError::Call(CallError::Fault(fault))) => {
                 Fate::Refused(vec![RegistryError::error("SOAP fault", fault.reason.clone())])
@@ -309,111 +300,6 @@ struct Prepared {
     document: Document,
 }
 
-impl Told {
-    fn outcome(&self) -> &'static str {
-        match self.fate {
-            Fate::Accepted => "accepted",
-            Fate::There => "there already",
-            Fate::Refused(_) => "refused",
-            Fate::Unusable(_) => "not sent",
-            Fate::Unanswered(_) => "no answer",
-            Fate::Untried => "not tried",
-        }
-    }
-
-    /// What is wrong, each with what to do next.
-    fn problems(&self) -> Vec<(String, &'static str)> {
-        match &self.fate {
-            Fate::Accepted | Fate::There | Fate::Untried => Vec::new(),
-            Fate::Refused(errors) => errors
-                .iter()
-                .map(|error| (format!("{}: {}", error.code, error.context), next_step(error)))
-                .collect(),
-            Fate::Unusable(problems) => problems.iter().map(|problem| (problem.clone(), "mend it")).collect(),
-            Fate::Unanswered(why) => vec![(why.clone(), "start again; `sekisho doctor URL` tells why")],
-        }
-    }
-
-    fn line(&self) -> String {
-        let problems: Vec<_> =
-            self.problems().into_iter().map(|(problem, next)| format!("{problem}; {next}")).collect();
-        let plain = |text: &str| text.replace(char::is_control, " ");
-        format!(
-            "{}\t{}\t{}\t{}",
-            self.outcome(),
-            plain(&self.file),
-            self.unique_id,
-            plain(&problems.join(" | "))
-        )
-    }
-
-    fn json(&self) -> Value {
-        let errors = match &self.fate {
-            Fate::Refused(errors) => errors_json(errors),
-            _ => json!(self.problems().iter().map(|(problem, _)| problem).collect::<Vec<_>>()),
-        };
-        let mut next: Vec<_> = self.problems().iter().map(|(_, next)| *next).collect();
-        next.dedup();
-        json!({ "file": self.file, "outcome": self.outcome(), "uniqueId": self.unique_id, "errors": errors, "next": next })
-    }
-}
-
-/// Shows failures and a summary; says what they mean for a script.
-fn tell(told: &[Told], dry_run: bool, output: Output) -> Exit {
-    let count = |outcome: &str| told.iter().filter(|one| one.outcome() == outcome).count();
-    let outcomes = ["accepted", "there already", "refused", "not sent", "no answer", "not tried"];
-    if output == Output::People {
-        let problems = told.iter().flat_map(|one| {
-            one.problems().into_iter().map(|(problem, next)| [one.file.clone(), problem, next.to_owned()])
-        });
-        let problems: Vec<_> = problems.collect();
-        if !problems.is_empty() {
-            output.table(["file", "what is wrong", "next"], &problems);
-        }
-    }
-    let summary: Vec<_> = outcomes
-        .iter()
-        .map(|outcome| (*outcome, count(outcome)))
-        .filter(|(_, count)| *count > 0)
-        .map(|(outcome, count)| format!("{count} {outcome}"))
-        .collect();
-    if output == Output::People {
-        let dry = if dry_run { " (dry run: nothing was stored)" } else { "" };
-        output.line(&format!("{} files: {}{dry}", told.len(), summary.join(", ")));
-    }
-    output.json(&json!({
-        "files": told.len(),
-        "dryRun": dry_run,
-        "counts": outcomes.iter().map(|outcome| ((*outcome).to_owned(), count(outcome).into())).collect::<serde_json::Map<_, _>>(),
-        "documents": told.iter().map(Told::json).collect::<Vec<_>>(),
-    }));
-    match (count("no answer"), count("refused") + count("not sent")) {
-        (0, 0) => Exit::Done,
-        (0, _) => Exit::No,
-        _ => Exit::Unavailable,
-    }
-}
-
-/// What to do about an error. Whatever it is, what was accepted is not sent again.
-fn next_step(error: &RegistryError) -> &'static str {
-    match &*error.code {
-        code::UNKNOWN_PATIENT_ID => "announce the patient first (`sekisho feed`), or mend `patient`",
-        code::NON_IDENTICAL_HASH | code::NON_IDENTICAL_SIZE => {
-            "another document has this uniqueId: give this one its own"
-        }
-        code::REGISTRY_METADATA_ERROR | code::REPOSITORY_METADATA_ERROR => {
-            "mend what the rule names: docs/validation.md"
-        }
-        code::LOCAL_POLICY_RESTRICTION => "ask the peer's operator for permission",
-        _ if is_busy(error) => "start again later",
-        _ => "mend it and start again",
-    }
-}
-
-fn is_busy(error: &RegistryError) -> bool {
-    [code::REGISTRY_BUSY, code::REPOSITORY_BUSY].contains(&&*error.code)
-}
-
 /// An OID that follows from texts: 2.25 and half of their SHA-256, which is as good as a random UUID.
 fn identity(parts: &[&str]) -> String {
     let mut sha = Sha256::new();
@@ -424,65 +310,4 @@ fn identity(parts: &[&str]) -> String {
     let mut half = [0; 16];
     half.iter_mut().zip(sha.finish()).for_each(|(to, from)| *to = from);
     format!("2.25.{}", u128::from_be_bytes(half))
-}
-
-/// The JSON that may lie beside a file.
-fn beside(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".json");
-    name.into()
-}
-
-/// As much of a file as shows a CDA's header; of others, little.
-async fn beginning(path: &Path) -> std::io::Result<Bytes> {
-    let mut file = tokio::fs::File::open(path).await?;
-    let mut head = vec![0; media::SIGNATURE_BYTES];
-    let mut read = 0;
-    while let Some(room) = head.get_mut(read..).filter(|room| !room.is_empty()) {
-        let more = file.read(room).await?;
-        read += more;
-        if more == 0 {
-            break;
-        }
-        if read == media::SIGNATURE_BYTES && media::is_markup(&head) {
-            head.resize(limits::MAX_INSPECTED_BYTES, 0);
-        }
-    }
-    head.truncate(read);
-    Ok(head.into())
-}
-
-/// The files of a folder and its folders, as paths within it, in order: without hidden ones, without what is left out, and
-/// without JSON that lies beside another file.
-fn walk(folder: &Path, left_out: &[PathBuf]) -> Result<Vec<String>, String> {
-    let mut files = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(next) = folders.pop() {
-        let problem = |error: std::io::Error| format!("{}: {error}", next.display());
-        for entry in std::fs::read_dir(&next).map_err(problem)? {
-            let entry = entry.map_err(problem)?;
-            let (path, kind) = (entry.path(), entry.file_type().map_err(problem)?);
-            if entry.file_name().as_encoded_bytes().starts_with(b".") || left_out.contains(&path) {
-                continue;
-            }
-            if kind.is_dir() {
-                folders.push(path);
-            } else if kind.is_file() && !is_beside(&path) {
-                let within = path.strip_prefix(folder).unwrap_or(&path);
-                let name =
-                    within.to_str().ok_or_else(|| format!("{}: the name is not UTF-8", path.display()))?;
-                files.push(name.to_owned());
-            }
-            if files.len() > limits::MAX_BULK_FILES {
-                return Err(format!("more than {} files: divide the folder", limits::MAX_BULK_FILES));
-            }
-        }
-    }
-    files.sort_unstable();
-    Ok(files)
-}
-
-/// Whether a file is the JSON beside another one.
-fn is_beside(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "json") && path.with_extension("").is_file()
 }

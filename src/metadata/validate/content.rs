@@ -10,14 +10,21 @@ use super::{Report, Settings, table};
 use crate::limits;
 use crate::metadata::DocumentEntry;
 use crate::metadata::cda::{ClinicalDocument, Content, Embedded};
-use crate::wire::media::{self, Judgement, SIGNATURE_BYTES};
+use crate::wire::media::{self, Judgement, RootElement, SIGNATURE_BYTES};
 use crate::wire::xml::Tree;
+
+/// The element that holds what is no XML.
+const NON_XML_BODY: &[u8] = b"nonXMLBody";
 
 /// A document's beginning, gathered while it arrives: of markup as much as shows a CDA's body, of others the signature.
 #[derive(Debug, Default)]
 pub struct Beginning {
     bytes: Vec<u8>,
     cut: bool,
+    /// The last bytes behind the beginning, as many as could begin a name.
+    last: Vec<u8>,
+    /// Whether a nonXMLBody is named behind the beginning.
+    later_body: bool,
 }
 
 /// A media type, and where it is: said of a document, or of what is in it.
@@ -30,17 +37,40 @@ struct Said<'a> {
 impl Beginning {
     /// Looks at the next chunk.
     pub fn look(&mut self, chunk: &Bytes) {
-        let most = match self.bytes.len() < SIGNATURE_BYTES || media::is_markup(&self.bytes) {
+        let most = match self.bytes.len() < SIGNATURE_BYTES || media::may_be_markup(self.head()) {
             true => limits::MAX_INSPECTED_BYTES,
             false => SIGNATURE_BYTES,
         };
         let room = most.saturating_sub(self.bytes.len()).min(chunk.len());
-        self.bytes.extend_from_slice(chunk.get(..room).unwrap_or_default());
-        if !media::is_markup(&self.bytes) {
+        let (within, behind) = chunk.split_at(room);
+        self.bytes.extend_from_slice(within);
+        if !media::may_be_markup(self.head()) {
             self.bytes.truncate(SIGNATURE_BYTES);
+        } else if !behind.is_empty() {
+            self.look_behind(behind);
         }
-        self.cut |= room < chunk.len();
     }
+
+    /// What shows whether there is markup: the signature, or all where that is white space.
+    fn head(&self) -> &[u8] {
+        let signature = self.bytes.get(..SIGNATURE_BYTES).unwrap_or(&self.bytes);
+        if signature.trim_ascii_start().is_empty() { &self.bytes } else { signature }
+    }
+
+    /// Behind the beginning only a name is looked for, which may lie across two chunks.
+    fn look_behind(&mut self, bytes: &[u8]) {
+        const OVERLAP: usize = NON_XML_BODY.len() - 1;
+        let tail = |bytes: &[u8]| bytes[bytes.len().saturating_sub(OVERLAP)..].to_vec();
+        let mut across = if self.cut { std::mem::take(&mut self.last) } else { tail(&self.bytes) };
+        across.extend_from_slice(bytes.get(..OVERLAP).unwrap_or(bytes));
+        self.cut = true;
+        self.later_body |= named_in(&across) || named_in(bytes);
+        self.last = tail(if bytes.len() < OVERLAP { &across } else { bytes });
+    }
+}
+
+fn named_in(bytes: &[u8]) -> bool {
+    memchr::memmem::find(bytes, NON_XML_BODY).is_some()
 }
 
 /// Checks a document's beginning against its entry. Parses up to [`limits::MAX_INSPECTED_BYTES`].
@@ -54,40 +84,51 @@ pub fn check_media_type(entry: DocumentEntry<'_>, beginning: &Beginning, setting
     let said =
         Said { media_type: entry.mime_type().unwrap_or_default(), head: &beginning.bytes, place: &whole };
     said.check(object, settings.contents(), &mut found);
+    let unreadable = |problem: &str| format!("{whole} cannot be looked into: {problem}");
     match embedded(beginning) {
-        Ok(None) => {}
-        Ok(Some(Embedded { media_type, beginning: Some(head) })) => {
-            let said = Said { media_type: &media_type, head: &head, place: &part };
-            said.check(object, settings.contents(), &mut found);
+        Ok(embedded) => {
+            for Embedded { media_type, beginning } in embedded {
+                let Some(head) = beginning else {
+                    let problem = format!("{part} is a reference, compressed, or no base64");
+                    found.add(&table::CDA_READABLE, object, &media_type, problem);
+                    continue;
+                };
+                let said = Said { media_type: &media_type, head: &head, place: &part };
+                said.check(object, settings.contents(), &mut found);
+            }
         }
-        Ok(Some(Embedded { media_type, beginning: None })) => {
-            let problem = format!("{part} is a reference, or no base64");
-            found.add(&table::CDA_READABLE, object, &media_type, problem);
-        }
-        Err(problem) => {
-            found.add(&table::CDA_READABLE, object, "", format!("{whole} cannot be looked into: {problem}"));
-        }
+        Err(problem) => found.add(&table::CDA_READABLE, object, "", unreadable(problem)),
     }
     found.report
 }
 
-/// What a CDA's nonXMLBody holds; None for what is no CDA, or has other contents.
-fn embedded(beginning: &Beginning) -> Result<Option<Embedded>, &'static str> {
-    const ROOT: &[u8] = b"ClinicalDocument";
-    let utf16: Vec<u8> = ROOT.iter().flat_map(|byte| [*byte, 0]).collect();
-    let named = |name: &[u8]| memchr::memmem::find(&beginning.bytes, name).is_some();
-    if !named(ROOT) && !named(&utf16) {
-        return Ok(None);
+/// What a CDA's nonXMLBody holds; nothing for what is no CDA, or has other contents.
+fn embedded(beginning: &Beginning) -> Result<Vec<Embedded>, &'static str> {
+    const LATE: &str = "its body does not begin within the first 256 KiB";
+    let Beginning { bytes, cut, later_body, .. } = beginning;
+    let utf16 = media::utf16_markup(bytes);
+    let head = utf16.as_ref().map_or(bytes.as_slice(), String::as_bytes);
+    if utf16.is_none() && !media::is_markup(bytes) {
+        return if *cut && media::may_be_markup(bytes) { Err(LATE) } else { Ok(Vec::new()) };
     }
-    let bytes = Bytes::copy_from_slice(&beginning.bytes);
-    let tree = if beginning.cut { Tree::parse_beginning(bytes) } else { Tree::parse(bytes) };
+    match media::root_element(head) {
+        RootElement::Named(b"ClinicalDocument") => {}
+        RootElement::Named(_) => return Ok(Vec::new()),
+        RootElement::Unseen => return Err("its first element cannot be seen"),
+    }
+    let bytes = Bytes::copy_from_slice(bytes);
+    let tree = if *cut { Tree::parse_beginning(bytes) } else { Tree::parse(bytes) };
     let Ok(tree) = tree else {
         return Err("it is no well-formed XML in UTF-8 without a DTD");
     };
     match ClinicalDocument::of(&tree).map(ClinicalDocument::content) {
-        Some(Content::Embedded(embedded)) => Ok(Some(embedded)),
-        Some(Content::Unseen) => Err("its body does not begin within the first 256 KiB"),
-        Some(Content::Structured) | None => Ok(None),
+        // What begins at the very end of what is looked at is not seen.
+        Some(Content::Embedded(embedded)) if *cut && embedded.iter().any(Embedded::is_short) => Err(LATE),
+        Some(Content::Embedded(embedded)) => Ok(embedded),
+        Some(Content::Unseen) => Err(LATE),
+        // Of a document that is cut, the tree ends where it is not well-formed.
+        Some(Content::Structured) if *later_body || (*cut && named_in(&beginning.bytes)) => Err(LATE),
+        Some(Content::Structured) | None => Ok(Vec::new()),
     }
 }
 
@@ -146,6 +187,82 @@ mod tests {
             "x".repeat(padding)
         )
         .into_bytes()
+    }
+
+    /// What is shown by some, and is nowhere that one would look first.
+    #[test]
+    fn nothing_hides_a_body() {
+        let text = "<text mediaType=\"application/pdf\" representation=\"B64\">TVqQAAMAAAAEAAAA</text>";
+        let body = format!("<component><nonXMLBody>{text}</nonXMLBody></component>");
+        let bodies = format!("<component><structuredBody/><nonXMLBody>{text}</nonXMLBody></component>");
+        let document = |before: &str, body: &str| {
+            format!("{before}<ClinicalDocument xmlns=\"urn:hl7-org:v3\">{body}</ClinicalDocument>")
+        };
+        let (much, little) = (" ".repeat(limits::MAX_INSPECTED_BYTES), " ".repeat(2 * SIGNATURE_BYTES));
+        let prefixed =
+            |text: &str| text.replace('<', "<h:").replace("<h:/", "</h:").replace("xmlns=", "xmlns:h=");
+        let long = format!("<component><structuredBody>{much}</structuredBody></component>");
+        let compressed = body.replace("B64\"", "B64\" compression=\"DF\"");
+        let (contradicts, unreadable) = ("document.type.content", "document.cda.readable");
+        for (document, expected) in [
+            (document("", &body), contradicts),
+            (document(&little, &body), contradicts),
+            (document(&format!("<!--{little}-->"), &body), contradicts),
+            (document("<!DOCTYPE ClinicalDocument>", &body), unreadable),
+            (document("<!DOCTYPE x [<!ENTITY y 'z'>]>", &body), unreadable),
+            (document("", &bodies), contradicts),
+            (document("", &format!("<component><structuredBody/></component>{body}")), contradicts),
+            (prefixed(&document("", &body)), contradicts),
+            (document("", &body.replace("B64", "b64 ")), contradicts),
+            (document("", &body.replace("TVqQ", "TV<!---->q<![CDATA[Q]]>")), contradicts),
+            (document("", &body.replace("TVqQ", "&#84;Vq&#x51;")), contradicts),
+            (document("", &compressed), unreadable),
+            (document(&much, &body), unreadable),
+            (document(&format!("<!--{much}-->"), &body), unreadable),
+            (document("", &format!("{long}{body}")), unreadable),
+            (
+                document("", &format!("<component><structuredBody/></component><a b=c/>{body}{much}")),
+                unreadable,
+            ),
+            (document("", &body.replace("TVqQ", &format!("{much}TVqQ"))), unreadable),
+        ] {
+            let shown = document.replace(&much, "…").replace(&little, "…");
+            for size in [1_000, 65_536, usize::MAX] {
+                let chunks: Vec<_> = document.as_bytes().chunks(size.min(document.len())).collect();
+                let found = broken("text/xml", &chunks, &[]);
+                assert!(found.contains(&expected), "{shown} in chunks of {size}: {found:?}");
+            }
+        }
+        for unit in [u16::to_le_bytes, u16::to_be_bytes] {
+            for before in ["\u{feff}", "\u{feff}\n", "\u{feff}<?xml?>", "<?xml?>"] {
+                let document = document(&format!("{before}<!--{little}-->"), &body);
+                let document: Vec<u8> = document.encode_utf16().flat_map(unit).collect();
+                assert_eq!(broken("text/xml", &[&document], &[]), [unreadable], "{before}");
+            }
+        }
+    }
+
+    /// Structured documents are long, and so are others than clinical ones.
+    #[test]
+    fn what_is_no_embedding_is_no_matter() {
+        let much = "x".repeat(limits::MAX_INSPECTED_BYTES);
+        for (media_type, document) in [
+            (
+                "text/xml",
+                format!(
+                    "<ClinicalDocument xmlns=\"urn:hl7-org:v3\"><component><structuredBody>{much}{much}\
+                     </structuredBody></component></ClinicalDocument>"
+                ),
+            ),
+            ("text/xml", format!("<other>{much}<nonXMLBody/></other>")),
+            ("text/html", format!("<!DOCTYPE html><html>{much}<p>nonXMLBody")),
+            ("text/plain", format!("{much} nonXMLBody")),
+        ] {
+            for size in [7_777, usize::MAX] {
+                let chunks: Vec<_> = document.as_bytes().chunks(size.min(document.len())).collect();
+                assert_eq!(broken(media_type, &chunks, &[]), [""; 0], "{media_type} {size}");
+            }
+        }
     }
 
     #[test]

@@ -410,7 +410,7 @@ rules! {
     DOCUMENT_ALLOWED "document.type.allowed" "TF-2: 3.42.4.1.3.3" DocumentContent
         "where the configuration lists what documents may be, a document, and what a CDA's nonXMLBody holds, is among it";
     CDA_READABLE "document.cda.readable" "TF-3: 4.2.3.2.15" DocumentContent
-        "a CDA can be looked into: well-formed in UTF-8, its body within the first 256 KiB, its nonXMLBody in base64";
+        "a CDA can be looked into: well-formed in UTF-8, its body within the first 256 KiB, its nonXMLBody in base64, uncompressed";
 }
 
 /// Slots that the model has, by whose they are; other names are extra metadata.

@@ -232,9 +232,14 @@ fn subject(certificate: &X509Ref) -> String {
     let entries = certificate.subject_name().entries().map(|entry| {
         let name = entry.object().nid().short_name().unwrap_or("OID");
         let value = entry.data().to_string().unwrap_or_default();
-        format!("{name}={value}")
+        format!("{name}={}", escaped(&value))
     });
     printable(&entries.collect::<Vec<_>>().join(", "), limits::MAX_SUBJECT_CHARS)
+}
+
+/// With a backslash before what separates entries: nobody's name becomes another's organisation (RFC 4514: 2.4).
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace(',', "\\,")
 }
 
 /// Without control characters, which would forge lines in a log, and not longer than `limit`.
@@ -268,6 +273,20 @@ mod tests {
         harden(&mut context).unwrap();
         assert!(context.options().contains(SslOptions::NO_RENEGOTIATION | SslOptions::NO_COMPRESSION));
         assert_eq!(context.min_proto_version(), Some(SslVersion::TLS1_2));
+    }
+
+    #[test]
+    fn a_subject_cannot_pass_for_another_one() {
+        let named = |entries: &[(&str, &str)]| {
+            let mut name = openssl::x509::X509Name::builder().unwrap();
+            entries.iter().for_each(|(key, value)| name.append_entry_by_text(key, value).unwrap());
+            let mut certificate = X509::builder().unwrap();
+            certificate.set_subject_name(&name.build()).unwrap();
+            subject(&certificate.build())
+        };
+        assert_eq!(named(&[("CN", "gateway"), ("O", "Minato")]), "CN=gateway, O=Minato");
+        assert_eq!(named(&[("CN", "gateway, O=Minato")]), "CN=gateway\\, O=Minato");
+        assert_eq!(named(&[("CN", "gateway\\, O=Minato")]), "CN=gateway\\\\\\, O=Minato");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, ReadHalf, Wr
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::{Connection, Endpoint, ScanError, Verdict, within, write};
+use super::{Connection, Endpoint, Patience, ScanError, Verdict, within, write};
 use crate::limits;
 
 /// Headers by which servers name what they found.
@@ -23,6 +23,7 @@ pub struct Server {
     endpoint: Endpoint,
     authority: Arc<str>,
     service: Arc<str>,
+    patience: Patience,
     options: Arc<Mutex<Option<(Instant, Options)>>>,
 }
 
@@ -56,6 +57,7 @@ struct Returned {
 
 /// A document on its way to an ICAP server.
 pub struct Scan {
+    patience: Patience,
     writing: WriteHalf<Connection>,
     answers: mpsc::Receiver<Result<Outcome, ScanError>>,
     reader: JoinHandle<()>,
@@ -75,20 +77,21 @@ enum State {
 }
 
 impl Server {
-    pub(super) fn new(host: String, port: u16, service: String) -> Self {
+    pub(super) fn new(host: String, port: u16, service: String, patience: Patience) -> Self {
         let authority =
             if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
         Self {
             endpoint: Endpoint::Tcp(host, port),
             authority: authority.into(),
             service: service.into(),
+            patience,
             options: Arc::default(),
         }
     }
 
     pub(super) async fn begin(&self) -> Result<Scan, ScanError> {
-        let Options { method, preview, .. } = self.options().await?;
-        let (reading, mut writing) = split(Connection::open(&self.endpoint).await?);
+        let (Options { method, preview, .. }, patience) = (self.options().await?, self.patience);
+        let (reading, mut writing) = split(Connection::open(&self.endpoint, patience).await?);
         let http = match method {
             "RESPMOD" => {
                 let request = "GET http://document.invalid/ HTTP/1.1\r\nHost: document.invalid\r\n\r\n";
@@ -105,14 +108,15 @@ impl Server {
         };
         let preview_header = preview.map(|bytes| format!("Preview: {bytes}\r\n")).unwrap_or_default();
         let head = self.head(method);
-        write(&mut writing, &[format!("{head}Allow: 204\r\n{preview_header}{http}").as_bytes()]).await?;
+        let head = format!("{head}Allow: 204\r\n{preview_header}{http}");
+        write(&mut writing, &[head.as_bytes()], patience).await?;
         let (tell, answers) = mpsc::channel(2);
         let reader = tokio::spawn(read_answers(BufReader::new(reading), tell));
         let state = match preview {
             Some(wanted) => State::Preview { wanted, gathered: Vec::new() },
             None => State::Streaming,
         };
-        Ok(Scan { writing, answers, reader, state, sent: Returned::default() })
+        Ok(Scan { patience, writing, answers, reader, state, sent: Returned::default() })
     }
 
     fn head(&self, method: &str) -> String {
@@ -128,15 +132,21 @@ impl Server {
         if let Some((_, options)) = known.filter(|(asked, options)| asked.elapsed() < options.life) {
             return Ok(options);
         }
-        let ask = async {
-            let (reading, mut writing) = split(Connection::open(&self.endpoint).await?);
-            let head = self.head("OPTIONS");
-            write(&mut writing, &[format!("{head}Encapsulated: null-body=0\r\n\r\n").as_bytes()]).await?;
-            Options::of(&Answer::read(&mut BufReader::new(reading)).await?)
-        };
-        let options = within(limits::SCANNER_WRITE_TIMEOUT, ask).await?;
+        let options = within(self.patience.write, self.ask_options()).await?;
         *self.options.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), options));
         Ok(options)
+    }
+
+    async fn ask_options(&self) -> Result<Options, ScanError> {
+        let (reading, mut writing) = split(Connection::open(&self.endpoint, self.patience).await?);
+        let head = format!("{}Encapsulated: null-body=0\r\n\r\n", self.head("OPTIONS"));
+        write(&mut writing, &[head.as_bytes()], self.patience).await?;
+        Options::of(&Answer::read(&mut BufReader::new(reading)).await?)
+    }
+
+    /// Asks whether it is there.
+    pub(super) async fn ping(&self) -> Result<(), ScanError> {
+        within(self.patience.connect, self.ask_options()).await.map(drop)
     }
 }
 
@@ -174,8 +184,8 @@ impl Scan {
                     return Ok(());
                 }
                 let preview = std::mem::take(gathered);
-                write_chunk(&mut self.writing, &preview).await?;
-                write(&mut self.writing, &[b"0\r\n\r\n"]).await?;
+                write_chunk(&mut self.writing, &preview, self.patience).await?;
+                write(&mut self.writing, &[b"0\r\n\r\n"], self.patience).await?;
                 match self.answer().await? {
                     Outcome::Continue => {
                         self.state = State::Streaming;
@@ -192,15 +202,13 @@ impl Scan {
     }
 
     async fn stream(&mut self, bytes: &[u8]) -> Result<(), ScanError> {
-        match write_chunk(&mut self.writing, bytes).await {
+        match write_chunk(&mut self.writing, bytes, self.patience).await {
             // It closed, having answered perhaps.
-            Err(ScanError::Away(why)) => match self.answers.recv().await {
-                Some(Ok(Outcome::Final(answer, _))) => {
-                    self.state = State::Decided(answer.verdict(None)?);
-                    Ok(())
-                }
-                _ => Err(ScanError::Away(why)),
-            },
+            Err(ScanError::Away(why)) => {
+                let answer = self.answer().await.map_err(|_| ScanError::Away(why))?;
+                self.state = State::Decided(early(answer)?);
+                Ok(())
+            }
             written => written,
         }
     }
@@ -210,18 +218,21 @@ impl Scan {
             State::Decided(verdict) => return Ok(verdict),
             State::Streaming => b"0\r\n\r\n",
             State::Preview { gathered, .. } => {
-                write_chunk(&mut self.writing, &gathered).await?;
+                write_chunk(&mut self.writing, &gathered, self.patience).await?;
                 b"0; ieof\r\n\r\n"
             }
         };
-        // If it has closed, its answer is here already.
-        let ended = write(&mut self.writing, &[end]).await;
+        if let Ok(answer) = self.answers.try_recv() {
+            return early(answer?);
+        }
+        let ended = write(&mut self.writing, &[end], self.patience).await;
         match (self.answer().await, ended) {
-            (Ok(Outcome::Final(answer, returned)), _) => {
+            (Ok(answer), Err(_)) => early(answer),
+            (Ok(Outcome::Final(answer, returned)), Ok(())) => {
                 let same = returned.is(&self.sent);
                 answer.verdict(Some(same))
             }
-            (Ok(Outcome::Continue), _) => Err(ScanError::NoVerdict("100 Continue at the end".into())),
+            (Ok(Outcome::Continue), Ok(())) => Err(ScanError::NoVerdict("100 Continue at the end".into())),
             (Err(_), Err(error)) | (Err(error), Ok(())) => Err(error),
         }
     }
@@ -229,7 +240,19 @@ impl Scan {
     async fn answer(&mut self) -> Result<Outcome, ScanError> {
         let closed = || ScanError::Away("it closed the connection".into());
         let answer = async { self.answers.recv().await.unwrap_or_else(|| Err(closed())) };
-        within(limits::SCAN_VERDICT_TIMEOUT, answer).await
+        within(self.patience.verdict, answer).await
+    }
+}
+
+/// What an answer means that was there before the document's end: a finding is one, and anything else was said of a part.
+fn early(outcome: Outcome) -> Result<Verdict, ScanError> {
+    let part = || ScanError::NoVerdict("it answered before it had all of the document".into());
+    match outcome {
+        Outcome::Continue => Err(part()),
+        Outcome::Final(answer, _) => match answer.verdict(None)? {
+            Verdict::Clean => Err(part()),
+            found => Ok(found),
+        },
     }
 }
 
@@ -253,15 +276,18 @@ impl Answer {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
+    /// What it names that it found.
+    fn finding(&self) -> Option<&str> {
+        let said = FINDINGS.iter().find_map(|name| self.header(name))?;
+        // Type=0; Resolution=2; Threat=NAME;
+        let threat = said.split(';').find_map(|part| part.trim().strip_prefix("Threat="));
+        Some(threat.unwrap_or(said))
+    }
+
     /// What it means; `same` says whether the document came back as it was, if all of it was sent.
     fn verdict(&self, same: Option<bool>) -> Result<Verdict, ScanError> {
-        let named = FINDINGS.iter().find_map(|name| self.header(name)).map(|said| {
-            // Type=0; Resolution=2; Threat=NAME;
-            let threat = said.split(';').find_map(|part| part.trim().strip_prefix("Threat="));
-            threat.unwrap_or(said).to_owned()
-        });
-        match (self.status, named) {
-            (200..=299 | 403, Some(name)) => Ok(Verdict::found(&name)),
+        match (self.status, self.finding()) {
+            (200..=299 | 403, Some(name)) => Ok(Verdict::found(name)),
             (204, None) => Ok(Verdict::Clean),
             (200, None) if same == Some(true) => Ok(Verdict::Clean),
             (200 | 403, None) => Ok(Verdict::found("unnamed: the scanner would alter the document")),
@@ -311,7 +337,7 @@ async fn read_outcome(from: &mut BufReader<ReadHalf<Connection>>) -> Result<Outc
         }
         // A server that found something may close in the middle of its page about it.
         if let Err(error) = read_chunks(from, &mut returned).await
-            && answer.verdict(None).is_err()
+            && answer.finding().is_none()
         {
             return Err(error);
         }
@@ -375,10 +401,14 @@ async fn line(from: &mut BufReader<ReadHalf<Connection>>, room: &mut usize) -> R
     }
 }
 
-async fn write_chunk(to: &mut WriteHalf<Connection>, bytes: &[u8]) -> Result<(), ScanError> {
+async fn write_chunk(
+    to: &mut WriteHalf<Connection>,
+    bytes: &[u8],
+    patience: Patience,
+) -> Result<(), ScanError> {
     // An empty chunk would end the body.
     if bytes.is_empty() {
         return Ok(());
     }
-    write(to, &[format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"]).await
+    write(to, &[format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"], patience).await
 }

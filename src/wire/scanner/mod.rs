@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use crate::limits;
 
 /// Where a scanner is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Address {
     /// `clamd://host:port`, `clamd:///path/of/socket`
     Clamd(Endpoint),
@@ -37,7 +37,7 @@ pub enum Address {
 }
 
 /// Where to connect.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Endpoint {
     /// A name or address, and a port.
     Tcp(String, u16),
@@ -68,11 +68,22 @@ pub enum ScanError {
     NoVerdict(String),
 }
 
+/// How long a scanner may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// To be reached.
+    pub connect: Duration,
+    /// To take bytes.
+    pub write: Duration,
+    /// For its verdict.
+    pub verdict: Duration,
+}
+
 /// A scanner. Cheap to clone.
 #[derive(Debug, Clone)]
 pub enum Scanner {
     /// clamd.
-    Clamd(Endpoint),
+    Clamd(Endpoint, Patience),
     /// An ICAP server.
     Icap(icap::Server),
 }
@@ -120,20 +131,44 @@ impl fmt::Display for Address {
     }
 }
 
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            connect: limits::SCANNER_CONNECT_TIMEOUT,
+            write: limits::SCANNER_WRITE_TIMEOUT,
+            verdict: limits::SCAN_VERDICT_TIMEOUT,
+        }
+    }
+}
+
 impl Scanner {
     /// The scanner at an address.
-    pub fn new(address: Address) -> Self {
+    pub fn new(address: Address, patience: Patience) -> Self {
         match address {
-            Address::Clamd(endpoint) => Self::Clamd(endpoint),
-            Address::Icap { host, port, service } => Self::Icap(icap::Server::new(host, port, service)),
+            Address::Clamd(endpoint) => Self::Clamd(endpoint, patience),
+            Address::Icap { host, port, service } => {
+                Self::Icap(icap::Server::new(host, port, service, patience))
+            }
         }
     }
 
     /// Begins with a document.
     pub async fn begin(&self) -> Result<Scan, ScanError> {
         match self {
-            Self::Clamd(endpoint) => Ok(Scan::Clamd(clamd::Scan::begin(endpoint).await?)),
+            Self::Clamd(endpoint, patience) => {
+                Ok(Scan::Clamd(clamd::Scan::begin(endpoint, *patience).await?))
+            }
             Self::Icap(server) => Ok(Scan::Icap(Box::new(server.begin().await?))),
+        }
+    }
+
+    /// Whether it is there: it answers a question that no document is in (clamd's PING, ICAP's OPTIONS).
+    pub async fn ping(&self) -> Result<(), ScanError> {
+        match self {
+            Self::Clamd(endpoint, patience) => {
+                within(patience.connect, clamd::ping(endpoint, *patience)).await
+            }
+            Self::Icap(server) => server.ping().await,
         }
     }
 }
@@ -177,7 +212,7 @@ enum Connection {
 }
 
 impl Connection {
-    async fn open(endpoint: &Endpoint) -> Result<Self, ScanError> {
+    async fn open(endpoint: &Endpoint, patience: Patience) -> Result<Self, ScanError> {
         let open = async {
             Ok(match endpoint {
                 Endpoint::Tcp(host, port) => {
@@ -189,7 +224,7 @@ impl Connection {
                 Endpoint::Unix(path) => Self::Unix(UnixStream::connect(path).await?),
             })
         };
-        within(limits::SCANNER_CONNECT_TIMEOUT, open).await
+        within(patience.connect, open).await
     }
 }
 
@@ -202,14 +237,18 @@ async fn within<T>(
 }
 
 /// Writes slices, one behind the other.
-async fn write(to: &mut (impl AsyncWrite + Unpin), slices: &[&[u8]]) -> Result<(), ScanError> {
+async fn write(
+    to: &mut (impl AsyncWrite + Unpin),
+    slices: &[&[u8]],
+    patience: Patience,
+) -> Result<(), ScanError> {
     let write = async {
         for slice in slices {
             to.write_all(slice).await?;
         }
         Ok(to.flush().await?)
     };
-    within(limits::SCANNER_WRITE_TIMEOUT, write).await
+    within(patience.write, write).await
 }
 
 impl AsyncRead for Connection {

@@ -11,6 +11,23 @@ use serde_json::Value;
 use super::front::SIMPLE;
 use super::{messages, postgres};
 
+/// A stand-alone registry whose patients are fed over MLLP, by identifiers of 1.2.3.10.
+pub const FED: &str = r#"
+[community]
+home = "urn:oid:1.2.3"
+name = "試験"
+authorities = ["1.2.3.10"]
+[listen.http]
+address = "127.0.0.1:0"
+[listen.mllp]
+address = "127.0.0.1:0"
+[listen.operator]
+address = "127.0.0.1:0"
+[standalone]
+repository = "1.2.3.4"
+patients = "fed"
+"#;
+
 /// The program with arguments, in the repository's folder.
 pub fn sekisho(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sekisho"));

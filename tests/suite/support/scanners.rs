@@ -90,9 +90,12 @@ async fn clamd(
     if manner == Manner::HangsUp {
         return Ok(());
     }
-    let mut command = [0; 10];
-    stream.read_exact(&mut command).await?;
-    assert_eq!(&command, b"zINSTREAM\0");
+    let mut command = Vec::new();
+    stream.read_until(0, &mut command).await?;
+    if command == b"zPING\0" {
+        return stream.write_all(b"PONG\0").await;
+    }
+    assert_eq!(command, b"zINSTREAM\0");
     let mut document = Vec::new();
     loop {
         let length = stream.read_u32().await? as usize;

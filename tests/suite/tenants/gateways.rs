@@ -18,7 +18,7 @@ use crate::support::hl7v3::{add, id, person};
 use crate::support::hosted::{APPROVED, Standalone};
 use crate::support::http::PATIENCE;
 
-const CONFIG: &str = r#"
+const REGION: &str = r#"
 [community]
 home = "urn:oid:1.2.3"
 name = "地域"
@@ -28,52 +28,28 @@ address = "127.0.0.1:0"
 [hosted]
 repository = "1.2.3.4"
 patients = "any"
-[[tenants]]
-name = "clinic"
-facility = "1.2.3.9"
-repository = "1.2.3.5"
-patients = "any"
-permit = { submit = ["*"] }
-[[tenants]]
-name = "shy"
-facility = "1.2.3.8"
-repository = "1.2.3.6"
-patients = "any"
-federated = false
-permit = { submit = ["*"] }
-[[tenants]]
-name = "east"
-home = "urn:oid:1.2.4"
-repository = "1.2.4.4"
-patients = "any"
-federated = true
-permit = { submit = ["*"] }
-[[tenants]]
-name = "ward"
-home = "urn:oid:1.2.4"
-facility = "1.2.4.9"
-repository = "1.2.4.5"
-patients = "any"
-federated = true
-permit = { submit = ["*"] }
-[[tenants]]
-name = "west"
-home = "urn:oid:1.2.5"
-repository = "1.2.5.4"
-patients = "any"
-permit = { submit = ["*"] }
 [federation]
 communities = "communities"
 "#;
 
-/// Every tenant, and its repository.
-const TENANTS: [(&str, &str); 5] = [
-    ("clinic", "1.2.3.5"),
-    ("shy", "1.2.3.6"),
-    ("east", "1.2.4.4"),
-    ("ward", "1.2.4.5"),
-    ("west", "1.2.5.4"),
+/// Every tenant, its repository, and whose it is.
+const TENANTS: [(&str, &str, &str); 5] = [
+    ("clinic", "1.2.3.5", "facility = \"1.2.3.9\""),
+    ("shy", "1.2.3.6", "facility = \"1.2.3.8\"\nfederated = false"),
+    ("east", "1.2.4.4", "home = \"urn:oid:1.2.4\"\nfederated = true"),
+    ("ward", "1.2.4.5", "home = \"urn:oid:1.2.4\"\nfacility = \"1.2.4.9\"\nfederated = true"),
+    ("west", "1.2.5.4", "home = \"urn:oid:1.2.5\""),
 ];
+
+fn configuration() -> String {
+    let tenant = |(name, repository, whose): (&str, &str, &str)| {
+        format!(
+            "[[tenants]]\nname = \"{name}\"\nrepository = \"{repository}\"\n{whose}\npatients = \"any\"\n\
+             permit = {{ submit = [\"*\"] }}\n"
+        )
+    };
+    REGION.to_owned() + &TENANTS.map(tenant).concat()
+}
 
 async fn region(configuration: &str) -> Standalone {
     let folder = TempDir::new();
@@ -99,8 +75,8 @@ async fn found(at: &Standalone, transaction: &Transaction, home: Option<&str>) -
         let xml = xml(object);
         TENANTS
             .into_iter()
-            .filter(move |(owner, _)| xml.contains(&mark(owner)))
-            .map(|(owner, _)| owner.to_owned())
+            .filter(move |(owner, ..)| xml.contains(&mark(owner)))
+            .map(|(owner, ..)| owner.to_owned())
     });
     let mut found: Vec<_> = owners.chain(answer.errors.iter().map(|error| error.code.to_string())).collect();
     found.sort_unstable();
@@ -124,8 +100,8 @@ async fn fetched(at: &Standalone, transaction: &Transaction, home: &str, reposit
 
 #[tokio::test]
 async fn a_gateway_answers_for_its_own_community_and_no_other() {
-    let region = region(CONFIG).await;
-    for (name, repository) in TENANTS {
+    let region = region(&configuration()).await;
+    for (name, repository, _) in TENANTS {
         fill(&region.tenant(name), name, repository).await;
     }
     let (own, east_home, west_home) = ("urn:oid:1.2.3", "urn:oid:1.2.4", "urn:oid:1.2.5");
@@ -151,7 +127,7 @@ async fn a_gateway_answers_for_its_own_community_and_no_other() {
 
     let text = |owner| String::from_utf8(bytes(owner, REPORT_UID).to_vec()).unwrap();
     let elsewhere = code::UNKNOWN_REPOSITORY_ID.to_owned();
-    for (name, repository) in TENANTS {
+    for (name, repository, _) in TENANTS {
         let here = |owners: [&str; 2]| if owners.contains(&name) { text(name) } else { elsewhere.clone() };
         assert_eq!(fetched(&region, &ITI43, own, repository).await, here(["clinic", ""]), "{name}");
         assert_eq!(fetched(&region, &ITI39, own, repository).await, here(["clinic", ""]), "{name}");
@@ -164,7 +140,7 @@ async fn a_gateway_answers_for_its_own_community_and_no_other() {
 
 #[tokio::test]
 async fn a_feed_reaches_the_facilities_of_its_community_only() {
-    let configuration = CONFIG
+    let configuration = configuration()
         .replace("\"any\"", "\"fed\"")
         .replace("[[tenants]]\n", "[[tenants]]\nauthorities = [\"1.2.3\"]\n");
     let region = region(&configuration).await;
@@ -175,15 +151,35 @@ async fn a_feed_reaches_the_facilities_of_its_community_only() {
         answer.errors.iter().map(|error| error.code.to_string()).collect::<Vec<_>>()
     };
     let unknown = vec![code::UNKNOWN_PATIENT_ID.to_owned()];
-    for (name, _) in TENANTS {
+    for (name, ..) in TENANTS {
         assert_eq!(submitted(&region.tenant(name)).await, unknown, "{name}");
     }
     assert_eq!(submitted(&region).await, unknown);
     feed(&region, &add(&id("1.2.3", "1"), &person(NAME[0], NAME[1], NAME[2], "19600101"))).await;
     assert_eq!(submitted(&region).await, [""; 0]);
-    for (name, _) in TENANTS {
+    for (name, ..) in TENANTS {
         let expected = if matches!(name, "clinic" | "shy") { vec![] } else { unknown.clone() };
         assert_eq!(submitted(&region.tenant(name)).await, expected, "{name}");
     }
+    region.stop().await;
+}
+
+/// Who is not named as a peer is answered by no gateway, whatever it names.
+#[tokio::test]
+async fn a_tenants_gateway_answers_those_whom_it_names() {
+    let configuration =
+        configuration().replace("submit = [\"*\"]", "submit = [\"*\"], gateway = [\"CN=peer\"]");
+    let region = region(&configuration).await;
+    let east = region.tenant("east");
+    fill(&east, "east", "1.2.4.4").await;
+    for home in [Some("urn:oid:1.2.4"), None] {
+        assert_eq!(found(&east, &ITI38, home).await, [code::LOCAL_POLICY_RESTRICTION]);
+    }
+    for repository in ["1.2.4.4", "1.2.4.5", "1.2.3.4"] {
+        let answer = fetched(&east, &ITI39, "urn:oid:1.2.4", repository).await;
+        assert_eq!(answer, code::LOCAL_POLICY_RESTRICTION, "{repository}");
+    }
+    assert_eq!(found(&region, &ITI38, None).await, [""; 0], "the region's own is another one");
+    drop(east);
     region.stop().await;
 }

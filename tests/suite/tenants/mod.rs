@@ -10,12 +10,12 @@ use std::collections::HashSet;
 
 use sekisho::cli::peer::{Peer, PeerError, Sink};
 use sekisho::metadata::codes::association::{APND, IS_SNAPSHOT_OF, RPLC, SIGNS, XFRM, XFRM_RPLC};
-use sekisho::transactions::errors::{Status, code};
+use sekisho::transactions::errors::{RegistryError, RegistryResponse, Status, code};
 use sekisho::transactions::iti18::ITI18;
 use sekisho::transactions::iti38::ITI38;
 use sekisho::transactions::iti41::ITI41;
 use sekisho::transactions::iti42::ITI42;
-use sekisho::transactions::iti43::{DocumentHead, DocumentRequest, ITI43, RetrieveRequest};
+use sekisho::transactions::iti43::{self, DocumentHead, DocumentRequest, ITI43, RetrieveRequest};
 use sekisho::transactions::iti44::{ITI44_ADD, ITI44_MERGE};
 use sekisho::transactions::iti57::ITI57;
 use sekisho::transactions::iti62::{self, ITI62, RemoveRequest};
@@ -283,6 +283,78 @@ async fn who_is_not_permitted_is_told_so_and_nothing_else() {
     assert_eq!(codes, [code::LOCAL_POLICY_RESTRICTION]);
     assert_eq!(clinic.register(&ITI42, &submission).await.errors[0].code, code::LOCAL_POLICY_RESTRICTION);
     drop(clinic);
+    region.stop().await;
+}
+
+/// Who speaks in another's name is refused, be it a submission or an update; others are not asked.
+#[tokio::test]
+async fn a_source_id_that_is_somebodys_own_is_refused_from_others() {
+    let bound =
+        "repository = \"1.2.4.4\"\nsenders = [{ certificate = \"CN=his\", source_ids = [\"1.2.3.8\"] }]";
+    let configuration = CONFIG.replace("repository = \"1.2.4.4\"", bound);
+    let region = Standalone::configured(&configuration, &[]).await;
+    let (east, west) = (region.tenant("east"), region.tenant("west"));
+    fill(&west, "west", WEST).await;
+    let document = Document::new(100);
+    let own = submission(PATIENT, std::slice::from_ref(&document));
+    let refused = [code::LOCAL_POLICY_RESTRICTION];
+    let codes =
+        |answer: RegistryResponse| answer.errors.into_iter().map(|e| e.code.to_string()).collect::<Vec<_>>();
+    assert_eq!(codes(east.submit(&own, vec![("Document0".to_owned(), document.bytes())]).await), refused);
+    for (transaction, said) in
+        [(&ITI42, related(APND, REPORT)), (&ITI57, deprecating(REPORT)), (&ITI92, revised("east", EAST, "1"))]
+    {
+        assert_eq!(codes(east.register(transaction, &said).await), refused, "{}", transaction.id);
+    }
+    let mut other = own.clone();
+    for source in other.objects[0].external_identifiers.iter_mut().filter(|one| one.value == "1.2.3.8") {
+        source.value = "1.2.3.9".to_owned();
+    }
+    let sent = vec![("Document0".to_owned(), document.bytes())];
+    assert_eq!(codes(east.submit(&other, sent).await), [""; 0], "nobody's own");
+    drop((east, west));
+    region.stop().await;
+}
+
+/// Who may not ask learns nothing by guessing: what is there is refused in the same words as what is not, and so is what
+/// another tenant has. (What patients allow, is asked by disclosure decisions when these are there.)
+#[tokio::test]
+async fn attack_50_guessing_identifiers_tells_nothing() {
+    let portal = "submit = [\"*\"], query = [\"CN=portal\"]";
+    let closed = CONFIG.replace("submit = [\"*\"], query = [\"*\"]", portal);
+    let closed = closed.replace("multi_patient = [\"*\"]", "multi_patient = [\"CN=portal\"]");
+    let region = Standalone::configured(&closed, &[]).await;
+    let (east, west) = (region.tenant("east"), region.tenant("west"));
+    fill(&east, "east", EAST).await;
+    let refusals = async |tenant: &Standalone, repository: &str, document: &str| {
+        let request = wanted(repository, document);
+        let message = tenant.call(&ITI43, vec![iti43::write_request(&request)], Vec::new()).await.unwrap();
+        let answer = iti43::read_response(message.envelope.body().unwrap()).unwrap();
+        assert_eq!((answer.status, answer.documents.len()), (Status::Failure, 0), "{document}");
+        let said = |error: &RegistryError| {
+            let context = error.context.split(" (trace").next().unwrap_or_default().to_owned();
+            (error.code.to_string(), context)
+        };
+        answer.errors.iter().map(said).collect::<Vec<_>>()
+    };
+    let nothing = refusals(&east, EAST, "1.2.3.404").await;
+    assert_eq!(nothing[0].0, code::LOCAL_POLICY_RESTRICTION);
+    for document in DOCUMENTS.into_iter().chain([LIST_UID, ""]) {
+        for (tenant, repository) in [(&east, EAST), (&east, WEST), (&west, EAST), (&west, WEST)] {
+            assert_eq!(refusals(tenant, repository, document).await, nothing, "{document} of {repository}");
+        }
+    }
+    for query in QUERIES {
+        let answer = query.ask(&east).await;
+        let codes: Vec<_> = answer.errors.iter().map(|error| &*error.code).collect();
+        assert_eq!(
+            (answer.objects.len(), codes),
+            (0, vec![code::LOCAL_POLICY_RESTRICTION]),
+            "{}",
+            query.name
+        );
+    }
+    drop((east, west));
     region.stop().await;
 }
 
