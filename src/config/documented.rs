@@ -13,6 +13,8 @@ const PAGE: &str = include_str!("../../docs/configuration.md");
 /// A configuration that is wrong in many ways, and has every table.
 const EVERYTHING: &str = r#"
 [community]
+home = "urn:oid:1.2.3"
+name = "x"
 [listen.soap.tls]
 [listen.http]
 [listen.mllps.tls]
@@ -32,6 +34,10 @@ retention = [{}]
 [bridge.tls]
 [[tenants]]
 rules = {}
+quota = {}
+permit = {}
+content = {}
+encryption = { keys = {} }
 [federation]
 [[identity.domains]]
 source = {}
