@@ -243,9 +243,13 @@ pub const POSTGRES_READERS: usize = 6;
 pub const POSTGRES_CONNECT: Duration = Duration::from_secs(5);
 /// How long PostgreSQL works on a statement of ours before it gives up.
 pub const POSTGRES_STATEMENT: Duration = Duration::from_secs(20);
-/// How long a transaction of ours may be silent before PostgreSQL takes its lock away: a gateway that has stopped in the
+/// How long PostgreSQL works on a statement of a migration: an index of many millions of rows takes its time.
+pub const POSTGRES_MIGRATION: Duration = Duration::from_secs(6 * 60 * 60);
+/// How long a transaction that writes may be silent before PostgreSQL takes its lock away: a gateway that has stopped in the
 /// middle of a group holds up all others.
-pub const POSTGRES_IDLE_TRANSACTION: Duration = Duration::from_secs(10);
+pub const POSTGRES_IDLE_WRITING: Duration = Duration::from_secs(10);
+/// The same of one that only reads, and may work for minutes on what it has read: it holds up nobody, but old rows stay.
+pub const POSTGRES_IDLE_READING: Duration = Duration::from_secs(15 * 60);
 /// How long a statement is waited for. Afterwards the connection is given up: PostgreSQL itself would have answered.
 pub const POSTGRES_PATIENCE: Duration = Duration::from_secs(30);
 /// A connection from which nothing was heard for so long is tried before it is relied upon.
@@ -255,6 +259,9 @@ pub const POSTGRES_FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// See [`POSTGRES_FIRST_PAUSE`].
 pub const POSTGRES_LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
+/// Records of the patient index that are in memory at once where all of them are looked at: some kilobytes each.
+pub const INDEX_PAGE_RECORDS: i64 = 1_000;
+
 /// Documents up to this share segment files and are kept in memory until they are committed; larger ones get a file each.
 pub const SMALL_DOCUMENT_BYTES: u64 = 1024 * 1024;
 /// A segment that has reached this is closed and the next one begun.
@@ -263,7 +270,7 @@ pub const SEGMENT_BYTES: u64 = 256 * 1024 * 1024;
 pub const SEGMENT_BUFFER_BYTES: usize = 2 * 1024 * 1024;
 /// Segments that are held open for reading.
 pub const MAX_OPEN_SEGMENTS: usize = 64;
-/// Documents that wait in memory for their commit, over all submissions; beyond it, small ones get a file too.
+/// Documents that wait in memory for their commit, over all submissions to all tenants; beyond it, small ones get a file too.
 pub const MAX_STAGED_MEMORY: usize = 64 * 1024 * 1024;
 /// A smaller piece of what was received is copied before it is kept, so that what is kept holds on to no more than four
 /// times its size.
@@ -436,6 +443,10 @@ pub const NOTIFY_PAUSE: Duration = Duration::from_secs(1);
 pub const MAX_NOTIFY_PAUSE: Duration = Duration::from_secs(5 * 60);
 /// Deferred questions that are answered at once.
 pub const MAX_DEFERRED_AT_ONCE: usize = 16;
+/// How often a gateway looks whether deferred questions are left to it: by one that is gone, or that only accepted them.
+pub const DEFERRED_LOOK: Duration = Duration::from_secs(5);
+/// Open questions that are read at once when they are taken up: some kilobytes each.
+pub const DEFERRED_QUESTIONS_READ: i64 = 100;
 /// How long it is tried to answer a deferred question: a peer that was away over a long weekend gets its answers.
 pub const DEFERRED_LIFETIME: Duration = Duration::from_secs(5 * 24 * 60 * 60);
 /// Deferred questions that are open at once; further ones are told that they must be asked immediately.

@@ -2,13 +2,15 @@
 //! once, kept, and answered later by a request of ours to the address that it names. The server and the command line call it.
 //!
 //! Accepted means answered: the question is on disk before it is acknowledged, and is asked of the index as often as it takes
-//! until the other side has taken the answer, or until [`limits::DEFERRED_LIFETIME`] has passed.
+//! until the other side has taken the answer, or until [`limits::DEFERRED_LIFETIME`] has passed. Of several gateways on one
+//! database each accepts questions, and one answers all of them; when that is gone, another one does.
 
-use std::sync::{Arc, Weak};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
 use bytes::Bytes;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
 
 use crate::actors::notifier::NotTold;
@@ -16,6 +18,7 @@ use crate::actors::patient_discovery::PatientDiscovery;
 use crate::delivery::questions::{Kept, Question, Questions};
 use crate::ids::HomeCommunityId;
 use crate::limits::{self, Limits};
+use crate::store::StoreError;
 use crate::transactions::Caller;
 use crate::transactions::hl7v3::{AckCode, AckDetail, read_acknowledgement};
 use crate::transactions::iti44::write_acknowledgement;
@@ -37,6 +40,10 @@ struct Shared {
     limits: Limits,
     /// Questions that are being answered.
     working: Semaphore,
+    /// Questions that are waited for here, by number.
+    begun: Mutex<HashSet<i64>>,
+    /// There is a new one.
+    news: Arc<Notify>,
 }
 
 /// The acknowledgement that says that the option is not there.
@@ -53,25 +60,45 @@ impl DeferredDiscovery {
         limits: Limits,
     ) -> Self {
         let working = Semaphore::new(limits::MAX_DEFERRED_AT_ONCE);
-        Self(Arc::new(Shared { discovery, own, questions, allowed, client, limits, working }))
+        let (begun, news) = (Mutex::default(), Arc::default());
+        Self(Arc::new(Shared { discovery, own, questions, allowed, client, limits, working, begun, news }))
     }
 
-    /// Takes up what was accepted before we were started.
-    pub fn resume(&self) -> JoinHandle<()> {
-        let this = self.clone();
+    /// Takes up what is accepted, what was before we were started, and what gateways beside us leave to us: as long as
+    /// somebody holds on to us.
+    pub fn follow(&self) -> JoinHandle<()> {
+        let (this, news) = (Arc::downgrade(&self.0), Arc::clone(&self.0.news));
         tokio::spawn(async move {
-            match this.0.questions.open().await {
-                Ok(open) => open.into_iter().for_each(|question| this.begin(question)),
-                Err(problem) => tracing::error!(%problem, "the deferred questions cannot be read"),
+            let mut after = 0;
+            while let Some(shared) = this.upgrade() {
+                let taken_up = DeferredDiscovery(shared).take_up(after).await;
+                after = taken_up.unwrap_or_else(|problem| {
+                    tracing::error!(%problem, "the deferred questions cannot be read");
+                    after
+                });
+                let _ = tokio::time::timeout(limits::DEFERRED_LOOK, news.notified()).await;
             }
         })
+    }
+
+    /// Begins what is open behind a number, if it is ours to answer; gives the last one's.
+    async fn take_up(&self, mut after: i64) -> Result<i64, StoreError> {
+        if !self.0.questions.are_ours().await? {
+            return Ok(0);
+        }
+        loop {
+            let open = self.0.questions.open(after).await?;
+            let Some(last) = open.last() else { return Ok(after) };
+            after = last.number;
+            open.into_iter().for_each(|question| self.begin(question));
+        }
     }
 
     /// A deferred question: its acknowledgement. It is positive only when the question is on disk.
     pub async fn accept(&self, envelope: Bytes, received: Received, caller: &Caller) -> (AckCode, Bytes) {
         let details = match self.keep(envelope, &received, caller).await {
-            Ok(question) => {
-                self.begin(question);
+            Ok(()) => {
+                self.0.news.notify_one();
                 counted("accepted");
                 let body = write_acknowledgement(&received.transmission, AckCode::Accepted, Vec::new());
                 return (AckCode::Accepted, body);
@@ -92,12 +119,7 @@ impl DeferredDiscovery {
         (AckCode::Error, write_acknowledgement(&received.transmission, AckCode::Error, details))
     }
 
-    async fn keep(
-        &self,
-        envelope: Bytes,
-        received: &Received,
-        caller: &Caller,
-    ) -> Result<Question, &'static str> {
+    async fn keep(&self, envelope: Bytes, received: &Received, caller: &Caller) -> Result<(), &'static str> {
         let address = received.transmission.respond_to.as_deref();
         let address = address.ok_or("respondTo/telecom does not say where the answer goes")?;
         self.0
@@ -114,8 +136,8 @@ impl DeferredDiscovery {
             certificate: caller.certificate.as_deref().map(str::to_owned),
             envelope,
         };
-        match self.0.questions.keep(question.clone()).await {
-            Ok(Kept::As(number)) => Ok(Question { number, ..question }),
+        match self.0.questions.keep(question).await {
+            Ok(Kept::Yes) => Ok(()),
             Ok(Kept::Full) => Err("too many deferred questions are open; ask for an immediate answer"),
             Err(problem) => {
                 tracing::error!(trace = &*caller.trace, %problem, "a deferred question cannot be kept");
@@ -126,8 +148,9 @@ impl DeferredDiscovery {
 
     /// Answers beside, as long as somebody holds on to us: while it waits, the question itself does not.
     fn begin(&self, question: Question) {
-        let this = Arc::downgrade(&self.0);
-        tokio::spawn(answer(this, question));
+        if self.0.begun().insert(question.number) {
+            tokio::spawn(answer(Arc::downgrade(&self.0), question));
+        }
     }
 
     async fn try_to_answer(&self, question: &Question) -> Result<(), NotTold> {
@@ -178,16 +201,26 @@ impl DeferredDiscovery {
     }
 }
 
+impl Shared {
+    fn begun(&self) -> std::sync::MutexGuard<'_, HashSet<i64>> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 fn later(problem: impl std::fmt::Display) -> NotTold {
     NotTold::Later(problem.to_string())
 }
 
-/// Answers, however often it takes.
+/// Answers, however often it takes, as long as it is ours to answer.
 async fn answer(discovery: Weak<Shared>, question: Question) {
     let end = question.since.saturating_add(limits::DEFERRED_LIFETIME.as_secs() as i64);
     let mut pause = limits::NOTIFY_PAUSE;
     while let Some(shared) = discovery.upgrade() {
         let this = DeferredDiscovery(shared);
+        if let Ok(false) = this.0.questions.are_ours().await {
+            this.0.begun().remove(&question.number);
+            return;
+        }
         let (outcome, problem) = match this.try_to_answer(&question).await {
             Ok(()) => ("answered", String::new()),
             Err(NotTold::Refused(problem)) => ("refused-answer", problem),
@@ -209,6 +242,7 @@ async fn answer(discovery: Weak<Shared>, question: Question) {
         if let Err(problem) = this.0.questions.close(question.number).await {
             tracing::error!(question = question.number, %problem, "a deferred question will be answered once more");
         }
+        this.0.begun().remove(&question.number);
         return;
     }
 }

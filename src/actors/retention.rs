@@ -2,7 +2,8 @@
 //! configuration says. Nothing is ever removed by itself where it says nothing.
 //!
 //! A removal is that of ITI-62 and ITI-86 in one commit (RMD: 3.62.4.1.3, 3.86.4.1.3): what those would refuse, stays. Every
-//! step is a whole by itself, so that a pass can break off anywhere and begin again.
+//! step is a whole by itself, so that a pass can break off anywhere and begin again. Of several gateways on one database one
+//! does it, and another one takes over when that is gone.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use futures_util::future::join_all;
 use crate::limits;
 use crate::registry::{Age, Aged, Registry, Standing, Window};
 use crate::repository::Repository;
-use crate::store::StoreError;
+use crate::store::{Duty, StoreError};
 
 /// What becomes of entries of an age.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +71,7 @@ pub struct Retention {
     registry: Registry,
     repository: Repository,
     rules: Vec<RetentionRule>,
+    duty: Duty,
 }
 
 /// What became of an entry that was to be removed.
@@ -80,14 +82,15 @@ enum Fate {
 }
 
 impl Retention {
-    /// Of a tenant by name, if it has rules.
+    /// Of a tenant by name, if it has rules; by whoever has the duty.
     pub fn new(
         tenant: &str,
         registry: Registry,
         repository: Repository,
         rules: Vec<RetentionRule>,
+        duty: Duty,
     ) -> Option<Self> {
-        (!rules.is_empty()).then(|| Self { tenant: tenant.to_owned(), registry, repository, rules })
+        (!rules.is_empty()).then(|| Self { tenant: tenant.to_owned(), registry, repository, rules, duty })
     }
 
     /// Whose it is.
@@ -105,8 +108,12 @@ impl Retention {
         }
     }
 
-    /// One pass over everything, by each rule in its order.
+    /// One pass over everything, by each rule in its order. In earnest it is made, and gone on with, only where it is this
+    /// gateway's to make.
     pub async fn pass(&self, earnest: Earnest) -> Result<Vec<(RetentionRule, Tally)>, StoreError> {
+        if !self.may_go_on(earnest).await? {
+            return Ok(Vec::new());
+        }
         if earnest == Earnest::Real {
             self.registry.begin_days().await?;
         }
@@ -134,6 +141,9 @@ impl Retention {
         loop {
             let Window { entries, next } = self.registry.aged(age.clone(), after).await?;
             let Some(next) = next else { return Ok(tally) };
+            if !self.may_go_on(earnest).await? {
+                return Ok(tally);
+            }
             after = next;
             match (rule.action, earnest) {
                 _ if entries.is_empty() => {}
@@ -146,6 +156,13 @@ impl Retention {
                 (RetentionAction::Remove, _) => self.remove_all(entries, earnest, &mut tally).await?,
             }
             tokio::time::sleep(pause(earnest)).await;
+        }
+    }
+
+    async fn may_go_on(&self, earnest: Earnest) -> Result<bool, StoreError> {
+        match earnest {
+            Earnest::Real => self.duty.is_ours().await,
+            Earnest::Rehearsal => Ok(true),
         }
     }
 

@@ -1,21 +1,23 @@
 //! `sekisho verify-store` reads every document of the store and compares it with its checksums and its metadata;
 //! `sekisho check --store` compares documents and metadata without reading bytes, and settles what does not fit together.
-//! The service must be stopped: a store belongs to one process.
+//! The service must be stopped: a folder belongs to one process. Where database and documents are elsewhere, they may run
+//! beside gateways, with a folder of their own.
 
-use std::collections::HashMap;
+mod differences;
+
 use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
 
-use super::assemble::{MIGRATIONS, documents, load};
+use super::assemble::{MIGRATIONS, Shelves, load};
 use super::output::Output;
 use super::{Exit, Outcome, Stop};
 use crate::config::{OWN, Settings, TenantSettings};
 use crate::limits;
-use crate::registry::{RegisteredDocument, Registry};
-use crate::repository::{Condition, Repository, StoredDocument};
+use crate::repository::{Condition, Repository, Usage};
 use crate::store::{Store, StoreError};
+use differences::{Compared, MISCOUNTED};
 
 /// Read every stored document and compare it with its checksums and metadata.
 #[derive(Debug, Args)]
@@ -29,7 +31,7 @@ pub struct VerifyStore {
     /// One JSON object instead of text
     #[arg(long)]
     json: bool,
-    /// Remove bytes that no document refers to; objects only when they are older than a day
+    /// Remove bytes that no document refers to (objects only when they are older than a day), and correct wrong counts
     #[arg(long)]
     settle: bool,
 }
@@ -39,7 +41,7 @@ pub struct VerifyStore {
 pub enum Settling {
     /// It is told.
     Tell,
-    /// Documents without metadata are removed, entries without document deprecated.
+    /// Bytes without a document are removed, counts corrected.
     Settle,
 }
 
@@ -107,17 +109,9 @@ pub struct Opened {
 /// A tenant's registry and repository.
 pub struct Partition {
     tenant: TenantSettings,
-    registry: Registry,
     /// Its documents.
     pub repository: Repository,
-}
-
-/// Where documents and metadata differ. Documents by uniqueId, entries by entryUUID.
-#[derive(Default)]
-struct Differences {
-    without_document: Vec<String>,
-    without_metadata: Vec<String>,
-    unlike: Vec<String>,
+    compared: Compared,
 }
 
 /// What a repository found amiss when it was opened: bytes that should be there are not.
@@ -126,7 +120,7 @@ const ALARMS: &str = "alarms at opening";
 /// Everything that was found, over all tenants.
 #[derive(Default)]
 struct Findings {
-    documents: usize,
+    documents: u64,
     bytes: u64,
     /// What a crash had left, and opening removed.
     removed: usize,
@@ -142,11 +136,12 @@ impl Opened {
         }
         let open = || -> Result<Self, StoreError> {
             let store = Store::open_in(&settings.store, &settings.data, MIGRATIONS)?;
-            let documents = documents(settings)?;
+            let shelves = Shelves::open(settings)?;
             let partition = |tenant: TenantSettings| {
                 let registry = tenant.registry(settings, &store);
-                let repository = tenant.repository(settings, &store, documents.clone())?;
-                Ok(Partition { tenant, registry, repository })
+                let repository = tenant.repository(settings, &store, shelves.clone())?;
+                let compared = Compared { store: store.clone(), registry, repository: repository.clone() };
+                Ok(Partition { tenant, repository, compared })
             };
             let partitions = tenants.into_iter().map(partition).collect::<Result<_, StoreError>>()?;
             Ok(Self { store, partitions })
@@ -174,9 +169,8 @@ impl Opened {
         let mut findings = Findings::default();
         let mut plans = Vec::new();
         for partition in &self.partitions {
-            let documents = partition.repository.list_blocking().map_err(|error| unusable(&error))?;
-            let differences = partition.differences(&documents).map_err(|error| unusable(&error))?;
-            findings.count(&documents);
+            let differences = partition.compared.differences().map_err(|error| unusable(&error))?;
+            findings.count(differences.stored());
             let listed = differences.listed();
             listed.into_iter().for_each(|(what, ids)| findings.add(partition, what, ids));
             findings.add(partition, ALARMS, partition.repository.settled().alarms.clone());
@@ -192,9 +186,10 @@ impl Opened {
         let mut settled = Vec::new();
         if permitted == Ok(true) {
             for (partition, differences) in plans {
-                partition.settle(differences).map_err(|error| unusable(&error))?;
+                partition.compared.settle(differences).map_err(|error| unusable(&error))?;
             }
             settled = vec!["entries deprecated", "documents removed"];
+            settled.extend(findings.has(MISCOUNTED).then_some("counts corrected"));
         }
         self.close();
         let exit = findings.told(output, settled);
@@ -212,10 +207,9 @@ impl Partition {
         output: Output,
         settling: Settling,
         findings: &mut Findings,
-    ) -> Result<Option<&'static str>, StoreError> {
-        let documents = self.repository.list_blocking()?;
-        let differences = self.differences(&documents)?;
-        let progress = output.progress(Some(findings.count(&documents)));
+    ) -> Result<Vec<&'static str>, StoreError> {
+        let differences = self.compared.differences()?;
+        let progress = output.progress(Some(findings.count(differences.stored())));
         let (mut missing, mut damaged) = (Vec::new(), Vec::new());
         let verified = self.repository.verify_blocking(|document, condition| {
             match condition {
@@ -237,20 +231,16 @@ impl Partition {
         findings.add(self, "bytes that no document refers to", places);
         findings.add(self, ALARMS, alarms);
         differences.listed().into_iter().for_each(|(what, ids)| findings.add(self, what, ids));
-        if settling == Settling::Tell || strays.is_empty() {
-            return Ok(None);
+        let mut settled = Vec::new();
+        if settling == Settling::Settle && !strays.is_empty() {
+            self.repository.erase_strays_blocking(strays)?;
+            settled.push("bytes that no document refers to were removed");
         }
-        self.repository.erase_strays_blocking(strays)?;
-        Ok(Some("bytes that no document refers to were removed"))
-    }
-
-    /// Deprecates entries without document, and removes documents without metadata.
-    fn settle(&self, differences: Differences) -> Result<(), StoreError> {
-        self.registry.deprecate_blocking(differences.without_document)?;
-        let orphans = differences.without_metadata;
-        let also = self.registry.forget_submissions(orphans.clone());
-        tokio::runtime::Handle::current().block_on(self.repository.remove(orphans, also))?;
-        Ok(())
+        if settling == Settling::Settle && differences.is_miscounted() {
+            self.repository.correct_usage_blocking()?;
+            settled.push("counts were corrected");
+        }
+        Ok(settled)
     }
 
     /// How a finding is called: the tenant's name leads, but for our own.
@@ -260,50 +250,12 @@ impl Partition {
             name => format!("{name}: {id}"),
         }
     }
-
-    fn differences(&self, documents: &[StoredDocument]) -> Result<Differences, StoreError> {
-        let mut unseen: HashMap<&str, &StoredDocument> =
-            documents.iter().map(|document| (&*document.unique_id, document)).collect();
-        let stored = unseen.clone();
-        let mut differences = Differences::default();
-        let entries = self.registry.documents_blocking(self.repository.id().to_string());
-        for RegisteredDocument { id, unique_id, hash, size, approved } in entries? {
-            unseen.remove(&*unique_id);
-            match stored.get(&*unique_id) {
-                None if approved => differences.without_document.push(id),
-                None => {}
-                Some(document) if hash != document.sha1 || size != document.size => {
-                    differences.unlike.push(id);
-                }
-                Some(_) => {}
-            }
-        }
-        differences.without_metadata = unseen.into_keys().map(str::to_owned).collect();
-        differences.without_metadata.sort_unstable();
-        Ok(differences)
-    }
-}
-
-impl Differences {
-    /// How many changes settling them takes.
-    fn changes(&self) -> usize {
-        self.without_document.len() + self.without_metadata.len()
-    }
-
-    fn listed(&self) -> [(&'static str, Vec<String>); 3] {
-        [
-            ("approved entries without document", self.without_document.clone()),
-            ("documents without metadata", self.without_metadata.clone()),
-            ("entries whose hash or size is not the document's", self.unlike.clone()),
-        ]
-    }
 }
 
 impl Findings {
     /// Counts documents; gives their bytes.
-    fn count(&mut self, documents: &[StoredDocument]) -> u64 {
-        let bytes = documents.iter().map(|document| document.size).sum();
-        self.documents += documents.len();
+    fn count(&mut self, Usage { documents, bytes }: Usage) -> u64 {
+        self.documents += documents;
         self.bytes += bytes;
         bytes
     }

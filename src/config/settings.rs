@@ -150,8 +150,8 @@ pub fn read(report: &Report<'_>) -> Option<Settings> {
     let listen =
         top.required_section("listen", "a table with soap, http, mllps, mllp and operator").map(listen::read);
     let data = data(&top);
-    let store = store::read(&top);
     let s3 = documents::read(&top);
+    let store = store::read(&top, s3.as_ref());
     let mode = mode(&top);
     let identity = identity::read(&top);
     let domains = Domains::new(identity.as_ref().map(|room| room.domains.clone()).unwrap_or_default());

@@ -7,13 +7,14 @@ use bytes::Bytes;
 
 use crate::limits;
 use crate::store::sql::params;
-use crate::store::{Store, StoreError};
+use crate::store::{Duty, Store, StoreError};
 
 /// The open questions of one tenant. Cheap to clone.
 #[derive(Clone)]
 pub struct Questions {
     store: Store,
     tenant: Arc<str>,
+    duty: Duty,
 }
 
 /// An open question.
@@ -43,8 +44,8 @@ impl std::fmt::Debug for Question {
 /// What became of a question that is to be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kept {
-    /// It is on disk, under this number.
-    As(i64),
+    /// It is on disk.
+    Yes,
     /// Too many are open.
     Full,
 }
@@ -52,7 +53,13 @@ pub enum Kept {
 impl Questions {
     /// The questions in a store that has [`super::MIGRATION`].
     pub fn new(store: Store, tenant: Arc<str>) -> Self {
-        Self { store, tenant }
+        let duty = store.duty(&format!("the deferred questions to {tenant}"));
+        Self { store, tenant, duty }
+    }
+
+    /// Whether this gateway answers them: one of several does, whichever accepted them.
+    pub async fn are_ours(&self) -> Result<bool, StoreError> {
+        self.duty.is_ours().await
     }
 
     /// Keeps a question (its number and time are given here); returns when it is on disk.
@@ -65,22 +72,23 @@ impl Questions {
                 return Ok(Kept::Full);
             }
             let insert = "INSERT INTO delivery_question (tenant, since, address, message_id, certificate, envelope) \
-                          VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING question";
+                          VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
             let Question { since, address, message_id, certificate, envelope, .. } = question;
             let values = params![&*tenant, since, address, message_id, certificate, &envelope[..]];
-            Ok(Kept::As(connection.prepare_cached(insert)?.query_row(values, |row| row.get(0))?))
+            connection.prepare_cached(insert)?.run(values)?;
+            Ok(Kept::Yes)
         });
         keep.await
     }
 
-    /// All that are open, oldest first.
-    pub async fn open(&self) -> Result<Vec<Question>, StoreError> {
+    /// Those that are open, behind a number, oldest first; at most [`limits::DEFERRED_QUESTIONS_READ`] of them.
+    pub async fn open(&self, after: i64) -> Result<Vec<Question>, StoreError> {
         let tenant = Arc::clone(&self.tenant);
         let read = self.store.read(move |connection| {
             let find = "SELECT question, since, address, message_id, certificate, envelope FROM delivery_question \
-                        WHERE tenant = ?1 ORDER BY question";
+                        WHERE tenant = ?1 AND question > ?2 ORDER BY question LIMIT ?3";
             let mut find = connection.prepare_cached(find)?;
-            let rows = find.query_map([&*tenant], |row| {
+            let rows = find.query_map(params![&*tenant, after, limits::DEFERRED_QUESTIONS_READ], |row| {
                 Ok(Question {
                     number: row.get(0)?,
                     since: row.get(1)?,

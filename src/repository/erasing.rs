@@ -3,9 +3,12 @@
 //! So no row ever refers to bytes that are gone, and a crash in between leaves a note, which is taken up when the repository
 //! is opened, or with the next removal.
 //!
-//! A large document's file is deleted, and so is an object. Of a small one's record the bytes are punched out of the segment: its blocks go back
-//! to the file system, and what shares a block with a neighbour reads as zeros. The segment keeps its length and the
-//! record's header, so that a walk still finds the next one.
+//! A large document's file is deleted, and so is an object. Of a small one's record the bytes are punched out of the
+//! segment: its blocks go back to the file system, and what shares a block with a neighbour reads as zeros. The segment keeps
+//! its length and the record's header, so that a walk still finds the next one.
+//!
+//! Where documents go into objects, several gateways remove, and one of them may still have older ones in its folder: what is
+//! there stays noted until that one comes by.
 
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -65,7 +68,17 @@ pub(super) fn erase_all(store: &Store, index: &Index, places: Places<'_>) -> Res
     }
 }
 
+impl Places<'_> {
+    /// Whether it is in another gateway's folder: ours never had any documents.
+    fn are_elsewhere(self, place: &Place) -> bool {
+        !matches!(place, Place::Object(_)) && self.objects.is_some() && !self.segments.exists()
+    }
+}
+
 fn erased(erasure: &Erasure, places: Places<'_>) -> bool {
+    if places.are_elsewhere(&erasure.place) {
+        return false;
+    }
     match erase(erasure, places) {
         Ok(()) => true,
         // Gone already: a crash came between erasing and noting it.

@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSlice, Write};
 use std::path::{Path, PathBuf};
 
+use tokio::runtime::Handle;
 use uuid::Uuid;
 
 #[derive(Debug, Clone)]
@@ -17,6 +18,8 @@ pub(super) struct LargeFiles {
 pub(super) struct Unkept {
     name: String,
     path: Option<PathBuf>,
+    /// Where it goes away: it may be dropped on the store's writer, whom nothing may hold up.
+    runtime: Option<Handle>,
 }
 
 impl LargeFiles {
@@ -35,7 +38,7 @@ impl LargeFiles {
         let name = Uuid::new_v4().simple().to_string();
         let path = self.incoming.join(&name);
         let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
-        Ok((Unkept { name, path: Some(path) }, file))
+        Ok((Unkept { name, path: Some(path), runtime: Handle::try_current().ok() }, file))
     }
 
     /// Makes a file that was written whole durable, under the name by which it can be retrieved.
@@ -110,10 +113,10 @@ impl Drop for Unkept {
                 tracing::warn!(%error, path = %path.display(), "a document that was not kept is still there");
             }
         };
-        // Taking away a file of gigabytes takes a while: not on a thread of the runtime.
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn_blocking(remove)),
-            Err(_) => remove(),
+        // Taking away a file of gigabytes takes a while.
+        match &self.runtime {
+            Some(runtime) => drop(runtime.spawn_blocking(remove)),
+            None => remove(),
         }
     }
 }

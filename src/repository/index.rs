@@ -9,7 +9,7 @@ use super::StoredDocument;
 use super::sealing::{Wrapped, sealed_size};
 use crate::ids::Oid;
 use crate::limits;
-use crate::store::sql::{self, OptionalExtension, params};
+use crate::store::sql::{self, List, OptionalExtension, params};
 use crate::store::{Connection, Migration, Step, StoreError};
 
 pub(super) const MIGRATION: Migration = Migration {
@@ -82,6 +82,17 @@ pub(super) const MIGRATION: Migration = Migration {
         SELECT tenant, repository, 0, count(*), sum(size) FROM repository_document GROUP BY tenant, repository;
     ",
         ),
+        Step::Both(
+            "
+        -- By what this database is told from others that an object store may know.
+        CREATE TABLE repository_name (
+            tenant TEXT NOT NULL,
+            repository TEXT NOT NULL,
+            name TEXT NOT NULL,
+            PRIMARY KEY (tenant, repository)
+        ) STRICT, WITHOUT ROWID;
+    ",
+        ),
     ],
 };
 
@@ -131,11 +142,37 @@ pub(super) struct Row {
 }
 
 impl Row {
+    fn read(row: &sql::Row<'_>) -> sql::Result<Self> {
+        let place = match row.get(7)? {
+            Some(name) => Place::named(name),
+            None => Place::Segment(Position { segment: row.get(5)?, offset: bytes(row, 6)? }),
+        };
+        let document = StoredDocument {
+            unique_id: row.get(0)?,
+            mime_type: row.get(1)?,
+            size: bytes(row, 2)?,
+            sha1: row.get(3)?,
+        };
+        let wrapped = match (row.get(8)?, row.get(9)?) {
+            (Some(key_id), Some(data_key)) => Some(Wrapped { key_id, data_key }),
+            _ => None,
+        };
+        Ok(Self { document, place, crc: row.get(4)?, wrapped })
+    }
+
     /// How many bytes are stored.
     pub(super) fn stored_size(&self) -> u64 {
         let size = self.document.size;
         if self.wrapped.is_some() { sealed_size(size) } else { size }
     }
+}
+
+/// Rows of a repository that fit.
+fn select(which: &str) -> String {
+    format!(
+        "SELECT unique_id, mime_type, size, sha1, crc, segment, position, file, key_id, data_key
+         FROM repository_document WHERE tenant = ?1 AND repository = ?2 AND {which}"
+    )
 }
 
 /// Bytes of a document that was removed.
@@ -183,28 +220,20 @@ impl Index {
     }
 
     pub(super) fn find(&self, connection: &Connection, unique_id: &str) -> Result<Option<Row>, StoreError> {
-        let mut statement = connection.prepare_cached(
-            "SELECT mime_type, size, sha1, crc, segment, position, file, key_id, data_key FROM repository_document
-             WHERE tenant = ?1 AND repository = ?2 AND unique_id = ?3",
-        )?;
-        let row = statement.query_row(params![self.tenant, self.repository, unique_id], |row| {
-            let place = match row.get(6)? {
-                Some(name) => Place::named(name),
-                None => Place::Segment(Position { segment: row.get(4)?, offset: bytes(row, 5)? }),
-            };
-            let document = StoredDocument {
-                unique_id: unique_id.to_owned(),
-                mime_type: row.get(0)?,
-                size: bytes(row, 1)?,
-                sha1: row.get(2)?,
-            };
-            let wrapped = match (row.get(7)?, row.get(8)?) {
-                (Some(key_id), Some(data_key)) => Some(Wrapped { key_id, data_key }),
-                _ => None,
-            };
-            Ok(Row { document, place, crc: row.get(3)?, wrapped })
-        });
+        let mut statement = connection.prepare_cached(&select("unique_id = ?3"))?;
+        let row = statement.query_row(params![self.tenant, self.repository, unique_id], Row::read);
         Ok(row.optional()?)
+    }
+
+    /// Rows of these documents.
+    pub(super) fn find_all(
+        &self,
+        connection: &Connection,
+        unique_ids: Vec<String>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let mut find = connection.prepare_cached(&select("unique_id IN (SELECT value FROM json_each(?))"))?;
+        let these = params![self.tenant, self.repository, List::Texts(unique_ids)];
+        Ok(find.query_map(these, Row::read)?.collect::<Result<_, _>>()?)
     }
 
     /// Rows behind a uniqueId in their order, at most `most`.
@@ -214,18 +243,9 @@ impl Index {
         unique_id: &str,
         most: usize,
     ) -> Result<Vec<Row>, StoreError> {
-        let mut find = connection.prepare_cached(
-            "SELECT unique_id FROM repository_document
-             WHERE tenant = ?1 AND repository = ?2 AND unique_id > ?3 ORDER BY unique_id LIMIT ?4",
-        )?;
-        let ids = find.query_map(params![self.tenant, self.repository, unique_id, most as i64], |row| {
-            row.get::<String>(0)
-        })?;
-        let mut rows = Vec::new();
-        for id in ids {
-            rows.extend(self.find(connection, &id?)?);
-        }
-        Ok(rows)
+        let mut find = connection.prepare_cached(&select("unique_id > ?3 ORDER BY unique_id LIMIT ?4"))?;
+        let after = params![self.tenant, self.repository, unique_id, most as i64];
+        Ok(find.query_map(after, Row::read)?.collect::<Result<_, _>>()?)
     }
 
     pub(super) fn insert(&self, connection: &Connection, row: &Row) -> Result<(), StoreError> {
@@ -331,6 +351,24 @@ impl Index {
             |row| Ok(Position { segment: row.get(0)?, offset: bytes(row, 1)? }),
         );
         Ok(end.optional()?)
+    }
+
+    /// Our name, given when it is asked for first.
+    pub(super) fn name(&self, connection: &Connection) -> Result<String, StoreError> {
+        connection.execute(
+            "INSERT INTO repository_name (tenant, repository, name) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+            params![self.tenant, self.repository, Uuid::new_v4().to_string()],
+        )?;
+        let find = "SELECT name FROM repository_name WHERE tenant = ?1 AND repository = ?2";
+        Ok(connection.query_row(find, params![self.tenant, self.repository], |row| row.get(0))?)
+    }
+
+    /// Whether any document is in an object: their keys have a slash in them.
+    pub(super) fn has_objects(&self, connection: &Connection) -> Result<bool, StoreError> {
+        let mut statement = connection.prepare_cached(
+            "SELECT 1 FROM repository_document WHERE tenant = ?1 AND repository = ?2 AND file LIKE ? LIMIT 1",
+        )?;
+        Ok(statement.exists(params![self.tenant, self.repository, "%/%"])?)
     }
 
     /// Whether a document refers to that file or object.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::Repository;
 use super::index::Index;
 use super::sealing::{Keys, Wrapped};
-use crate::store::sql::params;
+use crate::store::sql::{self, params};
 use crate::store::{Connection, StoreError};
 
 /// How much a repository holds.
@@ -79,7 +79,47 @@ impl Repository {
     }
 }
 
+/// How much is stored, as it was counted and as it is: the same, if nobody changed rows by hand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Recount {
+    /// What every submission and removal has counted.
+    pub counted: Usage,
+    /// What there is.
+    pub stored: Usage,
+}
+
+impl Recount {
+    /// What is to be added to the count.
+    fn missing(self) -> Change {
+        let missing = |stored: u64, counted: u64| stored as i64 - counted as i64;
+        let Self { counted, stored } = self;
+        Change {
+            documents: missing(stored.documents, counted.documents),
+            bytes: missing(stored.bytes, counted.bytes),
+        }
+    }
+}
+
 impl Index {
+    /// Counts what is stored anew.
+    pub(super) fn recount(&self, connection: &Connection) -> Result<Recount, StoreError> {
+        let mut count = connection.prepare_cached(
+            "SELECT count(*), CAST(coalesce(sum(size), 0) AS BIGINT) FROM repository_document
+             WHERE tenant = ?1 AND repository = ?2",
+        )?;
+        let stored = count.query_row(params![self.tenant, self.repository], |row| {
+            let number = |column| Ok::<_, sql::Error>(row.get::<i64>(column)?.unsigned_abs());
+            Ok(Usage { documents: number(0)?, bytes: number(1)? })
+        })?;
+        Ok(Recount { counted: self.usage(connection)?, stored })
+    }
+
+    /// Makes the count what is stored.
+    pub(super) fn correct_usage(&self, connection: &Connection) -> Result<(), StoreError> {
+        let missing = self.recount(connection)?.missing();
+        self.count(connection, missing)
+    }
+
     /// How much is stored.
     pub(super) fn usage(&self, connection: &Connection) -> Result<Usage, StoreError> {
         let mut usage = connection.prepare_cached(

@@ -39,6 +39,7 @@ mod unpacking;
 mod verifying;
 mod weighing;
 
+use std::collections::HashMap;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -59,15 +60,15 @@ use reading::Found;
 use recent::Recent;
 use sealing::Seals;
 use segments::Segments;
-use staging::{Dock, Held, MemoryBudget, Whole};
+use staging::{Dock, Held, Whole};
 
-pub use ledger::{Quota, Usage};
+pub use ledger::{Quota, Recount, Usage};
 pub use objects::Bucket;
 pub use rotating::Rotated;
 pub use s3::S3Settings;
 pub use sealing::Keys;
 pub use settling::Settled;
-pub use staging::{StageError, Staged, Staging};
+pub use staging::{StageError, Staged, Staging, StagingMemory};
 pub use verifying::{Condition, Stray};
 pub use weighing::Weighing;
 
@@ -133,13 +134,15 @@ pub struct Opening {
     documents: Documents,
     keys: Option<Keys>,
     quota: Quota,
+    memory: StagingMemory,
 }
 
 impl Opening {
     /// The repository `id` of a tenant, with its files under `directory`, which is its alone.
     pub fn new(directory: impl Into<PathBuf>, tenant: Arc<str>, id: Oid) -> Self {
         let (documents, keys, quota) = (Documents::Files, None, Quota::default());
-        Self { directory: directory.into(), tenant, id, documents, keys, quota }
+        let memory = StagingMemory::default();
+        Self { directory: directory.into(), tenant, id, documents, keys, quota, memory }
     }
 
     /// The same with new documents kept there.
@@ -150,6 +153,11 @@ impl Opening {
     /// The same with a bound on what it holds.
     pub fn with_quota(self, quota: Quota) -> Self {
         Self { quota, ..self }
+    }
+
+    /// The same with memory for documents on their way in that others use too.
+    pub fn with_memory(self, memory: StagingMemory) -> Self {
+        Self { memory, ..self }
     }
 
     /// The same with documents encrypted with the tenant's keys.
@@ -184,7 +192,7 @@ impl Repository {
     /// Opens a tenant's repository; settles what a crash left behind, and hooks its sync into the store's commits. Blocks:
     /// for start-up.
     pub fn open(store: Store, opening: Opening) -> Result<Self, StoreError> {
-        let Opening { directory, tenant, id, documents, keys, quota } = opening;
+        let Opening { directory, tenant, id, documents, keys, quota, memory } = opening;
         let directory = directory.as_path();
         let index = Index::new(tenant.clone(), &id);
         rotating::check_keys(&store, &index, keys.as_ref())?;
@@ -209,7 +217,6 @@ impl Repository {
             let hooked = segments.clone();
             store.before_commit(Arc::new(move || hooked.sync()));
         }
-        let memory = Arc::new(MemoryBudget::new(limits::MAX_STAGED_MEMORY));
         let seals = Seals::new(keys, &tenant, id.as_str());
         let dock = Dock { files, whole, memory, seals };
         let rooms = Rooms { index, segments, objects, dock, recent: Recent::default(), quota, settled };
@@ -274,6 +281,32 @@ impl Repository {
         self.rooms.index.usage(connection)
     }
 
+    /// Those of these documents that are stored, by uniqueId, within a transaction.
+    pub fn find_within(
+        &self,
+        connection: &Connection,
+        unique_ids: Vec<String>,
+    ) -> Result<HashMap<String, StoredDocument>, StoreError> {
+        let found = self.rooms.index.find_all(connection, unique_ids)?;
+        Ok(found.into_iter().map(|row| (row.document.unique_id.clone(), row.document)).collect())
+    }
+
+    /// Documents behind a uniqueId in their order, at most `most`, within a transaction.
+    pub fn list_within(
+        &self,
+        connection: &Connection,
+        after: &str,
+        most: usize,
+    ) -> Result<Vec<StoredDocument>, StoreError> {
+        let found = self.rooms.index.after(connection, after, most)?;
+        Ok(found.into_iter().map(|row| row.document).collect())
+    }
+
+    /// Whether a document is stored, within a transaction.
+    pub fn has_within(&self, connection: &Connection, unique_id: &str) -> Result<bool, StoreError> {
+        Ok(self.rooms.index.find(connection, unique_id)?.is_some())
+    }
+
     /// What was found when it was opened.
     pub fn settled(&self) -> &Settled {
         &self.rooms.settled
@@ -282,6 +315,16 @@ impl Repository {
     /// Removes documents by uniqueId: none of them can be retrieved any more when this returns, even after a crash, and
     /// their space is given back. `also` runs in the same transaction. Says of each whether it was there.
     pub async fn remove(&self, unique_ids: Vec<String>, also: CommitJob) -> Result<Vec<bool>, StoreError> {
+        self.remove_if(unique_ids, |_, _| Ok(true), also).await
+    }
+
+    /// The same of those that `may` be removed as the transaction finds things.
+    pub async fn remove_if(
+        &self,
+        unique_ids: Vec<String>,
+        may: impl Fn(&Connection, &str) -> Result<bool, StoreError> + Send + 'static,
+        also: CommitJob,
+    ) -> Result<Vec<bool>, StoreError> {
         let rooms = self.rooms.clone();
         let ids: Arc<[String]> = unique_ids.into();
         let removed = ids.clone();
@@ -289,7 +332,10 @@ impl Repository {
             let mut change = Change::default();
             let mut removed = Vec::with_capacity(ids.len());
             for id in ids.iter() {
-                let size = rooms.index.remove(connection, id)?;
+                let size = match may(connection, id)? {
+                    true => rooms.index.remove(connection, id)?,
+                    false => None,
+                };
                 size.into_iter().for_each(|size| change.take(size));
                 removed.push(size.is_some());
             }

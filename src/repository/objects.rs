@@ -3,7 +3,7 @@
 //! Objects are never written twice and never renamed. Several gateways share a bucket, since no two of them name an object
 //! alike; several tenants do, since the tenant leads every key. The day is that of the upload (UTC): whoever looks for what
 //! a crash left behind looks at a few days, not at everything ([`super::orphans`]). Nothing that came in a message is part
-//! of a key.
+//! of a key. Beside the days lies an object `owner`: the name of the database whose rows refer to them.
 
 use std::fmt;
 use std::fs::File;
@@ -27,6 +27,9 @@ use super::files::Unkept;
 use super::s3::{self, S3Settings};
 use crate::ids::Oid;
 use crate::limits;
+
+const OWNER: &str = "owner";
+const OWNER_BYTES: u64 = uuid::fmt::Hyphenated::LENGTH as u64;
 
 /// A bucket that documents are kept in. Cheap to clone; one for all tenants.
 #[derive(Clone)]
@@ -235,6 +238,25 @@ impl Objects {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             deleted => deleted,
         }
+    }
+
+    /// The name of the database that the objects belong to; None if nobody has said so yet.
+    pub(super) async fn owner(&self) -> io::Result<Option<String>> {
+        let shared = &self.bucket.0;
+        let got = match shared.heard(shared.store.get_opts(&self.path(OWNER), GetOptions::default()).await) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            got => got?,
+        };
+        as_expected(got.meta.size, OWNER_BYTES)?;
+        let name = shared.heard(got.bytes().await)?;
+        Ok(Some(String::from_utf8_lossy(&name).into_owned()))
+    }
+
+    /// Says that they belong to a database of that name, a UUID.
+    pub(super) async fn take_ownership(&self, name: &str) -> io::Result<()> {
+        let (shared, payload) = (&self.bucket.0, PutPayload::from(name.to_owned()));
+        shared.heard(shared.store.put_opts(&self.path(OWNER), payload, PutOptions::default()).await)?;
+        Ok(())
     }
 
     /// The days that have objects, in their order.

@@ -4,13 +4,17 @@
 //! [`limits::ORPHAN_GRACE`] is an orphan. At the start and then once a day the last days' objects are looked at, and
 //! orphans deleted; `sekisho verify-store` looks at all days. A crash leaves no more than what was in flight: where there is
 //! more, the rows are older than the objects (a backup was restored), and everything stays.
+//!
+//! To a second database under the same prefix everything is an orphan. So the first one leaves its name beside the objects,
+//! and to any other they are taboo: a gateway that is tried out with the configuration of another deletes nothing.
 
+use std::io;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
 
-use super::objects::Listed;
+use super::objects::{Listed, Objects};
 use super::{Repository, Rooms};
 use crate::limits;
 use crate::store::{Connection, Store, StoreError};
@@ -73,6 +77,13 @@ impl Repository {
     /// Objects that are old enough to have a row, and have none.
     pub(super) async fn orphans(&self, days: Days, grace: Duration) -> Result<Vec<Listed>, StoreError> {
         let Some(objects) = &self.rooms.objects else { return Ok(Vec::new()) };
+        if !self.owns(objects).await? {
+            return Err(io::Error::other(format!(
+                "{objects:?} belong to another database: give this one a prefix of its own; if that one is gone for good, \
+                 delete the object `owner` there"
+            ))
+            .into());
+        }
         let now = jiff::Timestamp::now();
         let grace = grace.as_secs() as i64;
         let first = match days {
@@ -89,6 +100,22 @@ impl Repository {
             }
         }
         Ok(orphans)
+    }
+
+    /// Whether the objects are our database's. Where nobody has said so, they are if there are none, or if we know some.
+    async fn owns(&self, objects: &Objects) -> Result<bool, StoreError> {
+        let index = self.rooms.index.clone();
+        let named =
+            self.store.write(move |connection| Ok((index.name(connection)?, index.has_objects(connection)?)));
+        let (name, known) = named.await?;
+        match objects.owner().await? {
+            Some(owner) => Ok(owner == name),
+            None if known || objects.days().await?.is_empty() => {
+                objects.take_ownership(&name).await?;
+                Ok(true)
+            }
+            None => Ok(false),
+        }
     }
 }
 

@@ -107,7 +107,8 @@ fn found(rooms: &Rooms, row: Arc<Row>, content: io::Result<Content>) -> Retrieve
     match content {
         Ok(content) => {
             let document = row.document.clone();
-            if !matches!(row.place, Place::Object(_)) {
+            // Where documents go into objects, another gateway may remove what this one still has in files.
+            if rooms.objects.is_none() {
                 rooms.recent.remember(row);
             }
             Retrieved::Found(document, content)

@@ -76,7 +76,7 @@ pub(super) enum Whole {
 pub(super) struct Dock {
     pub(super) files: LargeFiles,
     pub(super) whole: Whole,
-    pub(super) memory: Arc<MemoryBudget>,
+    pub(super) memory: StagingMemory,
     pub(super) seals: Seals,
 }
 
@@ -147,25 +147,29 @@ impl Staging {
     }
 }
 
-/// How many bytes of documents may wait in memory, over all submissions.
-#[derive(Debug)]
-pub(super) struct MemoryBudget {
-    free: AtomicUsize,
+/// How many bytes of documents may wait in memory, over all submissions to all repositories that share it. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct StagingMemory(Arc<AtomicUsize>);
+
+impl Default for StagingMemory {
+    fn default() -> Self {
+        Self(Arc::new(AtomicUsize::new(limits::MAX_STAGED_MEMORY)))
+    }
 }
 
-impl MemoryBudget {
-    pub(super) fn new(bytes: usize) -> Self {
-        Self { free: AtomicUsize::new(bytes) }
-    }
-
+impl StagingMemory {
     fn take(&self, bytes: usize) -> bool {
         let take = |free: usize| free.checked_sub(bytes);
-        self.free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
     }
 
     #[cfg(test)]
     pub(super) fn free(&self) -> usize {
-        self.free.load(Ordering::Relaxed)
+        self.0.load(Ordering::Relaxed)
     }
 }
 
@@ -174,11 +178,11 @@ impl MemoryBudget {
 pub(super) struct InMemory {
     chunks: Vec<Bytes>,
     reserved: usize,
-    budget: Arc<MemoryBudget>,
+    budget: StagingMemory,
 }
 
 impl InMemory {
-    fn new(budget: Arc<MemoryBudget>) -> Self {
+    fn new(budget: StagingMemory) -> Self {
         Self { chunks: Vec::new(), reserved: 0, budget }
     }
 
@@ -223,7 +227,7 @@ impl InMemory {
 
 impl Drop for InMemory {
     fn drop(&mut self) {
-        self.budget.free.fetch_add(self.reserved, Ordering::Relaxed);
+        self.budget.give_back(self.reserved);
     }
 }
 

@@ -16,7 +16,7 @@ use super::reading::{Extent, ObjectPieces};
 use super::record::{self, HEADER_BYTES};
 use super::segments::Segments;
 use super::unpacking::STEP_BYTES;
-use super::{Repository, StoredDocument};
+use super::{Recount, Repository, StoredDocument};
 use crate::limits;
 use crate::store::{Connection, StoreError};
 
@@ -49,16 +49,6 @@ impl Stray {
 }
 
 impl Repository {
-    /// What is stored, without its bytes.
-    pub fn list_blocking(&self) -> Result<Vec<StoredDocument>, StoreError> {
-        let mut listed = Vec::new();
-        self.each(|rows| {
-            listed.extend(rows.into_iter().map(|row| row.document));
-            Ok(())
-        })?;
-        Ok(listed)
-    }
-
     /// Reads every document and tells how it was found. An object store that does not answer ends it.
     pub fn verify_blocking(
         &self,
@@ -112,11 +102,33 @@ impl Repository {
         Ok(strays.into_iter().map(Stray).collect())
     }
 
+    /// How much is stored, counted anew.
+    pub fn recount_blocking(&self) -> Result<Recount, StoreError> {
+        let rooms = self.rooms.clone();
+        self.store.read_blocking(move |connection| rooms.index.recount(connection))
+    }
+
+    /// Makes the count what is stored.
+    pub fn correct_usage_blocking(&self) -> Result<(), StoreError> {
+        let rooms = self.rooms.clone();
+        self.store.write_blocking(move |connection| rooms.index.correct_usage(connection))
+    }
+
     /// Erases strays. What cannot be erased now is noted, and is when the repository is opened again.
     pub fn erase_strays_blocking(&self, strays: Vec<Stray>) -> Result<(), StoreError> {
         let index = self.rooms.index.clone();
         self.store.write_blocking(move |connection| {
-            strays.iter().try_for_each(|stray| index.note_erasure(connection, &stray.0))
+            for Stray(erasure) in &strays {
+                // Nobody has come to refer to it since.
+                let referred = match &erasure.place {
+                    Place::File(name) | Place::Object(name) => index.has_file(connection, name)?,
+                    Place::Segment(_) => false,
+                };
+                if !referred {
+                    index.note_erasure(connection, erasure)?;
+                }
+            }
+            Ok(())
         })?;
         self.erase();
         Ok(())

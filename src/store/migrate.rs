@@ -89,6 +89,7 @@ pub(super) fn look(connection: &Connection, migrations: &[Migration]) -> Result<
 /// Runs a part that commits itself what it wants to keep.
 fn within<T>(connection: &Connection, part: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
     connection.begin(Access::Write)?;
+    connection.without_haste()?;
     let done = part();
     connection.roll_back()?;
     done

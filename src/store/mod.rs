@@ -25,6 +25,7 @@ use std::time::Instant;
 
 use job::{Answer, Job, Work};
 pub use migrate::{Due, Migrating, Migration, Step};
+pub use owner::Duty;
 use owner::{Hold, Holds, Taking};
 pub use postgres::PostgresSettings;
 use postgres::{Away, PostgresLine};
@@ -233,14 +234,23 @@ impl Store {
         // One that was killed a moment ago is let go of as soon as the database hears of it.
         let patience = Instant::now() + limits::STORE_BUSY_TIMEOUT;
         loop {
-            let hold = hold.clone();
-            match self.write_blocking(move |connection| hold.take(connection, Taking::First)) {
+            let taking = hold.clone();
+            match self.write_blocking(move |connection| taking.take(connection, Taking::First)) {
                 Err(StoreError::Held(_)) if Instant::now() < patience => {
                     std::thread::sleep(limits::STORE_LOCK_PAUSE);
                 }
-                done => return done,
+                Err(error) => {
+                    holds.forget(&hold);
+                    return Err(error);
+                }
+                Ok(()) => return Ok(()),
             }
         }
+    }
+
+    /// Something that one gateway of several does as long as it lives. An embedded database has one gateway.
+    pub fn duty(&self, what: &str) -> Duty {
+        Duty::of(self.clone(), what)
     }
 
     /// Says that something lies in this store's directory, and in no other gateway's. Blocks.

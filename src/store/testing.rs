@@ -1,5 +1,7 @@
 //! Databases for the tests of all rooms. A room's tests stand in a file that two modules name, `on_sqlite` and `on_postgres`.
 
+use std::path::Path;
+
 use super::{Backend, Connection, Migration, PostgresSettings, StoreError, migrate};
 
 #[path = "../../tests/suite/support/postgres.rs"]
@@ -11,6 +13,12 @@ pub fn backend(module: &str) -> Backend {
         true => Backend::Postgres(PostgresSettings::parse(&postgres::schema()).unwrap()),
         false => Backend::Sqlite,
     }
+}
+
+/// The database of a folder: SQLite, unless `SEKISHO_TEST_DATABASE=postgres` wants tests on the other one.
+pub fn chosen(folder: &Path) -> Backend {
+    postgres::connection_for(folder)
+        .map_or(Backend::Sqlite, |at| Backend::Postgres(PostgresSettings::parse(&at).unwrap()))
 }
 
 /// SQLite without a file.

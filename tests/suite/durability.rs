@@ -15,7 +15,8 @@ use sekisho::transactions::iti43::{DocumentHead, DocumentRequest, ITI43, Retriev
 use sekisho::wire::stream::Content;
 
 use crate::support::certs::TempDir;
-use crate::support::program::Served;
+use crate::support::postgres;
+use crate::support::program::{Served, run};
 use crate::support::submissions::{Document, any_below, submission};
 
 pub(crate) const CONFIG: &str = "examples/standalone/sekisho.toml";
@@ -34,6 +35,13 @@ pub(crate) type Begun = Arc<Mutex<Vec<(Vec<Document>, bool)>>>;
 async fn attack_65_what_was_acknowledged_survives_a_kill_and_nothing_is_half_there() {
     let folder = TempDir::new();
     killed_again_and_again(folder.path(), &[], KILLS).await;
+    // What is counted for quotas, too.
+    let data = format!("data.directory={}", folder.path().display());
+    let database = postgres::setting_for(folder.path());
+    let mut arguments = vec!["verify-store", "--config", CONFIG, "--set", &data];
+    arguments.extend(database.iter().flat_map(|setting| ["--set", setting]));
+    let (code, told, log) = run(&arguments, "");
+    assert_eq!(code, 0, "{told}{log}");
     let left = std::fs::read_dir(folder.path().join("incoming")).unwrap().count();
     assert_eq!(left, 0, "what was arriving is gone");
 }
@@ -129,21 +137,9 @@ pub async fn check(served: &Served, begun: &Begun) {
 
     let documents: Vec<_> = begun.iter().flat_map(|(documents, _)| documents).collect();
     for some in documents.chunks(50) {
-        let wanted = some.iter().map(|document| DocumentRequest {
-            home: None,
-            repository: REPOSITORY.to_owned(),
-            document: document.unique_id.clone(),
-        });
-        let request = RetrieveRequest { documents: wanted.collect() };
-        let mut received = Received::default();
-        let head = peer.retrieve(&ITI43, &url(served, "iti43"), &request, &mut received).await.unwrap();
-        assert!(
-            head.errors.iter().all(|error| error.code == "XDSDocumentUniqueIdError"),
-            "{:?}",
-            head.errors
-        );
+        let received = retrieved(&peer, served, some).await;
         for document in some {
-            let bytes = received.0.get(&document.unique_id);
+            let bytes = received.get(&document.unique_id);
             let size = registered.get(&document.unique_id);
             assert_eq!(bytes.is_some(), size.is_some(), "registered and retrievable are the same documents");
             if let (Some(bytes), Some(size)) = (bytes, size) {
@@ -152,6 +148,24 @@ pub async fn check(served: &Served, begun: &Begun) {
             }
         }
     }
+}
+
+/// Those of these documents that can be retrieved, by uniqueId; others are unknown, and nothing else is wrong.
+pub(crate) async fn retrieved(
+    peer: &Peer,
+    served: &Served,
+    documents: &[&Document],
+) -> HashMap<String, Vec<u8>> {
+    let wanted = documents.iter().map(|document| DocumentRequest {
+        home: None,
+        repository: REPOSITORY.to_owned(),
+        document: document.unique_id.clone(),
+    });
+    let request = RetrieveRequest { documents: wanted.collect() };
+    let mut received = Received::default();
+    let head = peer.retrieve(&ITI43, &url(served, "iti43"), &request, &mut received).await.unwrap();
+    assert!(head.errors.iter().all(|error| error.code == "XDSDocumentUniqueIdError"), "{:?}", head.errors);
+    received.0
 }
 
 /// The registry's entries: size by uniqueId.

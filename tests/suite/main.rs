@@ -47,6 +47,7 @@ mod samples;
 mod server_faults;
 mod server_front;
 mod settling;
+mod shared_bucket;
 mod soap_call;
 mod soap_forms;
 mod stored_queries;

@@ -22,7 +22,7 @@ use crate::support::certs::TempDir;
 use crate::support::front::{Asks, MESSAGE_ID, SIMPLE, envelope};
 use crate::support::http::PATIENCE;
 use crate::support::sink::Sink;
-use crate::support::{golden, messages};
+use crate::support::{golden, messages, postgres};
 
 const CONFIG: &str = r#"
 [community]
@@ -306,4 +306,41 @@ async fn a_deferred_question_is_acknowledged_kept_and_answered_to_where_it_says(
         assert!(told.body.contains("<hl7:queryId root=\"1.2.9.7\" extension=\"77\"/>"), "{}", told.body);
     }
     region.shutdown().await;
+}
+
+/// Two gateways before the same MPI, on one PostgreSQL: both accept questions, and one that lives answers them, once.
+#[tokio::test(flavor = "multi_thread")]
+async fn deferred_questions_to_several_gateways_are_answered_by_one_of_them() {
+    let mut asker = Sink::new(&[]).await;
+    let (folders, schema) = ([TempDir::new(), TempDir::new()], postgres::schema());
+    let gateway = async |folder: &TempDir, repository: &str| {
+        std::fs::create_dir_all(folder.path().join("communities")).unwrap();
+        let file = folder.path().join("sekisho.toml");
+        let config = CONFIG.replace("communities = \".\"", "communities = \"communities\"");
+        std::fs::write(&file, config).unwrap();
+        let settings = [
+            format!("store.postgres={schema}"),
+            format!("hosted.repository={repository}"),
+            format!("async.reply_to=[{:?}]", asker.url("/deferred")),
+            // Nobody is there, which is an answer too.
+            "identity.supplier.url=mllp://127.0.0.1:9".to_owned(),
+            "identity.index=false".to_owned(),
+        ];
+        Running::start(&file, &settings).await.map_err(|stop| stop.message).unwrap()
+    };
+    let (one, other) = (gateway(&folders[0], "1.2.3.4").await, gateway(&folders[1], "1.2.3.5").await);
+    let address = asker.url("/deferred");
+    for asked in [&other, &one, &other] {
+        let answer = defer(asked, Some(&address)).await;
+        assert!(answer.contains("<hl7:typeCode code=\"CA\"/>"), "{answer}");
+        assert_eq!(asker.next().await.path, "/deferred");
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    one.shutdown().await;
+    let answer = defer(&other, Some(&address)).await;
+    assert!(answer.contains("<hl7:typeCode code=\"CA\"/>"), "{answer}");
+    asker.next().await;
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    assert!(asker.is_empty(), "one of them is answered twice");
+    other.shutdown().await;
 }

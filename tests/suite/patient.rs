@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::support::certs::TempDir;
+use crate::support::postgres;
 use crate::support::program::{Served, run, sekisho};
 
 /// How often the load is killed.
@@ -21,8 +22,9 @@ fn configuration(folder: &Path) -> PathBuf {
          [listen.http]\naddress = \"127.0.0.1:0\"\n\n[listen.operator]\naddress = \"127.0.0.1:0\"\n\n\
          [data]\ndirectory = \"{}\"\n\n[standalone]\nrepository = \"2.25.318902478213461.10.2\"\npatients = \"any\"\n\n\
          [[identity.domains]]\noid = \"1.2.1\"\nnamespace = \"A\"\n\n\
-         [[identity.domains]]\noid = \"1.2.2\"\nnamespace = \"B\"\n",
+         [[identity.domains]]\noid = \"1.2.2\"\nnamespace = \"B\"\n\n{}",
         folder.join("data").display(),
+        postgres::section_for(&folder.join("data")),
     );
     let file = folder.join("sekisho.toml");
     std::fs::write(&file, text).unwrap();

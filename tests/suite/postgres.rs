@@ -1,14 +1,18 @@
 //! Two gateways on one PostgreSQL: one registry, each with a repository of its own.
 
 use std::collections::HashSet;
+use std::net::TcpListener;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use sekisho::cli::peer::Peer;
+use sekisho::transactions::errors::Status;
 
-use crate::durability::{Begun, CONFIG, DEADLINE, entries, send, url};
-use crate::support::certs::TempDir;
+use crate::durability::{self, Begun, CONFIG, DEADLINE, entries, send, url};
+use crate::support::certs::{Authority, TempDir};
 use crate::support::postgres;
 use crate::support::program::{Served, run};
+use crate::support::submissions::Document;
 
 const SENDERS: usize = 4;
 const OTHER_REPOSITORY: &str = "standalone.repository=2.25.318902478213461.10.3";
@@ -96,15 +100,95 @@ async fn connections_that_are_cut_are_made_anew() {
     assert!(begun.lock().unwrap().iter().any(|(_, acknowledged)| *acknowledged));
 }
 
+/// Both are configured for it, and one does it.
+#[tokio::test(flavor = "multi_thread")]
+async fn retention_is_one_gateways() {
+    let schema = postgres::schema();
+    let store = format!("store.postgres={schema}");
+    let (one, other) = (TempDir::new(), TempDir::new());
+    let begun = Begun::default();
+    let before = Served::start(CONFIG, one.path(), &[&store]);
+    for _ in 0..3 {
+        let taken = durability::submit(&before, &begun, vec![Document::new(100)]).await.unwrap();
+        assert_eq!(taken.status, Status::Success, "{:?}", taken.errors);
+    }
+    drop(before);
+    postgres::run(&schema, "UPDATE registry_day SET day = day - 31");
+
+    let rules = "standalone.retention=[{ days = 30, action = \"deprecate\" }]";
+    let gateways = [
+        Served::start(CONFIG, one.path(), &[&store, rules]),
+        Served::start(CONFIG, other.path(), &[&store, rules, OTHER_REPOSITORY]),
+    ];
+    let peer = Peer::plain(DEADLINE).unwrap();
+    let ended = async {
+        while !entries(&peer, &gateways[0]).await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, ended).await.expect("nobody does it");
+    let counts = |gateway: &&Served| gateway.get("/metrics").1.contains("sekisho_retention_total{");
+    let done = async {
+        while !gateways.iter().any(|gateway| counts(&gateway)) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, done).await.expect("nobody counts it");
+    // Whoever had come second would have made its pass long before.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(gateways.iter().filter(counts).count(), 1);
+}
+
+/// A server of a test's own.
+struct Server(PathBuf);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        postgres::control("stop", &self.0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_is_reached_by_tls_and_a_password_and_only_if_its_certificate_is_right() {
+    let (authority, stranger) = (Authority::new("ours"), Authority::new("a stranger"));
+    let pair = authority.server();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let server = Server(std::env::temp_dir().join(format!("sekisho-tls-{}", std::process::id())));
+    let [certificate, key] = [&pair.certificate, &pair.key].map(|file| file.to_str().unwrap());
+    let socket = postgres::control_with("tls", &server.0, &[&port, certificate, key]);
+    postgres::run(&socket, "ALTER ROLE sekisho PASSWORD 'open sesame'");
+
+    let folder = TempDir::new();
+    let secret = |name: &str, text: &str| {
+        std::fs::write(folder.path().join(name), text).unwrap();
+        format!("store.password={{ file = {:?} }}", folder.path().join(name).display().to_string())
+    };
+    let (right, wrong) = (secret("right", "open sesame\n"), secret("wrong", "open barley"));
+    let [ours, theirs] =
+        [&authority, &stranger].map(|authority| format!("store.ca={}", authority.ca().display()));
+    let [tls, plain, misnamed] = ["localhost sslmode=require", "localhost", "db.example sslmode=require"]
+        .map(|host| {
+            format!("store.postgres=host={host} hostaddr=127.0.0.1 port={port} user=sekisho dbname=postgres")
+        });
+    let serve = |settings: [&str; 3]| Served::try_start(CONFIG, &folder.path().join("data"), &settings);
+    for (why, settings, expected) in [
+        ("no password", [&*tls, &*ours, "log.level=info"], "password missing"),
+        ("another password", [&*tls, &*ours, &*wrong], "28P01"),
+        ("an authority that we do not trust", [&*tls, &*theirs, &*right], "certificate verify failed"),
+        ("a certificate for another name", [&*misnamed, &*ours, &*right], "certificate verify failed"),
+        ("no TLS", [&*plain, &*ours, &*right], "28000"),
+    ] {
+        let refused = serve(settings).err().unwrap_or_else(|| panic!("{why} is good enough"));
+        assert!(refused.contains(expected) && !refused.contains("sesame"), "{why}: {refused}");
+    }
+    let served = serve([&*tls, &*ours, &*right]).unwrap();
+    let begun = Begun::default();
+    let taken = durability::submit(&served, &begun, vec![Document::new(1_000)]).await.unwrap();
+    assert_eq!(taken.status, Status::Success, "{:?}", taken.errors);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_away_is_told_and_what_was_acknowledged_is_there_when_it_is_back() {
-    /// A server of this test's own.
-    struct Server(std::path::PathBuf);
-    impl Drop for Server {
-        fn drop(&mut self) {
-            postgres::control("stop", &self.0);
-        }
-    }
     let server = Server(std::env::temp_dir().join(format!("sekisho-away-{}", std::process::id())));
     let store = format!("store.postgres={}", postgres::control("start", &server.0));
     let folder = TempDir::new();

@@ -164,7 +164,7 @@ pub fn offer_deferred(
         exchange.client.clone(),
         settings.limits.clone(),
     );
-    deferred.resume();
+    deferred.follow();
     services.offer(
         Place::Services,
         Service::exchange(&ITI55_DEFERRED, move |envelope, caller| {

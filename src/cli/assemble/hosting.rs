@@ -18,7 +18,7 @@ use crate::identity;
 use crate::ids::HomeCommunityId;
 use crate::metadata::validate;
 use crate::registry::{self, KnownBy, Registry, RegistrySettings, Tenant};
-use crate::repository::{self, Bucket, Documents, Opening, Repository};
+use crate::repository::{self, Bucket, Documents, Opening, Repository, StagingMemory};
 use crate::server::{Place, Service, Services};
 use crate::store::{Migration, Store, StoreError};
 use crate::transactions::iti18::ITI18;
@@ -94,7 +94,7 @@ impl TenantSettings {
         &self,
         settings: &Settings,
         store: &Store,
-        documents: Documents,
+        Shelves { documents, memory }: Shelves,
     ) -> Result<Repository, StoreError> {
         let folder = self.folder(settings);
         std::fs::create_dir_all(&folder)?;
@@ -103,7 +103,8 @@ impl TenantSettings {
         }
         let opening = Opening::new(folder, self.key().0, self.hosted.repository.clone());
         let keys = self.hosted.keys.clone();
-        let opening = opening.with_documents(documents).with_keys(keys).with_quota(self.hosted.quota);
+        let opening = opening.with_documents(documents).with_memory(memory);
+        let opening = opening.with_keys(keys).with_quota(self.hosted.quota);
         Repository::open(store.clone(), opening)
     }
 
@@ -124,12 +125,13 @@ impl TenantSettings {
     }
 
     /// Its actors. Blocks.
-    fn house(&self, settings: &Settings, store: &Store, documents: Documents) -> Result<Housed, StoreError> {
+    fn house(&self, settings: &Settings, store: &Store, shelves: Shelves) -> Result<Housed, StoreError> {
         let registry = self.registry(settings, store);
-        let repository = self.repository(settings, store, documents)?;
+        let repository = self.repository(settings, store, shelves)?;
         let permits = &self.hosted.permits;
         let rules = self.hosted.retention.clone();
-        let retention = Retention::new(&self.name, registry.clone(), repository.clone(), rules);
+        let duty = store.duty(&format!("the retention of {}", self.key().0));
+        let retention = Retention::new(&self.name, registry.clone(), repository.clone(), rules, duty);
         let repository =
             DocumentRepository::new(repository, registry.clone(), settings.limits.clone(), permits.clone())
                 .with_gate(self.gate())
@@ -139,21 +141,34 @@ impl TenantSettings {
     }
 }
 
-/// Where the configuration keeps new documents. Called on a thread of a runtime.
-pub fn documents(settings: &Settings) -> Result<Documents, StoreError> {
-    let Some(s3) = &settings.s3 else { return Ok(Documents::Files) };
-    let bucket = Bucket::open(s3);
-    Ok(Documents::Objects(bucket.map_err(|error| std::io::Error::other(format!("[documents.s3]: {error}")))?))
+/// What the repositories of all tenants share.
+#[derive(Clone)]
+pub struct Shelves {
+    /// Where new documents are kept.
+    documents: Documents,
+    memory: StagingMemory,
+}
+
+impl Shelves {
+    /// Those of a configuration. Called on a thread of a runtime.
+    pub fn open(settings: &Settings) -> Result<Self, StoreError> {
+        let refused = |error| std::io::Error::other(format!("[documents.s3]: {error}"));
+        let documents = match &settings.s3 {
+            Some(s3) => Documents::Objects(Bucket::open(s3).map_err(refused)?),
+            None => Documents::Files,
+        };
+        Ok(Self { documents, memory: StagingMemory::default() })
+    }
 }
 
 impl Housing {
     /// Opens everything that is hosted in a store. Blocks.
     pub fn open(settings: &Settings, store: &Store) -> Result<Self, StoreError> {
-        let documents = documents(settings)?;
+        let shelves = Shelves::open(settings)?;
         let tenants = settings.all_tenants();
-        let housed = tenants.iter().map(|tenant| tenant.house(settings, store, documents.clone()));
+        let housed = tenants.iter().map(|tenant| tenant.house(settings, store, shelves.clone()));
         let housed = housed.collect::<Result<_, _>>()?;
-        let bucket = match documents {
+        let bucket = match shelves.documents {
             Documents::Files => None,
             Documents::Objects(bucket) => Some(bucket),
         };

@@ -32,7 +32,7 @@ use crate::federation::directory::Directory;
 use crate::identity::index::Index;
 use crate::server::{Exposure, Front, ListenError, ListenerSettings, Listeners, Services, TlsFiles};
 
-pub use self::hosting::{Housing, MIGRATIONS, documents};
+pub use self::hosting::{Housing, MIGRATIONS, Shelves};
 pub use self::identity::crossref_settings;
 pub use self::load::load;
 pub use self::region::{directory, directory_settings, registry};

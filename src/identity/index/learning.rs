@@ -143,6 +143,8 @@ impl Tables<'_> {
     /// Learns from the records, or a sample of them.
     pub(super) fn learn(self, progress: &impl Fn(Progress)) -> Result<Learnt, StoreError> {
         let (sample, records) = self.sample(progress)?;
+        // Before the work that takes minutes: the database need not wait for it.
+        let kept = self.kept_model()?;
         progress(Progress::Learning);
         let compared = candidates(&sample);
         let count = sample.len() as u64;
@@ -160,21 +162,18 @@ impl Tables<'_> {
         let before = self.matcher.model.clone();
         let outcomes =
             [&before, &after].map(|model| Outcomes::of(&sample, &compared, model, &self.matcher.thresholds));
-        let kept = self.kept_model()?;
         Ok(Learnt { records, sampled: count, weights, pairs: of_one, kept, before, after, outcomes })
     }
 
     /// Records that stand for somebody, as many as are learnt from, and how many there are.
     fn sample(self, progress: &impl Fn(Progress)) -> Result<(Vec<Prepared>, u64), StoreError> {
-        let (first, last) = self.range();
+        let (first, _) = self.range();
         let all = self.marks()?.record;
         let one_in = all.div_ceil(MAX_LEARNING_RECORDS as u64).max(1);
         let find = "SELECT record, prepared FROM identity_record
-                    WHERE record BETWEEN ?1 AND ?2 AND survivor IS NULL";
-        let mut find = self.connection.prepare_cached(find)?;
-        let mut rows = find.query([first, last])?;
+                    WHERE record > ?1 AND record <= ?2 AND survivor IS NULL ORDER BY record LIMIT ?3";
         let (mut sample, mut records) = (Vec::new(), 0);
-        while let Some(row) = rows.next()? {
+        self.each_record(find, &[], first, |row| {
             let number = row.get(0)?;
             records += 1;
             if scattered(self.local(number)).is_multiple_of(one_in) && sample.len() < MAX_LEARNING_RECORDS {
@@ -182,7 +181,8 @@ impl Tables<'_> {
                 sample.push(stored.map_or_else(|| self.prepare(number), Ok)?);
             }
             progress(Progress::Reading(records, all));
-        }
+            Ok(())
+        })?;
         Ok((sample, records))
     }
 }

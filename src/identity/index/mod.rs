@@ -367,17 +367,19 @@ impl Shared {
 impl Tables<'_> {
     /// Inserts the keys of what was written behind some marks: of new records, then of changed ones.
     fn read_keys(self, keys: &Keys, reached: Marks) -> Result<(), StoreError> {
-        let (_, last) = self.range();
-        let new =
-            "SELECT record, prepared, demographics FROM identity_record WHERE record > ?1 AND record <= ?2";
-        self.insert_keys(keys, new, [self.global(reached.record), last], |record| {
+        let new = "SELECT record, prepared, demographics FROM identity_record
+                   WHERE record > ?1 AND record <= ?2 ORDER BY record LIMIT ?3";
+        self.insert_keys(keys, new, &[], self.global(reached.record), |record| {
             if keys.is_full() {
                 keys.flush(Some(Marks { record, ..reached }));
             }
         })?;
-        let changed = "SELECT record, prepared, demographics FROM identity_record WHERE record IN
-                       (SELECT record FROM identity_former WHERE former > ?1 AND former <= ?2)";
-        self.insert_keys(keys, changed, [self.global(reached.former), last], |_| {})?;
+        let changed = "SELECT record, prepared, demographics FROM identity_record
+                       WHERE record > ?1 AND record <= ?2 AND record IN
+                           (SELECT record FROM identity_former WHERE former > ?4 AND former <= ?2)
+                       ORDER BY record LIMIT ?3";
+        let (first, _) = self.range();
+        self.insert_keys(keys, changed, &[self.global(reached.former)], first, |_| {})?;
         if keys.is_full() {
             keys.flush(Some(self.marks()?));
         }
@@ -387,13 +389,12 @@ impl Tables<'_> {
         self,
         keys: &Keys,
         find: &str,
-        between: [i64; 2],
+        more: &[i64],
+        after: i64,
         inserted: impl Fn(u64),
     ) -> Result<(), StoreError> {
-        let mut find = self.connection.prepare_cached(find)?;
-        let mut rows = find.query(between)?;
         let (mut blocking, mut searches) = (Vec::new(), Vec::new());
-        while let Some(row) = rows.next()? {
+        self.each_record(find, more, after, |row| {
             let number = row.get(0)?;
             let prepared = Prepared::from_bytes(row.get_ref(1)?.as_blob().unwrap_or_default());
             prepared.map_or_else(|| self.prepare(number), Ok)?.blocking_keys(&mut blocking);
@@ -402,8 +403,8 @@ impl Tables<'_> {
             keys.insert(record, &blocking);
             keys.insert(record, &searches);
             inserted(record);
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }
 

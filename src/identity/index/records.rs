@@ -66,6 +66,30 @@ impl Tables<'_> {
         let mut find = self.connection.prepare_cached(&find)?;
         Ok(find.query_row(params![domain, patient.id()], record).optional()?)
     }
+    /// Looks at all records behind a number that a statement finds, a page of them in memory at a time. The statement is
+    /// given the number, the last one, the size of a page and `more`; it finds records in their order, first their number.
+    pub(super) fn each_record(
+        self,
+        find: &str,
+        more: &[i64],
+        mut after: i64,
+        mut look: impl FnMut(&Row<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let (_, last) = self.range();
+        let mut find = self.connection.prepare_cached(find)?;
+        loop {
+            let values = [&[after, last, limits::INDEX_PAGE_RECORDS], more].concat();
+            let mut rows = find.query(values)?;
+            let before = after;
+            while let Some(row) = rows.next()? {
+                after = row.get(0)?;
+                look(&row)?;
+            }
+            if after == before {
+                return Ok(());
+            }
+        }
+    }
     /// The record of a number.
     pub(super) fn record(self, number: i64) -> Result<Record, StoreError> {
         let find = format!("SELECT {COLUMNS} FROM identity_record WHERE record = ?1");

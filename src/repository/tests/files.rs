@@ -19,6 +19,23 @@ async fn small_documents_go_to_files_when_the_memory_for_them_is_used_up() {
 }
 
 #[tokio::test]
+async fn the_memory_for_documents_on_their_way_in_is_all_tenants_together() {
+    let (memory, place) = (StagingMemory::default(), Place::new());
+    let of = |tenant: &str| {
+        let opening = Opening::new(place.directory.join(tenant), tenant.into(), Oid::parse("1.2.3").unwrap());
+        Repository::open(place.store.clone(), opening.with_memory(memory.clone())).unwrap()
+    };
+    let (one, another) = (of("one"), of("another"));
+    let mut staged = Vec::new();
+    for repository in [&one, &another].into_iter().cycle().take(limits::MAX_STAGED_MEMORY / MIB) {
+        staged.push(repository.stage(Content::from_bytes(document(MIB)), u64::MAX).await.unwrap());
+    }
+    assert_eq!(memory.free(), 0);
+    let more = another.stage(Content::from_bytes(document(10)), u64::MAX).await.unwrap();
+    assert!(matches!(more.held, Held::File(_)), "{more:?}");
+}
+
+#[tokio::test]
 async fn what_was_retrieved_lately_is_read_without_another_thread() {
     let place = Place::new();
     place.submit("small", &document(1_000)).await.unwrap();

@@ -9,7 +9,7 @@ async fn rotated(place: &Place) -> Rotated {
 }
 
 fn reopened(place: &Place, keys: Option<Keys>) -> Result<Place, StoreError> {
-    Place::try_at(place.copied(), place.kind.clone(), keys)
+    place.reopened(place.kind.clone(), keys)
 }
 
 #[tokio::test(flavor = "multi_thread")]

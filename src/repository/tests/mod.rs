@@ -1,4 +1,4 @@
-//! One suite for every place where documents are kept ([`every_place`]), and what is particular to each.
+//! One suite for every place where documents are kept ([`every_place`]), with each database, and what is particular to each.
 //!
 //! Objects are kept in memory, where they can be made to fail, and in a real S3-compatible store ([`s3`]).
 
@@ -23,6 +23,7 @@ use uuid::Uuid;
 
 use super::index::Position;
 use super::*;
+use crate::store::{Backend, testing};
 use crate::wire::stream::StreamError;
 use faulty::Faulty;
 
@@ -62,6 +63,7 @@ impl Kind {
 
 /// A repository with a folder of its own, which goes away with it.
 struct Place {
+    database: Backend,
     kind: Kind,
     keys: Option<Keys>,
     directory: PathBuf,
@@ -75,21 +77,21 @@ impl Place {
     }
 
     fn of(kind: Kind, keys: Option<Keys>) -> Self {
+        Self::with(Backend::Sqlite, kind, keys)
+    }
+
+    fn with(database: Backend, kind: Kind, keys: Option<Keys>) -> Self {
         let directory = std::env::temp_dir().join(format!("sekisho-{}", Uuid::new_v4().simple()));
-        Self::at(directory, kind, keys)
+        Self::at(directory, database, kind, keys).unwrap()
     }
 
-    fn at(directory: PathBuf, kind: Kind, keys: Option<Keys>) -> Self {
-        Self::try_at(directory, kind, keys).unwrap()
-    }
-
-    fn try_at(directory: PathBuf, kind: Kind, keys: Option<Keys>) -> Result<Self, StoreError> {
-        let store = Store::open(&directory, &[MIGRATION])?;
+    fn at(directory: PathBuf, database: Backend, kind: Kind, keys: Option<Keys>) -> Result<Self, StoreError> {
+        let store = Store::open_in(&database, &directory, &[MIGRATION])?;
         let repository = open(&directory, &store, "tenant", &kind, keys.clone())?;
-        Ok(Self { kind, keys, directory, store, repository })
+        Ok(Self { database, kind, keys, directory, store, repository })
     }
 
-    /// Every kind of place, with and without encryption; with what it is called.
+    /// Every kind of place, with and without encryption, and with each database; with what it is called.
     fn every() -> Vec<(String, Self)> {
         let mut places = Vec::new();
         for (encryption, keys) in [("", None), (", encrypted", Some(keys("first", &["first"])))] {
@@ -98,12 +100,21 @@ impl Place {
                 places.push((format!("{name}{encryption}"), Self::of(kind, keys.clone())));
             }
         }
+        for (name, kind) in [("files", Kind::Files), ("objects", Kind::objects())] {
+            let place = Self::with(testing::backend("on_postgres"), kind, None);
+            places.push((format!("{name}, PostgreSQL"), place));
+        }
         places
     }
 
     /// As after a kill: another process opens what this one had on disk at this moment.
     fn crashed(&self) -> Self {
-        Self::at(self.copied(), self.kind.clone(), self.keys.clone())
+        self.reopened(self.kind.clone(), self.keys.clone()).unwrap()
+    }
+
+    /// The same, with other documents and keys configured.
+    fn reopened(&self, kind: Kind, keys: Option<Keys>) -> Result<Self, StoreError> {
+        Self::at(self.copied(), self.database.clone(), kind, keys)
     }
 
     /// A copy of the folder.

@@ -21,7 +21,9 @@ async fn keys_begin_with_tenant_and_repository_and_hold_nothing_that_was_submitt
         let job = repository.commit(vec![submitted("patient-0815", staged)]).await.unwrap();
         place.store.write(job).await.unwrap();
     }
-    let listed: Vec<_> = store.list(None).map(|object| object.unwrap().location.to_string()).collect().await;
+    let mut listed: Vec<_> =
+        store.list(None).map(|object| object.unwrap().location.to_string()).collect().await;
+    listed.retain(|key| !key.ends_with("/owner"));
     let day = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
     for (tenant, key) in ["_2e.", "urn_3aoid_3a1.2.392.1"].into_iter().zip(&listed) {
         let rest = key.strip_prefix(&format!("some/prefix/{tenant}/1.2.3/{day}/"));
@@ -128,9 +130,32 @@ async fn attack_65_an_object_that_no_row_refers_to_is_settled_when_it_is_old_eno
     assert!(crashed.bytes("kept").await == document(100));
 }
 
+/// A gateway that is tried out with another's configuration and an empty database.
+#[tokio::test]
+async fn objects_of_another_database_are_no_orphans() {
+    let (place, _) = place();
+    place.submit("1.1", &document(100)).await.unwrap();
+    place.repository.settle_objects(Duration::ZERO).await.unwrap();
+    let stranger = Place::of(place.kind.clone(), None);
+    let refused = stranger.repository.settle_objects(Duration::ZERO).await.unwrap_err();
+    assert!(refused.to_string().contains("belong to another database"), "{refused}");
+    assert!(place.bytes("1.1").await == document(100));
+    // Nor where the objects are from before anybody left a name, whoever comes first.
+    place.objects().delete("owner").await.unwrap();
+    stranger.repository.settle_objects(Duration::ZERO).await.unwrap_err();
+    assert_eq!(place.repository.settle_objects(Duration::ZERO).await.unwrap(), 0);
+    stranger.repository.settle_objects(Duration::ZERO).await.unwrap_err();
+    assert!(place.bytes("1.1").await == document(100));
+}
+
 #[tokio::test]
 async fn objects_that_are_newer_than_the_index_stay_and_raise_an_alarm() {
     let (place, _) = place();
+    assert_eq!(
+        place.repository.settle_objects(Duration::ZERO).await.unwrap(),
+        0,
+        "they are ours from now on"
+    );
     for _ in 0..=limits::MAX_SETTLED_FILES {
         let object = place.objects().put(vec![Bytes::from_static(b"x")]).await.unwrap();
         object.link();
@@ -146,14 +171,32 @@ async fn documents_in_files_are_still_read_when_new_ones_go_into_objects() {
     for (id, size) in [("small", 1_000), ("large", 2 * MIB)] {
         place.submit(id, &document(size)).await.unwrap();
     }
-    let moved = Place::at(place.copied(), Kind::objects(), None);
+    let moved = place.reopened(Kind::objects(), None).unwrap();
     moved.submit("new", &document(500)).await.unwrap();
     for (id, size) in [("small", 1_000), ("large", 2 * MIB), ("new", 500)] {
         assert!(moved.bytes(id).await == document(size), "{id}");
     }
+    // Another gateway of the same database may remove them, which this one is not told.
+    moved.bytes("small").await;
+    let ids = ["small".to_owned()];
+    assert!(reading::retrieve_cached(&moved.repository.rooms, &ids).is_none(), "its place is not remembered");
     assert!(moved.remove("small").await && moved.remove("large").await);
     assert_eq!(moved.files("large"), Vec::<PathBuf>::new());
     assert_eq!(moved.keys_of_objects().await.len(), 1);
+}
+
+/// A gateway that removes what lies in another one's folder cannot erase it, and does not say that it did.
+#[tokio::test]
+async fn what_lies_in_another_gateways_folder_stays_noted_until_that_one_erases_it() {
+    let place = Place::new();
+    place.submit("small", &document(1_000)).await.unwrap();
+    let folder = place.copied();
+    fs::remove_dir_all(folder.join("segments")).unwrap();
+    let other = Place::at(folder, Backend::Sqlite, Kind::objects(), None).unwrap();
+    assert!(other.remove("small").await);
+    let index = other.repository.rooms.index.clone();
+    let noted = other.store.read(move |connection| index.erasures(connection, 10)).await.unwrap();
+    assert_eq!(noted.len(), 1, "{noted:?}");
 }
 
 #[tokio::test]

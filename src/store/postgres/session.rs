@@ -10,7 +10,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt;
 use futures_util::future::{join, ready, try_join_all};
@@ -33,6 +33,8 @@ pub struct Session {
     /// Within a transaction.
     open: Cell<bool>,
     changes: Cell<u64>,
+    /// How long an answer is waited for.
+    patience: Cell<Duration>,
     /// An answer did not come in time: whatever comes now is nobody's.
     lost: Cell<bool>,
     heard: Cell<Instant>,
@@ -51,6 +53,7 @@ impl Session {
             sent: RefCell::default(),
             open: Cell::new(false),
             changes: Cell::new(0),
+            patience: Cell::new(limits::POSTGRES_PATIENCE),
             lost: Cell::new(false),
             heard: Cell::new(Instant::now()),
         }
@@ -99,14 +102,22 @@ impl Session {
     /// Begins a transaction.
     pub(in crate::store) fn begin(&self, access: Access) -> Result<()> {
         self.open.set(true);
-        self.control(match access {
-            Access::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        match access {
+            Access::Read => self.control("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
             // Groups of several gateways come one after the other. What is read after the lock is what the last one left.
-            Access::Write => {
+            Access::Write => self.control(&format!(
                 "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
-                 SELECT pg_advisory_xact_lock(hashtext('sekisho writes'), hashtext(current_schema()))"
-            }
-        })
+                 SET LOCAL idle_in_transaction_session_timeout = {};
+                 SELECT pg_advisory_xact_lock(hashtext('sekisho writes'), hashtext(current_schema()))",
+                limits::POSTGRES_IDLE_WRITING.as_millis()
+            )),
+        }
+    }
+
+    /// Lets what comes in this transaction take its time: a migration of many rows.
+    pub(in crate::store) fn without_haste(&self) -> Result<()> {
+        self.patience.set(limits::POSTGRES_MIGRATION);
+        self.control("SET LOCAL statement_timeout = 0")
     }
 
     /// Ends the transaction, or a part of it.
@@ -117,13 +128,16 @@ impl Session {
         }
         self.wait(self.client.batch_execute(sql))?;
         self.open.set(self.open.get() && sql.ends_with("job"));
+        if !self.open.get() {
+            self.patience.set(limits::POSTGRES_PATIENCE);
+        }
         Ok(())
     }
 
     /// Sends a statement without parameters and without an outcome that matters.
-    pub(in crate::store) fn control(&self, sql: &'static str) -> Result<()> {
-        let client = Arc::clone(&self.client);
-        self.go(Box::pin(async move { client.batch_execute(sql).await.map(|()| 0) }))
+    pub(in crate::store) fn control(&self, sql: &str) -> Result<()> {
+        let (client, sql) = (Arc::clone(&self.client), sql.to_owned());
+        self.go(Box::pin(async move { client.batch_execute(&sql).await.map(|()| 0) }))
     }
 
     /// Whether a transaction is open.
@@ -167,7 +181,7 @@ impl Session {
         statement: impl Future<Output = std::result::Result<T, tokio_postgres::Error>>,
     ) -> Result<T> {
         let sent = try_join_all(self.sent.take());
-        let both = async { tokio::time::timeout(limits::POSTGRES_PATIENCE, join(sent, statement)).await };
+        let both = async { tokio::time::timeout(self.patience.get(), join(sent, statement)).await };
         let Ok((sent, outcome)) = self.runtime.block_on(both) else {
             self.lost.set(true);
             return Err(Error::Away("it does not answer".to_owned()));

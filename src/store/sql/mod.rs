@@ -58,7 +58,7 @@ impl From<tokio_postgres::Error> for Error {
     fn from(error: tokio_postgres::Error) -> Self {
         let Some(told) = error.as_db_error() else {
             // What is not a value that cannot be sent or read is the network.
-            let reason = error.to_string();
+            let reason = with_causes(&error);
             let is_ours = ["error serializing", "error deserializing", "invalid column"];
             return match is_ours.iter().any(|ours| reason.starts_with(ours)) {
                 true => Self::Postgres(reason, Trouble::Broken),
@@ -76,6 +76,12 @@ impl From<tokio_postgres::Error> for Error {
         };
         Self::Postgres(said(told), trouble)
     }
+}
+
+/// An error with what led to it: which certificate, which address.
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |words, cause| format!("{words}: {cause}"))
 }
 
 /// What PostgreSQL said, without the detail: there it shows the values.

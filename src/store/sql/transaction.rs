@@ -20,6 +20,13 @@ impl Connection {
             (Inner::Postgres(session), access) => session.begin(access),
         }
     }
+    /// Lets what comes in this transaction take its time.
+    pub(in crate::store) fn without_haste(&self) -> Result<()> {
+        match &self.0 {
+            Inner::Sqlite(_) => Ok(()),
+            Inner::Postgres(session) => session.without_haste(),
+        }
+    }
     /// Begins a part of the transaction that may be undone alone.
     pub(in crate::store) fn save(&self) -> Result<()> {
         match &self.0 {

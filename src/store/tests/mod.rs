@@ -7,12 +7,78 @@ mod on_postgres;
 #[path = "promises.rs"]
 mod on_sqlite;
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use on_sqlite::{Scratch, ids, insert};
 
+use super::{Backend, Connection, Migration, PostgresSettings, Step, Store, testing};
 use crate::limits;
+
+/// Of several gateways one has a duty; another one when that is gone, or has lost its connection.
+#[tokio::test]
+async fn a_duty_is_one_gateways_as_long_as_it_lives() {
+    let at = testing::postgres::schema();
+    let (folders, names) = ([Scratch::new(), Scratch::new(), Scratch::new()], ["a duty", "another"]);
+    let called = format!("one-{}", uuid::Uuid::new_v4());
+    let gateway = |folder: &Scratch, name: &str| {
+        let settings = PostgresSettings::parse(&format!("{at} application_name={name}")).unwrap();
+        Store::open_in(&Backend::Postgres(settings), &folder.0, &[]).unwrap()
+    };
+    let (one, other) = (gateway(&folders[0], &called), gateway(&folders[1], "other"));
+    for _ in 0..2 {
+        assert!(one.duty(names[0]).is_ours().await.unwrap());
+        assert!(!other.duty(names[0]).is_ours().await.unwrap());
+        assert!(other.duty(names[1]).is_ours().await.unwrap());
+    }
+    // As when the server is started anew, for one of them.
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name =";
+    testing::postgres::run(&at, &format!("{cut} '{called}'"));
+    until(async || other.duty(names[0]).is_ours().await.unwrap()).await;
+    until(async || one.duty(names[0]).is_ours().await.is_ok()).await;
+    assert!(!one.duty(names[0]).is_ours().await.unwrap(), "it went to the other one");
+    other.close();
+    until(async || one.duty(names[0]).is_ours().await.unwrap()).await;
+
+    assert!(
+        folders[2].store().duty(names[0]).is_ours().await.unwrap(),
+        "an embedded database has one gateway"
+    );
+}
+
+async fn until<F: Future<Output = bool>>(done: impl Fn() -> F) {
+    for _ in 0..1_000 {
+        if done().await {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("it never happened");
+}
+
+/// An index of many millions of rows is not made within the time of a statement.
+#[tokio::test]
+async fn a_migration_may_take_its_time_and_nothing_else_may() {
+    const SLOW: Migration = Migration {
+        room: "slow",
+        steps: &[Step::Each {
+            sqlite: "",
+            postgres: "DO $$ BEGIN IF current_setting('statement_timeout') <> '0' THEN RAISE 'in haste'; END IF; END $$",
+        }],
+    };
+    let backend = testing::backend("on_postgres");
+    let folder = Scratch::new();
+    let store = Store::open_in(&backend, &folder.0, &[SLOW]).unwrap();
+    let settings = |connection: &Connection| {
+        let setting = |name: &str| {
+            connection.query_row("SELECT current_setting(?1)", [name], |row| row.get::<String>(0))
+        };
+        Ok([setting("statement_timeout")?, setting("idle_in_transaction_session_timeout")?])
+    };
+    assert_eq!(store.write(settings).await.unwrap(), ["20s", "10s"]);
+    assert_eq!(store.read(settings).await.unwrap(), ["20s", "15min"]);
+}
 
 #[test]
 fn a_closed_sqlite_leaves_no_wal() {

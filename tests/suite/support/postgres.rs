@@ -17,13 +17,25 @@ pub fn schema() -> String {
 /// `SEKISHO_TEST_DATABASE=postgres` wants the whole suite on it: the same schema for the same folder.
 #[allow(dead_code, reason = "the library's own tests need it not")]
 pub fn setting_for(data: &Path) -> Option<String> {
+    Some(format!("store.postgres={}", connection_for(data)?))
+}
+
+/// How that database is connected to.
+#[allow(dead_code, reason = "the library's own tests need it not")]
+pub fn connection_for(data: &Path) -> Option<String> {
     if std::env::var("SEKISHO_TEST_DATABASE").ok()? != "postgres" {
         return None;
     }
     let name: String = data.to_string_lossy().chars().filter(char::is_ascii_alphanumeric).collect();
     let schema = format!("d_{}", name.chars().rev().take(40).collect::<String>().to_lowercase());
     run(server(), &format!("CREATE SCHEMA IF NOT EXISTS {schema}"));
-    Some(format!("store.postgres={} options='-c search_path={schema}'", server()))
+    Some(format!("{} options='-c search_path={schema}'", server()))
+}
+
+/// The same as a section of a configuration; empty where the database is the embedded one.
+#[allow(dead_code, reason = "the library's own tests need it not")]
+pub fn section_for(data: &Path) -> String {
+    connection_for(data).map(|at| format!("[store]\npostgres = \"{at}\"\n")).unwrap_or_default()
 }
 
 /// Runs statements. On a thread of its own, where it may wait.
@@ -52,8 +64,13 @@ fn start() -> String {
 
 /// Starts, halts or stops a server in a folder; what `start` says is how to connect to it.
 pub fn control(what: &str, folder: &Path) -> String {
+    control_with(what, folder, &[])
+}
+
+/// The same with more to say.
+pub fn control_with(what: &str, folder: &Path, more: &[&str]) -> String {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/postgres");
-    let done = Command::new(script).arg(what).arg(folder).output().unwrap();
+    let done = Command::new(script).arg(what).arg(folder).args(more).output().unwrap();
     assert!(done.status.success(), "no PostgreSQL: {}", String::from_utf8_lossy(&done.stderr));
     String::from_utf8(done.stdout).unwrap().trim().to_owned()
 }

@@ -11,6 +11,7 @@ use super::queries::QUERIES;
 use super::{CONFIG, EAST, WEST, everything, retrieve};
 use crate::support::hosted::Standalone;
 use crate::support::http::PATIENCE;
+use crate::support::postgres;
 use crate::support::program::run;
 
 const OWN: &str = "1.2.3.4";
@@ -24,15 +25,21 @@ fn with_rules() -> String {
 }
 
 /// Lets days go by.
-fn age(data: &Path, days: i64) {
-    let database = rusqlite::Connection::open(data.join("sekisho.db")).unwrap();
-    let changed = database.execute("UPDATE registry_day SET day = day - ?1", [days]).unwrap();
-    assert!(changed > 0);
+fn age(folder: &Path, days: i64) {
+    let update = format!("UPDATE registry_day SET day = day - {days}");
+    if let Some(at) = postgres::connection_for(folder) {
+        return postgres::run(&at, &update);
+    }
+    let database = rusqlite::Connection::open(folder.join("data/sekisho.db")).unwrap();
+    assert!(database.execute(&update, []).unwrap() > 0);
 }
 
 /// What the rules would do, by tenant and rule: how many entries.
-fn due(config: &Path) -> Vec<(String, u64, u64)> {
-    let (exit, told, log) = run(&["retention", "--json", "--config", config.to_str().unwrap()], "");
+fn due(folder: &Path) -> Vec<(String, u64, u64)> {
+    let (config, database) = (folder.join("sekisho.toml"), postgres::setting_for(folder));
+    let mut arguments = vec!["retention", "--json", "--config", config.to_str().unwrap()];
+    arguments.extend(database.iter().flat_map(|setting| ["--set", setting]));
+    let (exit, told, log) = run(&arguments, "");
     assert_eq!(exit, 0, "{told}{log}");
     let told: serde_json::Value = serde_json::from_str(&told).unwrap();
     let row = |row: &serde_json::Value| {
@@ -63,12 +70,12 @@ async fn what_has_been_kept_for_long_enough_ends_as_each_tenant_says() {
     }
     fill(&region, "own", OWN).await;
     let folder = region.stop().await;
-    let (config, data) = (folder.path().join("sekisho.toml"), folder.path().join("data"));
-    age(&data, 29);
+    let config = folder.path().join("sekisho.toml");
+    age(folder.path(), 29);
     std::fs::write(&config, with_rules()).unwrap();
     let nothing = [("east".to_owned(), 0, 0), ("east".to_owned(), 0, 0), ("west".to_owned(), 0, 0)];
-    assert_eq!(due(&config), nothing, "a day too early");
-    age(&data, 1);
+    assert_eq!(due(folder.path()), nothing, "a day too early");
+    age(folder.path(), 1);
     // Somebody adds to an old document: what is added is new.
     let region = Standalone::in_folder(folder, CONFIG, &[]).await;
     assert_eq!(
@@ -84,8 +91,8 @@ async fn what_has_been_kept_for_long_enough_ends_as_each_tenant_says() {
     std::fs::write(&config, with_rules()).unwrap();
     // West's old letter is deprecated already.
     let expected = [("east".to_owned(), 5, 0), ("east".to_owned(), 0, 0), ("west".to_owned(), 4, 0)];
-    assert_eq!(due(&config), expected);
-    assert_eq!(due(&config), expected, "a report changes nothing");
+    assert_eq!(due(folder.path()), expected);
+    assert_eq!(due(folder.path()), expected, "a report changes nothing");
 
     let region = Standalone::in_folder(folder, &with_rules(), &[]).await;
     let (east, west) = (region.tenant("east"), region.tenant("west"));
@@ -100,5 +107,5 @@ async fn what_has_been_kept_for_long_enough_ends_as_each_tenant_says() {
     assert_eq!(everything(&region, OWN).await, own);
     drop((east, west));
     let folder = region.stop().await;
-    assert_eq!(due(&folder.path().join("sekisho.toml")), nothing);
+    assert_eq!(due(folder.path()), nothing);
 }

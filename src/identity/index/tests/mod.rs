@@ -15,7 +15,7 @@ use crate::demographics::{
     BirthTime, Demographics, DemographicsChange, Domain, DomainKind, Domains, Name, Sex, Telecom,
 };
 use crate::ids::{Oid, PatientId};
-use crate::store::Store;
+use crate::store::{Store, testing};
 use crate::transactions::identity::DemographicsQuery;
 
 /// An index in a folder that goes away with it.
@@ -29,12 +29,13 @@ impl Scratch {
     pub(super) fn new() -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("sekisho-index-{}-{number}", std::process::id()));
+        let folder =
+            std::env::temp_dir().join(format!("sekisho-index-{}-{number}", uuid::Uuid::new_v4().simple()));
         let _ = std::fs::remove_dir_all(&folder);
         Self::open(folder)
     }
     fn open(folder: PathBuf) -> Self {
-        let store = Store::open(&folder, &[MIGRATION]).unwrap();
+        let store = Store::open_in(&testing::chosen(&folder), &folder, &[MIGRATION]).unwrap();
         let index = Index::open(store.clone(), "region").unwrap();
         index.set_domains(Arc::new(domains()));
         Self { index, store, folder }
