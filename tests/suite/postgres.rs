@@ -42,18 +42,26 @@ async fn one_of_two_gateways_is_killed_nothing_is_lost_and_the_other_serves_on()
     let at_killed = senders(&killed, &begun_at_killed);
     let at_staying = senders(&staying, &begun_at_staying);
     tokio::join!(ask(&killed, 10), ask(&staying, 10));
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    let acknowledged = |begun: &Begun| begun.lock().unwrap().iter().filter(|(_, yes)| *yes).count();
+    // However slow the machine is: something is acknowledged first.
+    let goes_on = async |begun: &Begun| {
+        let before = acknowledged(begun);
+        let waiting = async {
+            while acknowledged(begun) == before {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, waiting).await.expect("nothing is acknowledged any more");
+    };
+    tokio::join!(goes_on(&begun_at_killed), goes_on(&begun_at_staying));
 
     // SIGKILL, in the middle of whatever it does.
     drop(killed);
     for sender in at_killed {
         sender.await.unwrap();
     }
-    let acknowledged = |begun: &Begun| begun.lock().unwrap().iter().filter(|(_, yes)| *yes).count();
-    let before = acknowledged(&begun_at_staying);
     ask(&staying, 10).await;
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    assert!(acknowledged(&begun_at_staying) > before, "the other one serves on");
+    goes_on(&begun_at_staying).await;
     assert_eq!(staying.get("/health/ready").0, 200);
 
     // It comes back, and both know the same.
@@ -72,9 +80,6 @@ async fn one_of_two_gateways_is_killed_nothing_is_lost_and_the_other_serves_on()
         let there = documents.iter().filter(|document| known.contains_key(&document.unique_id)).count();
         assert!(there == 0 || there == documents.len(), "{there} of {} entries", documents.len());
         assert!(there > 0 || !acknowledged, "an acknowledged submission is gone");
-    }
-    for acknowledged in [acknowledged(&begun_at_killed), acknowledged(&begun_at_staying)] {
-        assert!(acknowledged > 0, "nothing was tested");
     }
 }
 

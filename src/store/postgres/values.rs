@@ -24,11 +24,19 @@ impl From<ValueRef<'_>> for Bound {
             ValueRef::Null => Self::Null,
             ValueRef::Integer(integer) => Self::Integer(integer),
             ValueRef::Real(real) => Self::Real(real),
-            ValueRef::Text(text) => Self::Text(text.to_owned()),
+            ValueRef::Text(text) => Self::Text(as_stored(text)),
             ValueRef::Blob(bytes) => Self::Blob(bytes.to_owned()),
+            ValueRef::List(List::Texts(texts)) => {
+                Self::List(List::Texts(texts.iter().map(|text| as_stored(text)).collect()))
+            }
             ValueRef::List(list) => Self::List(list.clone()),
         }
     }
+}
+
+/// PostgreSQL's texts hold any character but NUL, which HL7 v2 may bring: its picture stands for it.
+fn as_stored(text: &str) -> String {
+    text.replace('\0', "\u{2400}")
 }
 
 /// All parameters of a statement.
