@@ -9,6 +9,7 @@ mod intake;
 mod on_demand;
 
 use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 pub use document_list::DocumentList;
@@ -314,6 +315,10 @@ impl DocumentRepository {
             Ok(Registered::Accepted(errors) | Registered::Replayed(errors) | Registered::Refused(errors)) => {
                 errors
             }
+            Err(error) if is_quota(&error) => {
+                tracing::warn!(trace = &*caller.trace, "a submission is refused: the quota is used up");
+                vec![quota_exceeded()]
+            }
             Err(error) => match self.conflicts(submitted).await {
                 Ok(conflicts) if !conflicts.is_empty() => conflicts,
                 _ => vec![self.store_failed(&error, caller)],
@@ -381,6 +386,12 @@ impl Fingerprint {
         [code::NON_IDENTICAL_SIZE, code::NON_IDENTICAL_HASH].contains(&&*error.code)
             && error.context.split(' ').any(|word| word == self.unique_id)
     }
+}
+
+/// Whether it is the repository's own quota, and not one that the operating system has set.
+fn is_quota(error: &StoreError) -> bool {
+    matches!(error, StoreError::Io(error)
+        if error.kind() == ErrorKind::QuotaExceeded && error.raw_os_error().is_none())
 }
 
 fn quota_exceeded() -> RegistryError {

@@ -139,6 +139,11 @@ fn each_file_is_told_for_itself_and_what_to_do_next() {
     write("stranger.txt.json", "{\"patient\": \"1^^^&1.2.77&ISO\"}");
     write("wrong.txt", "x");
     write("wrong.txt.json", "{\"patient\": \"1\", \"created\": \"yesterday\", \"class\": \"x\"}");
+    // Whoever wrote the table took the wrong line.
+    write("anothers.xml", &cda("9", "1"));
+    write("anothers.xml.json", "{\"patient\": \"2^^^&1.2.3&ISO\"}");
+    write("also.xml", &cda("10", "1"));
+    write("also.xml.json", "{\"patient\": \"1^^^&1.2.3&ISO\"}");
     write("unread.txt", "x");
     write("unread.txt.json", "{\"titel\": \"\"}");
     let (exit, told) = loads.submit(folder.path(), &[]);
@@ -150,6 +155,8 @@ fn each_file_is_told_for_itself_and_what_to_do_next() {
         ("stranger.txt", "refused", 1),
         ("wrong.txt", "not sent", 3),
         ("unread.txt", "not sent", 1),
+        ("anothers.xml", "not sent", 1),
+        ("also.xml", "accepted", 0),
     ] {
         assert_eq!(outcome(&told, file), expected);
         let found = told["documents"].as_array().unwrap().iter().find(|document| document["file"] == file);
@@ -161,7 +168,7 @@ fn each_file_is_told_for_itself_and_what_to_do_next() {
     let url = loads.served.endpoint("iti41");
     let (exit, lines, _) =
         run(&["submit", "--url", &url, "--authority", "1.2.3", folder.path().to_str().unwrap()], "");
-    assert_eq!((exit, lines.lines().count()), (1, 7), "{lines}");
+    assert_eq!((exit, lines.lines().count()), (1, 9), "{lines}");
     assert!(lines.lines().any(
         |line| line.starts_with("refused\tstranger.txt\t") && line.contains("announce the patient first")
     ));

@@ -21,7 +21,7 @@ use crate::cli::peer::{PeerError, Place};
 use crate::cli::{Exit, Outcome, Stop};
 use crate::ids::PatientId;
 use crate::limits;
-use crate::metadata::cda::ClinicalDocument;
+use crate::metadata::cda::{ClinicalDocument, InstanceIdentifier};
 use crate::metadata::{Author, Code};
 use crate::time::is_dtm;
 use crate::transactions::errors::{RegistryError, Severity, Status, code};
@@ -209,6 +209,7 @@ impl Running {
         let header = beginning(&path).await.map_err(unreadable)?;
         let header = Tree::parse_beginning(header).ok();
         let header = header.as_ref().and_then(ClinicalDocument::of);
+        let named: Vec<_> = header.iter().flat_map(|cda| cda.patients()).collect();
         let header = header.map(|cda| Facts::of_cda(cda, map, *zone, authority.as_deref()));
         let facts = row.or(beside).or(header.unwrap_or_default()).or(options.clone());
         let (size, sha1, content) = opened(&path).await.map_err(|stop| vec![stop.message])?;
@@ -219,7 +220,10 @@ impl Running {
 
         let mut problems = Vec::new();
         let patient = match facts.patient.as_deref().map(PatientId::parse) {
-            Some(Ok(patient)) => Some(patient),
+            Some(Ok(patient)) => {
+                problems.extend(is_anothers(&patient, &named).then(|| ANOTHERS.to_owned()));
+                Some(patient)
+            }
             Some(Err(error)) => {
                 problems.push(format!("patient: {error}"));
                 None
@@ -289,6 +293,17 @@ impl Running {
         let language = facts.language.unwrap_or_else(|| defaults::LANGUAGE.to_owned());
         Ok(Prepared { patient, language, set, document })
     }
+}
+
+const ANOTHERS: &str = "its header names another patient of the same authority";
+
+/// Whether a CDA's header gives its patient another identifier than this one, of the same authority.
+fn is_anothers(patient: &PatientId, named: &[InstanceIdentifier]) -> bool {
+    let same = |named: &&InstanceIdentifier| named.root == patient.authority().as_str();
+    let is_it = |named: &InstanceIdentifier| {
+        named.cx().and_then(|cx| PatientId::parse(&cx).ok()).is_some_and(|named| named == *patient)
+    };
+    named.iter().any(|one| same(&one)) && !named.iter().filter(same).any(is_it)
 }
 
 /// A document that can be sent.
