@@ -3,6 +3,7 @@
 //! byte before the document becomes visible. Bytes are never altered.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -38,6 +39,7 @@ struct Scanning {
     scanner: Scanner,
     away: Away,
     turns: Arc<Semaphore>,
+    turn_wait: Duration,
 }
 
 /// A document that is being looked at.
@@ -57,7 +59,15 @@ enum State {
 /// What the gate saw of a document.
 pub(super) struct Inspected {
     beginning: Beginning,
-    scanned: Option<Result<Verdict, (ScanError, Away)>>,
+    scanned: Option<Result<Verdict, Unscanned>>,
+}
+
+/// A document without a verdict.
+enum Unscanned {
+    /// Too many were being scanned at once.
+    NoTurn,
+    Refused(ScanError),
+    Passed(ScanError),
 }
 
 impl ContentGate {
@@ -65,7 +75,8 @@ impl ContentGate {
     pub fn scanning(address: Address, away: Away) -> Self {
         let turns = Arc::new(Semaphore::new(limits::MAX_CONCURRENT_SCANS));
         let scanner = Scanner::new(address.clone(), Patience::default());
-        Self { scanning: Some(Scanning { address, scanner, away, turns }) }
+        let turn_wait = limits::SCAN_TURN_WAIT;
+        Self { scanning: Some(Scanning { address, scanner, away, turns, turn_wait }) }
     }
 
     /// Where its scanner is, and what becomes of documents while it is away; None without one.
@@ -85,7 +96,7 @@ impl ContentGate {
 
 impl Scanning {
     async fn begin(&self) -> State {
-        let turn = timeout(limits::SCAN_TURN_WAIT, Arc::clone(&self.turns).acquire_owned()).await;
+        let turn = timeout(self.turn_wait, Arc::clone(&self.turns).acquire_owned()).await;
         let Ok(Ok(turn)) = turn else { return State::NoTurn };
         match self.scanner.begin().await {
             Ok(scan) => State::Running(scan, self.clone(), turn),
@@ -94,10 +105,10 @@ impl Scanning {
     }
 
     /// What becomes of a document without a verdict.
-    async fn policy(&self) -> Away {
+    async fn unscanned(&self, error: ScanError) -> Unscanned {
         match self.away {
-            Away::Pass if self.scanner.ping().await.is_err() => Away::Pass,
-            _ => Away::Refuse,
+            Away::Pass if self.scanner.ping().await.is_err() => Unscanned::Passed(error),
+            _ => Unscanned::Refused(error),
         }
     }
 }
@@ -117,11 +128,11 @@ impl Inspection {
     pub(super) async fn finish(self) -> Inspected {
         let scanned = match self.state {
             State::NoScanner => None,
-            State::NoTurn => Some(Err((ScanError::Late(limits::SCAN_TURN_WAIT), Away::Refuse))),
-            State::Failed(error, scanning) => Some(Err((error, scanning.policy().await))),
+            State::NoTurn => Some(Err(Unscanned::NoTurn)),
+            State::Failed(error, scanning) => Some(Err(scanning.unscanned(error).await)),
             State::Running(scan, scanning, _turn) => Some(match scan.finish().await {
                 Ok(verdict) => Ok(verdict),
-                Err(error) => Err((error, scanning.policy().await)),
+                Err(error) => Err(scanning.unscanned(error).await),
             }),
         };
         Inspected { beginning: self.beginning, scanned }
@@ -150,12 +161,17 @@ impl Inspected {
                 let problem = format!("the malware scanner found {finding:?} in it");
                 ("found", Some((code::INVALID_DOCUMENT_CONTENT, problem)))
             }
-            Err((error, Away::Refuse)) => {
+            Err(Unscanned::NoTurn) => {
+                tracing::warn!(trace, "a document is refused: too many are being scanned at once");
+                let problem = "too many documents are being scanned at once; try again later".to_owned();
+                ("busy", Some((code::REPOSITORY_BUSY, problem)))
+            }
+            Err(Unscanned::Refused(error)) => {
                 tracing::error!(trace, %error, "a document is refused: it could not be scanned");
                 let problem = format!("it could not be scanned for malware; try again later (trace {trace})");
                 ("away", Some((code::REPOSITORY_ERROR, problem)))
             }
-            Err((error, Away::Pass)) => {
+            Err(Unscanned::Passed(error)) => {
                 tracing::error!(trace, %error, "ALARM: a document is taken that was not scanned for malware");
                 ("passed", None)
             }
@@ -164,5 +180,32 @@ impl Inspected {
         let (code, problem) = problem?;
         let context = format!("document {unique_id:?} is refused: {problem} (ITI TF-3: 4.2.4.1)");
         Some(RegistryError::error(code, context))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metadata::DocumentEntryBuilder;
+
+    /// Who sends many at once gets none past the scanner by that, and others are told to come again.
+    #[tokio::test]
+    async fn a_document_that_gets_no_turn_is_refused_as_busy_whatever_the_policy() {
+        let nowhere = Address::parse("clamd://127.0.0.1:1").unwrap();
+        let mut gate = ContentGate::scanning(nowhere, Away::Pass);
+        let scanning = gate.scanning.as_mut().unwrap();
+        scanning.turn_wait = Duration::from_millis(1);
+        let all = u32::try_from(limits::MAX_CONCURRENT_SCANS).unwrap();
+        let turns = Arc::clone(&scanning.turns).acquire_many_owned(all).await.unwrap();
+        let entry = DocumentEntryBuilder::stable("Document01").unique_id("1.2.3").build();
+        let refusal = async |gate: &ContentGate| {
+            let mut inspection = gate.inspect().await;
+            inspection.chunk(&Bytes::from_static(b"document")).await;
+            let entry = DocumentEntry::of(&entry).unwrap();
+            inspection.finish().await.refusal(entry, &Caller::default())
+        };
+        assert_eq!(refusal(&gate).await.unwrap().code, code::REPOSITORY_BUSY);
+        drop(turns);
+        assert_eq!(refusal(&gate).await, None, "the scanner is away, and the policy says pass");
     }
 }
