@@ -1,25 +1,25 @@
 //! A stand-alone registry and repository in this process, and messages to it over a socket.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use hyper::Uri;
 use sekisho::cli::assemble::Running;
-use sekisho::cli::peer::Peer;
 use sekisho::limits::Limits;
 use sekisho::metadata::{Object, Submission};
 use sekisho::transactions::errors::RegistryResponse;
 use sekisho::transactions::iti18::{ITI18, Parameter, QueryRequest, QueryResponse, ReturnType};
+use sekisho::transactions::iti41::{self, ITI41};
 use sekisho::transactions::iti42::ITI42;
 use sekisho::transactions::iti86::ITI86;
 use sekisho::transactions::{Transaction, iti18, iti42};
-use sekisho::wire::http::{Client, ClientSettings};
+use sekisho::wire::http::{Client, ClientSettings, TlsClient};
 use sekisho::wire::soap::{Attachment, CallError, Endpoint, Form, Message, Outgoing, call};
 use sekisho::wire::stream::Content;
 use sekisho::wire::xml::{Ns, Tree};
 
-use super::certs::TempDir;
+use super::certs::{Authority, Pair, TempDir};
 use super::draft::{Draft, id};
 use super::http::PATIENCE;
 use super::{messages, postgres};
@@ -71,6 +71,18 @@ impl Standalone {
             running: Arc::clone(&self.running),
             client: self.client.clone(),
             prefix: format!("hosted-{name}-"),
+            folder: Arc::clone(&self.folder),
+        }
+    }
+
+    /// The same, as whoever has a certificate sees it.
+    pub fn seen_by(&self, authority: &Authority, pair: &Pair) -> Self {
+        let tls = TlsClient::new(&authority.ca(), Some((&pair.certificate, &pair.key))).unwrap();
+        let settings = ClientSettings { tls: Some(tls), ..ClientSettings::default() };
+        Self {
+            running: Arc::clone(&self.running),
+            client: Client::new(&settings).unwrap(),
+            prefix: self.prefix.clone(),
             folder: Arc::clone(&self.folder),
         }
     }
@@ -184,12 +196,13 @@ impl Standalone {
 
     /// Submits documents with their metadata: ITI-41.
     pub async fn submit(&self, submission: &Submission, documents: Vec<(String, Bytes)>) -> RegistryResponse {
-        let url = self.url(&sekisho::transactions::iti41::ITI41).unwrap();
         let parts = documents
             .into_iter()
             .map(|(id, bytes)| (id, "text/plain".to_owned(), Content::from_bytes(bytes)));
-        let peer = Peer::plain(Duration::from_secs(30)).unwrap();
-        peer.submit(&url, submission, parts.collect()).await.unwrap()
+        let written = iti41::write_request(submission, parts.collect(), Form::Mtom).await;
+        let (body, attachments) = written.unwrap();
+        let message = self.call(&ITI41, body, attachments).await.unwrap();
+        iti42::read_response(message.envelope.body().unwrap()).unwrap()
     }
 
     /// Stops it, once its tenants are dropped, and gives its folder.

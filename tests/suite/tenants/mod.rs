@@ -1,5 +1,6 @@
 //! Several tenants in one gateway: nothing of one is ever seen, said or changed through another.
 
+mod certificates;
 mod estate;
 mod gateways;
 mod queries;
