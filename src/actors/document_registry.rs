@@ -140,8 +140,9 @@ impl DocumentRegistry {
         })
     }
 
-    /// The refusal of a restricted update that its SubmissionSet addresses to another community: that of RMU may travel
-    /// between communities (RMU: 3.92.4.1.3).
+    /// The refusal of a restricted update that its SubmissionSet addresses to another community, which a responder that
+    /// forwards none does not know (RMU: 3.92.4.1.3.1). That it addresses one at all, only who forwards must demand: here
+    /// that is a rule, `submission.set.home`.
     fn other_community(&self, submission: &Submission, update: Update) -> Option<RegistryError> {
         let home = submission.submission_set()?.home_community_id()?;
         let ours = HomeCommunityId::parse(self.registry.whose().home()).ok()?;
@@ -150,7 +151,7 @@ impl DocumentRegistry {
             return None;
         }
         let problem =
-            format!("the SubmissionSet's homeCommunityId {home:?} is not this community (RMU: 3.92.4.1.3)");
+            format!("the SubmissionSet's homeCommunityId {home:?} is not this community (RMU: 3.92.4.1.3.1)");
         Some(RegistryError::error(code::UNKNOWN_COMMUNITY, problem))
     }
 

@@ -71,6 +71,9 @@ impl InitiatingGateway {
     /// ITI-18 for a local consumer. A query by patient goes to every community that knows the patient, or to the one that
     /// `home` names; a query by identifiers goes to the community that `home` names.
     pub async fn registry_stored_query(&self, request: QueryRequest, caller: &Caller) -> QueryResponse {
+        if let Some(refusal) = request.refusal() {
+            return QueryResponse::failure(refusal);
+        }
         let deadline = Instant::now() + self.deadline;
         let communities = self.directory.communities();
         let targets = match self.targets(&communities, request) {

@@ -45,6 +45,9 @@ impl RespondingGateway {
         if let Err(refusal) = self.callers.check(caller) {
             return self.located(QueryResponse::failure(refusal));
         }
+        if let Some(refusal) = request.refusal() {
+            return self.located(QueryResponse::failure(refusal));
+        }
         match request.home.as_deref().filter(|home| !home.trim().is_empty()) {
             Some(home) if !self.own.member.is_named(home) => {
                 return self.located(QueryResponse::failure(self.unknown_community(home)));

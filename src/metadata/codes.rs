@@ -180,4 +180,6 @@ pub mod association {
     pub const UPDATE_AVAILABILITY_STATUS: &str = "urn:ihe:iti:2010:AssociationType:UpdateAvailabilityStatus";
     /// Metadata Update: a new association.
     pub const SUBMIT_ASSOCIATION: &str = "urn:ihe:iti:2010:AssociationType:SubmitAssociation";
+    /// Metadata Update: the trace of a change that made no new version. In answers only.
+    pub const NON_VERSIONING_UPDATE: &str = "urn:ihe:iti:2010:AssociationType:NonVersioningUpdate";
 }

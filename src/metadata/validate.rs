@@ -57,6 +57,8 @@ pub enum Class {
     UnresolvedReference,
     /// InvalidDocumentContent.
     DocumentContent,
+    /// XDSMissingHomeCommunityId.
+    MissingHomeCommunityId,
     /// XDSMissingDocument.
     MissingDocument,
     /// XDSMissingDocumentMetadata.

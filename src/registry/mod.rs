@@ -46,6 +46,7 @@ use query::AskedBy;
 pub use relink::{Left, Relinking};
 pub use retention::{Age, Aged, Standing, Window};
 use rules::References;
+pub use rules::Rule;
 pub use schema::MIGRATION;
 use schema::TenantNumber;
 pub use stock::RegisteredDocument;
@@ -95,6 +96,11 @@ impl RegistrySettings {
         self.authorities.is_empty()
             || PatientId::parse(cx).is_ok_and(|id| self.authorities.contains(id.authority()))
     }
+}
+
+/// The rules that need the registry, for listings: of registrations, updates and removals.
+pub fn rules() -> impl Iterator<Item = &'static Rule> {
+    [rules::RULES, update::RULES, remove::RULES].into_iter().flatten()
 }
 
 /// What became of a submission.
@@ -398,13 +404,16 @@ fn accepted_before(
     Ok(before == Some(digest))
 }
 
-/// Notes that a submission is accepted.
+/// Notes that a submission is accepted, by its set's uniqueId. One without (where the rules are off) is never known again.
 fn accept(
     connection: &Connection,
     tenant: TenantNumber,
     set_id: &str,
     digest: [u8; 32],
 ) -> Result<(), StoreError> {
+    if set_id.is_empty() {
+        return Ok(());
+    }
     connection
         .prepare_cached("INSERT INTO registry_submission (tenant, unique_id, digest) VALUES (?1, ?2, ?3)")?
         .run(params![tenant.0, set_id, digest])?;

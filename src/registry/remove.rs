@@ -13,10 +13,14 @@ use crate::store::sql::{Connection, params};
 use crate::transactions::errors::{RegistryError, code};
 
 rules! {
-    KNOWN "registry.remove.known" "RMD: 3.62.4.1.3";
-    REFERENCES "registry.remove.references" "RMD: 3.62.4.1.3";
-    UNREFERENCED "registry.remove.unreferenced" "RMD: 3.62.4.1.3";
-    MODEL "registry.remove.model" "ITI TF-3: 4.1.4";
+    KNOWN "registry.remove.known" "RMD: 3.62.4.1.3"
+        "the registry has what is to be removed";
+    REFERENCES "registry.remove.references" "RMD: 3.62.4.1.3"
+        "no association that stays refers to what is removed";
+    UNREFERENCED "registry.remove.unreferenced" "RMD: 3.62.4.1.3"
+        "nothing that stays is left without any association";
+    MODEL "registry.remove.model" "ITI TF-3: 4.1.4"
+        "entries and folders that stay lie in a SubmissionSet, and older versions go with the newest or before it";
 }
 
 /// Removes objects; gives what is wrong with that, and then nothing is removed.

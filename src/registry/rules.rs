@@ -14,36 +14,56 @@ use crate::store::StoreError;
 use crate::store::sql::Connection;
 use crate::transactions::errors::{RegistryError, code};
 
-/// A rule, as codeContext names it.
-pub(super) struct Rule {
-    pub(super) id: &'static str,
-    pub(super) section: &'static str,
+/// A rule that only the registry can check, as codeContext names it. None can be turned off: what one refuses would leave
+/// the registry with references into nothing, or with two truths.
+#[derive(Debug)]
+pub struct Rule {
+    /// Its stable name.
+    pub id: &'static str,
+    /// Where the Technical Framework or a supplement has it.
+    pub section: &'static str,
+    /// What it asks for, as a sentence without its end.
+    pub text: &'static str,
 }
 
 impl Rule {
     /// What a peer is told: what is wrong, by which rule, with which object.
     pub(super) fn broken(&self, code: &'static str, object: &str, problem: &str) -> RegistryError {
-        let Self { id, section } = self;
+        let Self { id, section, .. } = self;
         RegistryError::error(code, format!("{problem} ({id}; {section}): {object}"))
     }
 }
 
 macro_rules! rules {
-    ($($name:ident $id:literal $section:literal;)*) => {
-        $(const $name: crate::registry::rules::Rule = crate::registry::rules::Rule { id: $id, section: $section };)*
-    }
+    ($($name:ident $id:literal $section:literal $text:literal;)*) => {
+        $(const $name: crate::registry::rules::Rule =
+            crate::registry::rules::Rule { id: $id, section: $section, text: $text };)*
+        /// The rules of this room.
+        pub(super) const RULES: &[crate::registry::rules::Rule] = &[$($name),*];
+    };
 }
 pub(super) use rules;
 rules! {
-    ID_EXISTS "registry.entry-uuid.exists" "ITI TF-2: 3.42.4.1.3.1";
-    PATIENT_KNOWN "registry.patient-id.known" "ITI TF-2: 3.42.4.1.3.3";
-    UNIQUE_ID "registry.unique-id.unused" "ITI TF-2: 3.42.4.1.3.3";
-    SAME_DOCUMENT "registry.unique-id.same-document" "ITI TF-2: 3.42.4.1.3.3";
-    REFERENCE "registry.association.reference" "ITI TF-2: 3.42.4.1.3.5";
-    RELATION "registry.association.type" "ITI TF-3: 4.2.2";
-    ENDS "registry.association.ends" "ITI TF-3: 4.2.2";
-    DEPRECATED "registry.association.deprecated" "ITI TF-2: 3.42.4.1.3.5";
-    ONE_PATIENT "registry.association.patient-id" "ITI TF-2: 3.42.4.1.3.5";
+    ID_EXISTS "registry.entry-uuid.exists" "ITI TF-2: 3.42.4.1.3.1"
+        "an entryUUID that is submitted is no other object's, in the submission or in the registry";
+    PATIENT_KNOWN "registry.patient-id.known" "ITI TF-2: 3.42.4.1.3.3"
+        "a patient is of an assigning authority that the registry serves, known to it where it is fed, and not merged away";
+    UNIQUE_ID "registry.unique-id.unused" "ITI TF-2: 3.42.4.1.3.3"
+        "the uniqueId of a SubmissionSet or folder is no other object's; an entry's is no set's and no folder's";
+    SAME_DOCUMENT "registry.unique-id.same-document" "ITI TF-2: 3.42.4.1.3.3"
+        "entries with one uniqueId are all stable or all on-demand, and of one hash and size";
+    REFERENCE "registry.association.reference" "ITI TF-2: 3.42.4.1.3.5"
+        "both ends of an association are in the submission or in the registry, where its type wants them";
+    RELATION "registry.association.type" "ITI TF-3: 4.2.2"
+        "an association is of a type that registries keep";
+    ENDS "registry.association.ends" "ITI TF-3: 4.2.2"
+        "the ends of an association are of the kinds that its type has";
+    DEPRECATED "registry.association.deprecated" "ITI TF-2: 3.42.4.1.3.5"
+        "what an association leads to is approved, a folder into which something is put too, and nothing replaces it at the \
+         same time";
+    ONE_PATIENT "registry.association.patient-id" "ITI TF-2: 3.42.4.1.3.5"
+        "both ends of an association between entries are of one patient; so are a folder, what is put into it and the \
+         SubmissionSet that does so";
 }
 
 /// One end of an association.
@@ -130,25 +150,33 @@ pub(super) fn check(
 ) -> Result<Vec<RegistryError>, StoreError> {
     let mut errors = Vec::new();
     unknown_patients(connection, tenant, settings, objects, &mut errors)?;
-    for new in objects {
-        used_id(connection, tenant, new, &mut errors)?;
+    let set = objects.iter().find(|new| new.object.kind == Kind::SubmissionSet);
+    let of_set = set.and_then(|set| set.patient.as_deref());
+    for (place, new) in objects.iter().enumerate() {
+        used_id(connection, tenant, place, references, &mut errors)?;
         used_unique_id(connection, tenant, new, &mut errors)?;
         if let Some(association) = &new.object.association {
-            check_association(new, association, references, &mut errors);
+            check_association(new, association, of_set, references, &mut errors);
         }
     }
     replaced_meanwhile(objects, &mut errors);
     Ok(errors)
 }
 
-/// The entryUUID is no object's in the registry.
+/// The entryUUID of the object at a place is no other object's, in the registry or in the submission: whoever turns the
+/// metadata rules off has that to lean on.
 pub(super) fn used_id(
     connection: &Connection,
     tenant: TenantNumber,
-    new: &Prepared,
+    place: usize,
+    references: &References<'_>,
     errors: &mut Vec<RegistryError>,
 ) -> Result<(), StoreError> {
-    if Stored::by_id(connection, tenant, &new.object.id)?.is_some() {
+    let Some(new) = references.objects.get(place) else { return Ok(()) };
+    if references.new.get(new.object.id.as_str()) != Some(&place) {
+        let problem = "another object of the submission has this entryUUID";
+        errors.push(error(code::REGISTRY_METADATA_ERROR, &ID_EXISTS, new, problem));
+    } else if Stored::by_id(connection, tenant, &new.object.id)?.is_some() {
         let problem = "the registry has an object with this entryUUID already";
         errors.push(error(code::REGISTRY_METADATA_ERROR, &ID_EXISTS, new, problem));
     }
@@ -234,6 +262,7 @@ fn repeated_unique_id(new: &Prepared, unique_id: &str, stored: &Stored) -> Vec<R
 fn check_association(
     new: &Prepared,
     association: &Association,
+    of_set: Option<&str>,
     references: &References<'_>,
     errors: &mut Vec<RegistryError>,
 ) {
@@ -256,7 +285,7 @@ fn check_association(
                 format!("no registry keeps associations of type {:?}", association.association_type);
             Err((code::REGISTRY_METADATA_ERROR, &RELATION, problem))
         }
-        Some(Relation::HasMember) => membership(source, target),
+        Some(Relation::HasMember) => membership(source, target, of_set),
         Some(relation) => relationship(relation, source, target),
     };
     if let Err((code, rule, problem)) = wrong {
@@ -286,7 +315,7 @@ fn replaced_meanwhile(objects: &[Prepared], errors: &mut Vec<RegistryError>) {
 type Verdict = Result<(), (&'static str, &'static Rule, String)>;
 
 /// A HasMember: what a submission puts into its set and into folders (ITI TF-3: 4.2.2.1).
-fn membership(source: End<'_>, target: End<'_>) -> Verdict {
+fn membership(source: End<'_>, target: End<'_>, of_set: Option<&str>) -> Verdict {
     let ends = |problem: &str| Err((code::REGISTRY_METADATA_ERROR, &ENDS, problem.to_owned()));
     match (source, source.kind(), target.kind()) {
         (End::Stored(_), Kind::SubmissionSet, _) => {
@@ -298,7 +327,19 @@ fn membership(source: End<'_>, target: End<'_>) -> Verdict {
         (_, Kind::Folder, Kind::DocumentEntry) => {
             approved(source, "the folder")?;
             approved(target, "the entry")?;
-            one_patient(source, target)
+            one_patient(source, target)?;
+            // Nobody but the folder's patient's own submission puts something into it (ITI TF-3: 4.2.2.1.4).
+            match source.patient() == of_set {
+                true => Ok(()),
+                false => Err((
+                    code::PATIENT_ID_DOES_NOT_MATCH,
+                    &ONE_PATIENT,
+                    format!(
+                        "the folder is of another patient than the SubmissionSet, {}",
+                        of_set.unwrap_or("(none)")
+                    ),
+                )),
+            }
         }
         (_, Kind::Folder, _) => ends("only a DocumentEntry is member of a Folder"),
         _ => ends("only a SubmissionSet or a Folder has members"),

@@ -20,18 +20,31 @@ use crate::store::sql::Connection;
 use crate::transactions::errors::{RegistryError, code};
 
 rules! {
-    SET "registry.update.set" "XDS Metadata Update: 3.57.4.1.3.1";
-    LOGICAL_ID "registry.update.logical-id" "XDS Metadata Update: 3.57.4.1.3.3.1";
-    MEMBER "registry.update.member" "XDS Metadata Update: 3.57.4.1.3.3.1";
-    VERSION "registry.update.previous-version" "XDS Metadata Update: 3.57.4.1.3.3.1";
-    SAME "registry.update.same-object" "XDS Metadata Update: 3.57.4.1.3.3.1";
-    APPROVED "registry.update.approved" "XDS Metadata Update: 3.57.4.1.3.3.1";
-    UNMODIFIABLE "registry.update.unmodifiable" "RMU: 3.92.4.1.3";
-    PROPAGATION "registry.update.propagation" "XDS Metadata Update: 3.57.4.1.3.3.1";
-    STATUS "registry.update.status" "XDS Metadata Update: 3.57.4.1.3.3.2";
-    SUBMIT "registry.update.association" "XDS Metadata Update: 3.57.4.1.3.3.5";
-    OPERATION "registry.update.operation" "XDS Metadata Update: 3.57.4.1.3.1";
-    PATIENT "registry.update.patient-id" "XDS Metadata Update: 3.57.4.1.3.3";
+    SET "registry.update.set" "XDS Metadata Update: 3.57.4.1.3.1"
+        "what asks for a change leads from the SubmissionSet";
+    LOGICAL_ID "registry.update.logical-id" "XDS Metadata Update: 3.57.4.1.3.3.1"
+        "a new version says the logicalID of an object that the registry has, and has an entryUUID of its own";
+    MEMBER "registry.update.member" "XDS Metadata Update: 3.57.4.1.3.3.1"
+        "a HasMember leads from the SubmissionSet to a new version";
+    VERSION "registry.update.previous-version" "XDS Metadata Update: 3.57.4.1.3.3.1"
+        "PreviousVersion is the latest version that the registry has";
+    SAME "registry.update.same-object" "XDS Metadata Update: 3.57.4.1.3.3.1"
+        "all versions are of one kind, objectType, uniqueId, hash and size, and a submission makes one of them";
+    APPROVED "registry.update.approved" "XDS Metadata Update: 3.57.4.1.3.3.1"
+        "in ITI-57, the latest version is approved";
+    UNMODIFIABLE "registry.update.unmodifiable" "RMU: 3.92.4.1.3"
+        "ITI-92 makes new versions of entries, with the same repositoryUniqueId, sourcePatientId and documentAvailability";
+    PROPAGATION "registry.update.propagation" "XDS Metadata Update: 3.57.4.1.3.3.1"
+        "associations are added to a new version only where it takes over none; in ITI-92 it does";
+    STATUS "registry.update.status" "XDS Metadata Update: 3.57.4.1.3.3.2"
+        "a change of status says the status that is left and the one that is wanted, of the latest version of an entry, a \
+         folder or an association between such";
+    SUBMIT "registry.update.association" "XDS Metadata Update: 3.57.4.1.3.3.5"
+        "an association that is added is one that a registration could have, between approved objects, and is not there yet";
+    OPERATION "registry.update.operation" "XDS Metadata Update: 3.57.4.1.3.1"
+        "everything in the submission belongs to an operation of Metadata Update";
+    PATIENT "registry.update.patient-id" "XDS Metadata Update: 3.57.4.1.3.3"
+        "after the update, both ends of every association are of one patient; ITI-92 changes no patient";
 }
 
 /// Which transaction asks for an update.
@@ -64,6 +77,7 @@ pub(super) struct Version {
 }
 
 /// An object whose status changes.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Target {
     /// In the submission: its place.
     New(usize),
@@ -111,8 +125,8 @@ pub(super) fn plan(
         errors: Vec::new(),
     };
     rules::unknown_patients(connection, tenant, settings, objects, &mut planning.errors)?;
-    for new in objects {
-        rules::used_id(connection, tenant, new, &mut planning.errors)?;
+    for (place, new) in objects.iter().enumerate() {
+        rules::used_id(connection, tenant, place, references, &mut planning.errors)?;
         if new.object.kind == Kind::SubmissionSet {
             rules::used_unique_id(connection, tenant, new, &mut planning.errors)?;
         }
@@ -180,6 +194,11 @@ impl<'a> Planning<'a> {
             );
             return Ok(());
         };
+        if self.plan.version_of(latest.object).is_some() {
+            let code = self.update.pick(code::METADATA_UPDATE, code::INVALID_REQUEST);
+            self.wrong(code, &SAME, new, "another object of the submission is a new version of the same one");
+            return Ok(());
+        }
         match member.slot(slot::PREVIOUS_VERSION) {
             [previous] if rows::version_number(Some(previous)) == Some(latest.version) => {}
             given => {
@@ -337,6 +356,9 @@ impl<'a> Planning<'a> {
             let problem = "OriginalStatus is not the status that the object has";
             self.wrong(code::METADATA_UPDATE, &STATUS, new, problem);
         }
+        if self.plan.statuses.iter().any(|(planned, _)| *planned == changes) {
+            self.wrong(code::METADATA_UPDATE, &STATUS, new, "another change is of the same object");
+        }
         self.plan.statuses.push((changes, to));
         Ok(())
     }
@@ -350,16 +372,20 @@ impl<'a> Planning<'a> {
             Kind::SubmissionSet => Some("a SubmissionSet is always Approved"),
             Kind::Association => {
                 let link = Link::of(self.connection, stored.object)?;
-                let by_set = Stored::by_number(self.connection, self.tenant, link.source)?
-                    .is_some_and(|source| source.kind == Kind::SubmissionSet);
-                by_set.then_some("what a SubmissionSet holds, it holds for ever")
+                match Stored::by_number(self.connection, self.tenant, link.source)? {
+                    Some(source) if source.kind == Kind::SubmissionSet => {
+                        Some("what a SubmissionSet holds, it holds for ever")
+                    }
+                    source => self.of_another_patient(source.and_then(|source| source.patient).as_deref()),
+                }
             }
-            Kind::DocumentEntry | Kind::Folder => {
-                let patient = self.set.and_then(|set| set.patient.as_deref());
-                let same = stored.patient.as_deref() == patient;
-                (!same).then_some("its targetObject is of another patient than the SubmissionSet")
-            }
+            Kind::DocumentEntry | Kind::Folder => self.of_another_patient(stored.patient.as_deref()),
         })
+    }
+
+    fn of_another_patient(&self, patient: Option<&str>) -> Option<&'static str> {
+        let sets = self.set.and_then(|set| set.patient.as_deref());
+        (patient != sets).then_some("its targetObject is of another patient than the SubmissionSet")
     }
 
     /// An association that a SubmitAssociation names.
@@ -406,13 +432,10 @@ impl<'a> Planning<'a> {
                 self.wrong(code::METADATA_UPDATE_OPERATION, &PROPAGATION, inner, problem);
             }
         }
-        if source.patient() != target.patient() {
-            self.wrong(
-                code::PATIENT_ID_RECONCILIATION,
-                &PATIENT,
-                inner,
-                "its ends are of different patients",
-            );
+        let set = self.set.and_then(|set| set.patient.as_deref());
+        if source.patient() != target.patient() || source.patient() != set {
+            let problem = "its ends and the SubmissionSet are of different patients";
+            self.wrong(code::PATIENT_ID_RECONCILIATION, &PATIENT, inner, problem);
         }
         if let (End::Stored(source), End::Stored(target)) = (source, target) {
             let links = Link::at(self.connection, self.tenant, source.object)?;

@@ -35,7 +35,13 @@ pub type ErrorCode = Cow<'static, str>;
 
 /// The codes of ITI TF-3: Table 4.2.4.1-2 that we emit.
 pub mod code {
-    macro_rules! codes { ($($name:ident $text:literal;)*) => { $(#[doc = $text] pub const $name: &str = $text;)* } }
+    macro_rules! codes {
+        ($($name:ident $text:literal;)*) => {
+            $(#[doc = $text] pub const $name: &str = $text;)*
+            /// All of them, each with the name of its constant.
+            pub const ALL: &[(&str, &str)] = &[$((stringify!($name), $text)),*];
+        };
+    }
     codes! {
         UNRESOLVED_REFERENCE "UnresolvedReferenceException";
         DOCUMENT_UNIQUE_ID_ERROR "XDSDocumentUniqueIdError";
@@ -113,6 +119,7 @@ impl Answering {
             ),
             Class::UnresolvedReference => code::UNRESOLVED_REFERENCE,
             Class::DocumentContent => code::INVALID_DOCUMENT_CONTENT,
+            Class::MissingHomeCommunityId => code::MISSING_HOME_COMMUNITY_ID,
             Class::MissingDocument => code::MISSING_DOCUMENT,
             Class::MissingDocumentMetadata => code::MISSING_DOCUMENT_METADATA,
             Class::ResultNotSinglePatient => code::RESULT_NOT_SINGLE_PATIENT,

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::errors::{RegistryError, Status, read_errors, read_status, write_errors};
+use super::errors::{RegistryError, Status, code, read_errors, read_status, write_errors};
 use super::{Malformed, Transaction};
 use crate::limits;
 use crate::metadata::codes::identifier;
@@ -25,6 +25,9 @@ pub enum ReturnType {
     LeafClass,
     /// Identifiers only.
     ObjectRef,
+    /// RegistryObject and LeafClassWithRepositoryItem, which ebRS has and no stored query gives, and whatever else is written
+    /// there. Actors refuse it, in an answer.
+    Unsupported,
 }
 
 /// A Slot of the AdhocQuery as sent: a gateway passes all of them on, known or not.
@@ -111,6 +114,12 @@ impl QueryResponse {
 }
 
 impl QueryRequest {
+    /// Why nobody answers it, whichever query it is.
+    pub fn refusal(&self) -> Option<RegistryError> {
+        let problem = "ResponseOption/@returnType is neither LeafClass nor ObjectRef (ITI TF-2: 3.18.4.1.2)";
+        (self.return_type == ReturnType::Unsupported)
+            .then(|| RegistryError::error(code::REGISTRY_ERROR, problem))
+    }
     /// The values of a parameter, quotes and parentheses included; empty if it is not there.
     pub fn values(&self, name: &str) -> impl Iterator<Item = &str> {
         let named = self.parameters.iter().filter(move |p| p.name == name);
@@ -125,13 +134,7 @@ pub fn read_request(body: Element<'_>) -> Result<QueryRequest, Malformed> {
         match body.child(Ns::QUERY, "ResponseOption").and_then(|o| o.attr("returnType")).as_deref() {
             Some("LeafClass") => ReturnType::LeafClass,
             Some("ObjectRef") => ReturnType::ObjectRef,
-            other => {
-                let problem = format!(
-                    "ResponseOption/@returnType is {:?}; LeafClass or ObjectRef is required",
-                    other.unwrap_or("")
-                );
-                return Err(malformed("query.return-type", problem));
-            }
+            _ => ReturnType::Unsupported,
         };
     let query = body
         .child(Ns::RIM, "AdhocQuery")
@@ -170,6 +173,7 @@ pub fn write_request(request: &QueryRequest) -> Bytes {
     let return_type = match request.return_type {
         ReturnType::LeafClass => "LeafClass",
         ReturnType::ObjectRef => "ObjectRef",
+        ReturnType::Unsupported => "RegistryObject",
     };
     out.start(Ns::QUERY, "ResponseOption")
         .attr("returnComposedObjects", "true")

@@ -44,7 +44,8 @@ pub fn read_request(body: Element<'_>) -> Result<RemoveRequest, Malformed> {
     let objects: Vec<_> = lists
         .flat_map(|list| list.children_named(Ns::RIM, "ObjectRef"))
         .take(limits::MAX_OBJECTS_PER_REMOVAL + 1)
-        .map(|reference| reference.attr("id").unwrap_or_default().into_owned())
+        // A URI: blanks around it do not belong to it.
+        .map(|reference| reference.attr("id").unwrap_or_default().trim().to_owned())
         .collect();
     match objects.len() {
         0 => Err(malformed("remove.objects", "the request names no rim:ObjectRef".to_owned())),

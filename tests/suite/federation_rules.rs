@@ -12,7 +12,7 @@ use sekisho::federation::consolidate::{judge, merge};
 use sekisho::federation::member::{Member, Role};
 use sekisho::transactions::Caller;
 use sekisho::transactions::errors::{RegistryError, Severity, Status, code};
-use sekisho::transactions::iti18::{QueryResponse, write_response};
+use sekisho::transactions::iti18::{QueryRequest, QueryResponse, ReturnType, write_response};
 use sekisho::transactions::iti43::RetrieveRequest;
 
 use crate::support::community::{
@@ -203,6 +203,28 @@ async fn answers_are_held_to_the_rules_of_their_communitys_file() {
     );
 }
 
+/// Each level of a rule, as a community's file may say it: what is left of two objects that break it, and whether that is
+/// noticed.
+#[tokio::test]
+async fn a_communitys_rules_are_off_reported_enforced_or_announced() {
+    for (level, objects, noticed) in [
+        ("\"off\"", 2, 0),
+        ("\"report\"", 2, 2),
+        ("\"enforce\"", 0, 2),
+        ("{ level = \"enforce\", from = \"2000-01-01\" }", 0, 2),
+        ("{ level = \"enforce\", from = \"2999-01-01\" }", 2, 2),
+    ] {
+        let east = Scripted::new(EAST, Behaviour::Right).await;
+        let gateway =
+            Gateway::new(&[east.file(&format!("[rules]\n\"de.creation-time.cardinality\" = {level}"))]);
+        let response = gateway.find().await;
+        assert_eq!(found(&response).len(), 1 + objects, "{level}");
+        assert_eq!(response.errors.len(), usize::from(objects == 0), "{level}");
+        let oddities = gateway.oddities(EAST).iter().map(|(_, count)| *count).sum::<u64>();
+        assert_eq!(oddities, noticed, "{level}");
+    }
+}
+
 #[tokio::test]
 async fn documents_come_under_the_identifiers_that_were_asked_for() {
     let (_east, west, gateway) = two(Behaviour::Right, Behaviour::Right).await;
@@ -343,7 +365,21 @@ async fn the_responding_gateway_answers_for_its_own_home_and_names_it_everywhere
         assert_eq!(response.errors[0].location.as_deref(), Some("urn:oid:1.2.100"));
     }
     let request = stored_query(GET_DOCUMENTS, Some("1.2.100"), &[]);
-    assert_eq!(gateway.cross_gateway_query(request, &caller).await.status, Status::Success);
+    assert_eq!(gateway.cross_gateway_query(request.clone(), &caller).await.status, Status::Success);
+    let request = QueryRequest { return_type: ReturnType::Unsupported, ..request };
+    let response = gateway.cross_gateway_query(request, &caller).await;
+    assert_eq!(codes(&response.errors), [("XDSRegistryError", Severity::Error)]);
+    assert_eq!(response.errors[0].location.as_deref(), Some("urn:oid:1.2.100"));
+}
+
+#[tokio::test]
+async fn nobody_is_asked_for_what_no_stored_query_gives() {
+    let (east, west, gateway) = two(Behaviour::Right, Behaviour::Right).await;
+    let request = QueryRequest { return_type: ReturnType::Unsupported, ..find_documents(PATIENT) };
+    let response = gateway.gateway.registry_stored_query(request, &Caller::default()).await;
+    assert_eq!((response.status, response.objects.len()), (Status::Failure, 0));
+    assert_eq!(codes(&response.errors), [("XDSRegistryError", Severity::Error)]);
+    assert_eq!((east.count(), west.count()), (0, 0));
 }
 
 #[tokio::test]

@@ -54,5 +54,6 @@ mod stored_queries;
 mod support;
 mod tenants;
 mod transactions;
+mod trouble;
 mod validation;
 mod verify_store;

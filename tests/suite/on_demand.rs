@@ -1,25 +1,17 @@
 //! ITI-61 over a socket: what is registered on demand, what is not, and who finds it.
 
-use std::time::Duration;
-
-use bytes::Bytes;
-use sekisho::cli::peer::{Peer, PeerError, Sink};
 use sekisho::metadata::views::{Membership, association, has_member};
 use sekisho::metadata::{Kind, Submission, codes};
-use sekisho::transactions::errors::{RegistryResponse, Status, code};
+use sekisho::transactions::errors::{Status, code};
 use sekisho::transactions::iti18::ITI18;
 use sekisho::transactions::iti42::ITI42;
-use sekisho::transactions::iti43::{DocumentHead, DocumentRequest, ITI43, RetrieveRequest};
+use sekisho::transactions::iti43::DocumentHead;
 use sekisho::transactions::iti61::ITI61;
 
-use crate::support::hosted::{APPROVED, REPOSITORY, Standalone};
-use crate::support::submissions::{Document, oid, on_demand, submission};
+use crate::support::hosted::{APPROVED, REPOSITORY, Standalone, codes_of};
+use crate::support::submissions::{Document, named, oid, on_demand, submission};
 
 const PATIENT: &str = "1^^^&1.2.3&ISO";
-
-fn codes_of(response: &RegistryResponse) -> Vec<&str> {
-    response.errors.iter().map(|error| &*error.code).collect()
-}
 
 async fn found(standalone: &Standalone, types: &[&str]) -> usize {
     const FIND_DOCUMENTS: &str = "urn:uuid:14d4debf-8f97-4251-9a74-a90016b0af0d";
@@ -93,9 +85,8 @@ async fn a_stable_documents_unique_id_is_not_offered_on_demand() {
 #[tokio::test]
 async fn an_on_demand_entry_may_replace_another_and_lie_in_a_set_by_reference() {
     let standalone = Standalone::start(&[]).await;
-    let mut first = on_demand(PATIENT, &oid());
-    let id = sekisho::ids::EntryUuid::random().as_str().to_owned();
-    rename(&mut first, &id);
+    let first = named(on_demand(PATIENT, &oid()));
+    let id = first.objects[1].id.clone();
     assert_eq!(standalone.register(&ITI61, &first).await.errors, []);
     let mut second = on_demand(PATIENT, &oid());
     second.objects.push(association(codes::association::RPLC, "Document0", &id));
@@ -108,42 +99,11 @@ async fn an_on_demand_entry_may_replace_another_and_lie_in_a_set_by_reference() 
     standalone.stop().await;
 }
 
-/// Gives the entry an entryUUID.
-fn rename(submission: &mut Submission, id: &str) {
-    let entry = &mut submission.objects[1];
-    entry.id = id.to_owned();
-    entry.classifications.iter_mut().for_each(|one| one.classified_object = Some(id.to_owned()));
-    entry.external_identifiers.iter_mut().for_each(|one| one.registry_object = Some(id.to_owned()));
-    submission.objects[2] = has_member("set", id, Membership::Original);
-}
-
-/// The bytes of what is retrieved.
-#[derive(Default)]
-struct Taken(Vec<u8>);
-
-impl Sink for Taken {
-    async fn begin(&mut self, _: &DocumentHead) -> Result<(), PeerError> {
-        Ok(())
-    }
-    async fn chunk(&mut self, bytes: Bytes) -> Result<(), PeerError> {
-        self.0.extend_from_slice(&bytes);
-        Ok(())
-    }
-    async fn end(&mut self) -> Result<(), PeerError> {
-        Ok(())
-    }
-}
-
 /// Retrieves a document that must be there.
-async fn retrieved(standalone: &Standalone, unique_id: &str) -> (DocumentHead, Bytes) {
-    let request =
-        DocumentRequest { home: None, repository: REPOSITORY.to_owned(), document: unique_id.to_owned() };
-    let mut taken = Taken::default();
-    let peer = Peer::plain(Duration::from_secs(30)).unwrap();
-    let request = RetrieveRequest { documents: vec![request] };
-    let head = peer.retrieve(&ITI43, &standalone.url(&ITI43).unwrap(), &request, &mut taken).await.unwrap();
+async fn retrieved(standalone: &Standalone, unique_id: &str) -> (DocumentHead, Vec<u8>) {
+    let (head, mut documents) = standalone.retrieve(&[(REPOSITORY, unique_id)]).await;
     assert_eq!((head.status, head.errors.len(), head.documents.len()), (Status::Success, 0, 1));
-    (head.documents.into_iter().next().unwrap().0, taken.0.into())
+    (head.documents.into_iter().next().unwrap().0, documents.remove(0))
 }
 
 fn offered(unique_id: &str) -> Submission {
@@ -171,12 +131,12 @@ async fn an_on_demand_document_is_made_of_what_there_is() {
     assert_eq!((&*head.request.document, &*head.mime_type), (&*on_demand_id, "text/html"));
     assert_eq!(head.new_repository, None);
     assert_ne!(head.new_document.as_deref(), Some(&*on_demand_id));
-    assert!(String::from_utf8(bytes.to_vec()).unwrap().contains(&first));
+    assert!(String::from_utf8(bytes.clone()).unwrap().contains(&first));
     assert_eq!(retrieved(&standalone, &on_demand_id).await, (head.clone(), bytes.clone()));
     let second = submit_one(&standalone).await;
     let (newer, more) = retrieved(&standalone, &on_demand_id).await;
     assert_ne!(newer.new_document, head.new_document);
-    assert!(String::from_utf8(more.to_vec()).unwrap().contains(&second));
+    assert!(String::from_utf8(more).unwrap().contains(&second));
     assert_eq!(standalone.entries_of(PATIENT).await.len(), 2, "nothing is kept");
     standalone.stop().await;
 }
@@ -212,5 +172,24 @@ async fn a_snapshot_is_kept_and_retrieved_again() {
     ];
     let related = standalone.ask(&ITI18, GET_RELATED, &parameters).await;
     assert!(related.objects.iter().any(|object| object.unique_id.as_deref() == Some(&*on_demand_id)));
+    standalone.stop().await;
+}
+
+/// Somebody removes a snapshot's bytes, and the next who asks gets it, and has it kept, all the same.
+#[tokio::test]
+async fn a_snapshot_whose_bytes_were_removed_is_kept_once_more() {
+    let standalone = Standalone::start(&["standalone.on_demand=persist"]).await;
+    let on_demand_id = oid();
+    submit_one(&standalone).await;
+    assert_eq!(standalone.register(&ITI61, &offered(&on_demand_id)).await.errors, []);
+    let (head, bytes) = retrieved(&standalone, &on_demand_id).await;
+    let snapshot = head.new_document.as_deref().unwrap();
+    assert_eq!(standalone.remove_documents(&[(REPOSITORY, snapshot)]).await.errors, []);
+    assert_eq!(standalone.document(REPOSITORY, snapshot).await.unwrap_err(), code::DOCUMENT_UNIQUE_ID_ERROR);
+    for _ in 0..2 {
+        assert_eq!(retrieved(&standalone, &on_demand_id).await, (head.clone(), bytes.clone()));
+        assert_eq!(standalone.document(REPOSITORY, snapshot).await.unwrap(), bytes);
+    }
+    assert_eq!(standalone.entries_of(PATIENT).await.len(), 2, "one document, one snapshot");
     standalone.stop().await;
 }

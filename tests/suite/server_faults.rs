@@ -91,7 +91,7 @@ async fn addressing() {
 
 #[tokio::test]
 async fn transaction() {
-    let body = adhoc_query(QUERY).replace("LeafClass", "Everything");
+    let body = adhoc_query(QUERY).replace("rim:AdhocQuery", "rim:Other");
     fault("malformed-query", ITI_18, SIMPLE, envelope(ITI18.action, "", &body)).await;
     let none = "<x:RetrieveDocumentSetRequest xmlns:x=\"urn:ihe:iti:xds-b:2007\"/>";
     fault("malformed-retrieve", "/services/iti-43", SIMPLE, envelope(ITI43.action, "", none)).await;

@@ -122,7 +122,7 @@ fn logs_and_metrics_tell_of_requests_and_not_of_patients() {
                 let server = front(Limits::default()).await;
                 let asks = Asks::of(&server);
                 asks.text("/services/iti-18", SIMPLE, stored_query(QUERY)).await;
-                let refused = stored_query(QUERY).replace("LeafClass", "CANARY");
+                let refused = stored_query(QUERY).replace("rim:AdhocQuery", "rim:CANARY");
                 let (_, fault) = asks.text("/services/iti-18", SIMPLE, refused).await;
                 let (_, trace) = fault.split_once("[trace ").unwrap();
                 trace.split_once(']').unwrap().0.to_owned()

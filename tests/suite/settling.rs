@@ -1,16 +1,13 @@
 //! `sekisho check --store`: what does not fit together is told, little of it settled at once, much of it only on a word.
 
 use sekisho::metadata::{Kind, codes::identifier};
-use sekisho::transactions::iti43::{DocumentRequest, RetrieveRequest};
 use sekisho::transactions::iti61::ITI61;
-use sekisho::transactions::iti62::{self, ITI62, RemoveRequest};
-use sekisho::transactions::iti86::{self, ITI86};
 
 use crate::support::certs::TempDir;
 use crate::support::hosted::{REPOSITORY, Standalone};
 use crate::support::postgres;
 use crate::support::program::run;
-use crate::support::submissions::{Document, oid, on_demand, submission};
+use crate::support::submissions::{Document, named, oid, on_demand, submission};
 
 const PATIENT: &str = "1^^^&1.2.3&ISO";
 
@@ -37,46 +34,17 @@ async fn damaged(entries: usize, documents: usize) -> std::sync::Arc<TempDir> {
         assert_eq!(answer.errors, []);
         unique_ids.push(document.unique_id);
     }
-    let asked = unique_ids.drain(..entries).map(|document| DocumentRequest {
-        home: None,
-        repository: REPOSITORY.to_owned(),
-        document,
-    });
-    let request = RetrieveRequest { documents: asked.collect() };
-    assert_eq!(standalone.answered(&ITI86, iti86::write_request(&request)).await.errors, []);
+    let gone: Vec<_> = unique_ids[..entries].iter().map(|document| (REPOSITORY, &**document)).collect();
+    assert_eq!(standalone.remove_documents(&gone).await.errors, []);
     for _ in 0..documents {
         let document = Document::new(100);
-        let mut said = submission(PATIENT, std::slice::from_ref(&document));
-        let ids: Vec<_> = said.objects.iter().map(|_| format!("urn:uuid:{}", uuid::Uuid::new_v4())).collect();
-        let names: Vec<_> = said.objects.iter().map(|object| object.id.clone()).collect();
-        let rename = |id: &mut String| {
-            if let Some(place) = names.iter().position(|name| name == id) {
-                id.clone_from(&ids[place]);
-            }
-        };
-        for object in &mut said.objects {
-            rename(&mut object.id);
-            object
-                .classifications
-                .iter_mut()
-                .filter_map(|one| one.classified_object.as_mut())
-                .for_each(rename);
-            object
-                .external_identifiers
-                .iter_mut()
-                .filter_map(|one| one.registry_object.as_mut())
-                .for_each(rename);
-            if let Some(between) = &mut object.association {
-                rename(&mut between.source);
-                rename(&mut between.target);
-            }
-        }
+        let said = named(submission(PATIENT, std::slice::from_ref(&document)));
+        let ids = said.objects.iter().map(|object| object.id.clone()).collect();
         let entry = said.objects.iter().find(|object| object.kind == Kind::DocumentEntry).unwrap();
         assert!(entry.identifier(identifier::DE_UNIQUE_ID).is_some());
         let sent = vec![(entry.id.clone(), document.bytes())];
         assert_eq!(standalone.submit(&said, sent).await.errors, []);
-        let body = iti62::write_request(&RemoveRequest { objects: ids });
-        assert_eq!(standalone.answered(&ITI62, body).await.errors, []);
+        assert_eq!(standalone.remove(ids).await.errors, []);
     }
     standalone.stop().await
 }

@@ -10,21 +10,15 @@ use sekisho::transactions::errors::{Severity, Status, code};
 use sekisho::transactions::iti18::{self, ITI18, Parameter, QueryResponse, ReturnType};
 use sekisho::transactions::iti51::ITI51;
 use sekisho::transactions::iti61::ITI61;
+use sekisho::wire::soap::Outgoing;
 
 use rows::*;
 
 use crate::support::certs::TempDir;
-use crate::support::draft::{Draft, OTHER_PATIENT, author, code as coded, name, with_ids};
+use crate::support::draft::{Draft, OTHER_PATIENT, author, code as coded, found, with_ids};
 use crate::support::front::envelope;
 use crate::support::hosted::Standalone;
 use crate::support::program::Served;
-
-/// The names of what was found, sorted.
-fn found(answer: &QueryResponse) -> String {
-    let mut names: Vec<_> = answer.objects.iter().map(|object| name(&object.id)).collect();
-    names.sort();
-    names.join(" ")
-}
 
 fn sorted(names: &str) -> String {
     let mut names: Vec<_> = names.split_whitespace().collect();
@@ -187,6 +181,24 @@ async fn multi_patient_queries_answer_and_refuse() {
     for (section, query, parameters, expected) in REFUSED_FOR_SEVERAL {
         let answer = hosted.question(&ITI51, &query.request(parameters, ReturnType::LeafClass)).await;
         refused(&answer, expected, &format!("{section}: {} {parameters:?}", query.name));
+    }
+    hosted.stop().await;
+}
+
+/// 3.18.4.1.2: what ebRS offers besides LeafClass and ObjectRef is refused as any other mistake in a query is, in an answer.
+#[tokio::test]
+async fn another_return_type_is_refused_in_an_answer() {
+    let hosted = hosted(&["standalone.permit.multi_patient=[\"*\"]"]).await;
+    for (transaction, query) in [(&ITI18, &FIND_DOCUMENTS), (&ITI51, &FIND_FOR_SEVERAL)] {
+        let right = iti18::write_request(&query.request(&[], ReturnType::LeafClass));
+        let right = String::from_utf8(right.to_vec()).unwrap();
+        for other in ["RegistryObject", "LeafClassWithRepositoryItem", "leafclass", ""] {
+            let body = right.replace("returnType=\"LeafClass\"", &format!("returnType=\"{other}\""));
+            let message = Outgoing { body: vec![body.into()], ..Outgoing::default() };
+            let message = hosted.deliver(transaction, message).await.unwrap();
+            let answer = iti18::read_response(message.envelope.body().unwrap()).unwrap();
+            refused(&answer, &[(code::REGISTRY_ERROR, "returnType")], other);
+        }
     }
     hosted.stop().await;
 }

@@ -137,12 +137,16 @@ fn iti18_request_reads_what_peers_send() {
     );
     let request = iti18::read_request(parse(home_as_slot.clone()).root()).unwrap();
     assert_eq!((request.home.as_deref(), request.parameters.len()), (Some(HOME), 0));
-    for (broken, rule) in [
-        (home_as_slot.replace("ObjectRef", "Everything"), "query.return-type"),
-        (home_as_slot.replace("r:AdhocQuery", "r:Other"), "query.adhoc-query"),
+    for (written, read) in [
+        ("ObjectRef", ReturnType::ObjectRef),
+        ("Everything", ReturnType::Unsupported),
+        ("", ReturnType::Unsupported),
     ] {
-        assert_eq!(iti18::read_request(parse(broken).root()).unwrap_err().rule, rule);
+        let request = home_as_slot.replace("ObjectRef", written);
+        assert_eq!(iti18::read_request(parse(request).root()).unwrap().return_type, read);
     }
+    let none = home_as_slot.replace("r:AdhocQuery", "r:Other");
+    assert_eq!(iti18::read_request(parse(none).root()).unwrap_err().rule, "query.adhoc-query");
 }
 
 #[test]

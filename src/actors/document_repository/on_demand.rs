@@ -174,7 +174,8 @@ fn named_after(on_demand: &str, bytes: &[u8]) -> String {
 }
 
 /// The submission of a snapshot (ITI TF-2: 3.43.4.2.3): set, stable entry, and what it is a snapshot of. The set's uniqueId
-/// follows from the document's, so that of two at the same time one is refused.
+/// follows from the document's and from the snapshot before it, so that of two at the same time one is refused, and that a
+/// document whose bytes somebody removed can be kept once more.
 fn snapshot(asked: &OnDemandEntry, unique_id: &str, repository: &str) -> Submission {
     let on_demand = DocumentEntry(&asked.entry);
     let now = time::now_dtm();
@@ -197,7 +198,7 @@ fn snapshot(asked: &OnDemandEntry, unique_id: &str, repository: &str) -> Submiss
         .patient_id(on_demand.patient_id().unwrap_or_default())
         .source_id(repository)
         .submission_time(now)
-        .unique_id(named_after(unique_id, b"SubmissionSet"));
+        .unique_id(named_after(unique_id, asked.snapshot.as_deref().unwrap_or_default().as_bytes()));
     if let Some(class) = on_demand.class_code() {
         set = set.content_type_code(&class.to_code());
     }

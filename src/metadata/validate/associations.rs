@@ -5,7 +5,7 @@ use super::findings::Findings;
 use super::message::Message;
 use super::{table, values};
 use crate::metadata::Relation;
-use crate::metadata::codes::{self, slot};
+use crate::metadata::codes::{self, association, slot};
 use crate::metadata::rim::{Association, Kind, Object};
 use crate::metadata::views::DocumentEntry;
 
@@ -14,7 +14,9 @@ pub(super) fn check(message: &Message<'_>, object: &Object, between: &Associatio
     let Association { association_type, source, target } = between;
     let asks = message.is_update() || message.is_answer();
     let kind = Relation::parse(association_type).filter(|kind| asks || !kind.is_update());
-    if kind.is_none() {
+    // Some registries keep the trace of a change of patients; nobody submits one.
+    let is_kept = message.is_answer() && association_type == association::NON_VERSIONING_UPDATE;
+    if kind.is_none() && !is_kept {
         let problem = "the association's type is none that the transaction has";
         found.add(&table::ASSOCIATION_TYPE, &object.id, association_type, problem);
     }
@@ -72,7 +74,9 @@ fn check_member(
     }
     let status = object.slot(slot::SUBMISSION_SET_STATUS);
     let is_right = matches!(status, [one] if (values::MEMBERSHIP.check)(one).is_ok());
-    let is_due = by_set && target == Some(Kind::DocumentEntry);
+    // What a set holds besides its submission's own objects are entries, by reference (ITI TF-3: 4.2.2.1).
+    let elsewhere = target.is_none() && !message.is_answer() && !message.is_update();
+    let is_due = by_set && (target == Some(Kind::DocumentEntry) || elsewhere);
     if !is_right && (is_due || !status.is_empty()) {
         let problem = "SubmissionSetStatus must be there exactly once, as Original or Reference";
         found.add(&table::MEMBER_STATUS, id, &status.join(", "), problem);

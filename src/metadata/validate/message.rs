@@ -93,6 +93,10 @@ impl<'a> Message<'a> {
             }
         }
         let Some(set) = self.set else { return };
+        if self.context == Context::RestrictedUpdate && set.home.is_none() {
+            let problem = "the SubmissionSet has no homeCommunityId";
+            found.add(&table::SET_HOME, &set.id, "", problem);
+        }
         self.check_patients(set, found);
         // In an update, the registry asks for the set's members, and for more of them.
         if !self.context.is_update() {

@@ -350,6 +350,8 @@ rules! {
 
     SET_COUNT "submission.set.cardinality" "TF-3: 4.1.4" Metadata
         "a submission has exactly one SubmissionSet";
+    SET_HOME "submission.set.home" "RMU: 3.92.4.1.3.1" MissingHomeCommunityId
+        "in ITI-92, the SubmissionSet names the community whose entry is updated";
     SET_MEMBERS "submission.has-member.cardinality" "TF-3: 4.1.4" Metadata
         "the SubmissionSet has a HasMember to every entry and folder of the submission";
     DE_PATIENT "de.patient-id.same" "TF-2: 3.42.4.1.3" PatientIdDoesNotMatch
@@ -378,7 +380,8 @@ rules! {
     MEMBER_TARGET "assoc.has-member.target" "TF-3: 4.2.2.1" Metadata
         "a folder's HasMember leads to an entry, a SubmissionSet's to an entry, a folder or a HasMember";
     MEMBER_STATUS "assoc.has-member.status-slot" "TF-3: 4.2.1.4.1" Metadata
-        "a HasMember from a SubmissionSet to an entry has exactly one SubmissionSetStatus, Original or Reference";
+        "a HasMember from a SubmissionSet to an entry, in the submission or not, has exactly one SubmissionSetStatus, Original \
+         or Reference";
     MEMBER_ORIGINAL "assoc.has-member.original-target" "TF-3: 4.2.1.4.1" Metadata
         "a member with SubmissionSetStatus Original is in the submission";
     MEMBER_REFERENCE "assoc.has-member.reference-target" "TF-3: 4.2.1.4.1" Metadata

@@ -253,7 +253,8 @@ impl<'a> Answering<'a> {
     fn start(&self) -> Select {
         let columns = match self.question.return_type {
             ReturnType::LeafClass => Columns::Leaf,
-            ReturnType::ObjectRef => Columns::Reference,
+            // The question was refused where it was read.
+            ReturnType::ObjectRef | ReturnType::Unsupported => Columns::Reference,
         };
         Select::new(self.tenant, columns)
     }

@@ -68,6 +68,9 @@ impl Question {
         request: &QueryRequest,
         asked_by: AskedBy,
     ) -> Result<Result<Self, Vec<RegistryError>>, StoreError> {
+        if let Some(refusal) = request.refusal() {
+            return Ok(Err(vec![refusal]));
+        }
         let Some(query) = Catalog::get()?.query(&request.query, asked_by) else {
             let section = match asked_by {
                 AskedBy::Iti18 => "3.18.4.1.2.4",

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::removal::named;
+use super::removal::{Named, named};
 use super::*;
 use crate::metadata::codes::association::{APND, RPLC, SIGNS, XFRM, XFRM_RPLC};
 
@@ -21,30 +21,39 @@ enum Step {
     Put { folder: usize, entry: usize },
     Again { submission: usize },
     Deprecate { entry: usize },
+    Update { entry: usize, class: usize, restricted: bool },
     Remove { entry: usize },
     Merge { surviving: usize, subsumed: usize },
     Compare { patient: usize, class: usize, entry: usize, folder: usize },
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let any = || 0..64usize;
+    let number = || 0..64usize;
     prop_oneof![
-        2 => (any(), any()).prop_map(|(patient, class)| Step::Submit { patient, class }),
-        4 => (any(), any(), any())
+        2 => (number(), number()).prop_map(|(patient, class)| Step::Submit { patient, class }),
+        4 => (number(), number(), number())
             .prop_map(|(relation, target, patient)| Step::Relate { relation, target, patient }),
-        1 => any().prop_map(|patient| Step::Folder { patient }),
-        3 => (any(), any()).prop_map(|(folder, entry)| Step::Put { folder, entry }),
-        1 => any().prop_map(|submission| Step::Again { submission }),
-        1 => any().prop_map(|entry| Step::Deprecate { entry }),
-        2 => any().prop_map(|entry| Step::Remove { entry }),
-        1 => (any(), any()).prop_map(|(surviving, subsumed)| Step::Merge { surviving, subsumed }),
-        4 => (any(), any(), any(), any())
+        1 => number().prop_map(|patient| Step::Folder { patient }),
+        3 => (number(), number()).prop_map(|(folder, entry)| Step::Put { folder, entry }),
+        1 => number().prop_map(|submission| Step::Again { submission }),
+        1 => number().prop_map(|entry| Step::Deprecate { entry }),
+        3 => (number(), number(), any::<bool>())
+            .prop_map(|(entry, class, restricted)| Step::Update { entry, class, restricted }),
+        2 => number().prop_map(|entry| Step::Remove { entry }),
+        1 => (number(), number()).prop_map(|(surviving, subsumed)| Step::Merge { surviving, subsumed }),
+        4 => (number(), number(), number(), number())
             .prop_map(|(patient, class, entry, folder)| Step::Compare { patient, class, entry, folder }),
     ]
 }
 
+/// A version of an entry.
 struct Entry {
     id: String,
+    /// logicalID, and which of its versions this is.
+    lid: String,
+    version: usize,
+    /// There is a newer one.
+    superseded: bool,
     patient: &'static str,
     class: String,
     approved: bool,
@@ -75,6 +84,9 @@ struct Model {
 impl Model {
     fn add(&mut self, id: String, patient: &'static str, class: usize) {
         self.entries.push(Entry {
+            lid: id.clone(),
+            version: 1,
+            superseded: false,
             id,
             patient,
             class: format!("class{}", class % 2),
@@ -105,6 +117,68 @@ impl Model {
             .map(|(_, source, _)| *source)
             .collect();
         children.into_iter().for_each(|child| self.deprecate(child));
+    }
+
+    /// Whether an older version of an entry is there.
+    fn has_older(&self, entry: usize) -> bool {
+        let this = &self.entries[entry];
+        let is_older = |one: &Entry| one.lid == this.lid && one.version < this.version && !one.removed;
+        self.entries.iter().any(is_older)
+    }
+
+    /// A new version of an entry, with another class: the latest version's is taken, by ITI-57 if it is approved.
+    async fn update(&mut self, hosted: &Hosted, entry: usize, class: usize, update: Update) {
+        let Entry { id, lid, version, patient, approved, superseded, .. } = &self.entries[entry];
+        let (new, patient, approved, version) = (uuid(), *patient, *approved, *version);
+        let mut object = hosted.object(id);
+        rows::set_patient(&mut object, patient);
+        let codes = object.classifications.iter_mut().filter_map(|one| one.node_representation.as_mut());
+        let class = format!("class{}", class % 2);
+        codes.filter(|code| code.starts_with("class")).for_each(|code| code.clone_from(&class));
+        let draft = Draft::of(patient).version(object, &new, lid, &version.to_string());
+        let Named { draft, .. } = named(draft);
+        if *superseded || (update == Update::Full && !approved) {
+            let before = hosted.dump();
+            assert!(matches!(hosted.update(update, &draft).await, Registered::Refused(_)));
+            assert_eq!(hosted.dump(), before);
+            return;
+        }
+        assert_eq!(hosted.update(update, &draft).await, Registered::Accepted(vec![]));
+        let newest = self.entries.len();
+        let lid = lid.clone();
+        let objects = draft.objects.iter().map(|object| object.id.clone()).collect();
+        let old = &mut self.entries[entry];
+        (old.superseded, old.approved) = (true, false);
+        let version = version + 1;
+        let (superseded, removed, updated) = (false, false, false);
+        self.entries.push(Entry {
+            id: new,
+            lid,
+            version,
+            superseded,
+            patient,
+            class,
+            approved,
+            removed,
+            updated,
+            objects,
+        });
+        // What the old version was in, the new one is in too, but for what was said of versions that are none any more.
+        for folder in self.folders.iter_mut().filter(|folder| folder.members.contains(&entry)) {
+            folder.members.insert(newest);
+        }
+        let at_old = self
+            .relations
+            .clone()
+            .into_iter()
+            .filter(|(_, source, target)| [*source, *target].contains(&entry));
+        for (relation, source, target) in at_old {
+            let other = if source == entry { target } else { source };
+            if !self.entries[other].superseded {
+                let follow = |end| if end == entry { newest } else { end };
+                self.relations.push((relation, follow(source), follow(target)));
+            }
+        }
     }
 
     async fn step(&mut self, hosted: &Hosted, step: &Step) {
@@ -190,6 +264,13 @@ impl Model {
                     self.entries[entry].updated = true;
                 }
             }
+            Step::Update { entry, class, restricted } if !self.entries.is_empty() => {
+                let entry = entry % self.entries.len();
+                if !self.entries[entry].removed {
+                    let update = if restricted { Update::Restricted } else { Update::Full };
+                    self.update(hosted, entry, class, update).await;
+                }
+            }
             Step::Remove { entry } if !self.entries.is_empty() => {
                 let entry = entry % self.entries.len();
                 let ids: Vec<_> = self.entries[entry].objects.iter().map(String::as_str).collect();
@@ -198,7 +279,8 @@ impl Model {
                 }
                 let before = hosted.dump();
                 let removed = hosted.remove(&ids).await.is_empty();
-                assert_eq!(removed, !self.is_referred_to(entry) && !self.entries[entry].removed);
+                let goes = !self.is_referred_to(entry) && !self.entries[entry].removed;
+                assert_eq!(removed, goes && !self.has_older(entry));
                 if removed {
                     self.entries[entry].removed = true;
                     let gone = &self.entries[entry].id;
@@ -223,6 +305,7 @@ impl Model {
                 self.compare_find(hosted, PATIENTS[patient % 3], &format!("class{}", class % 2)).await;
                 if !self.entries.is_empty() {
                     self.compare_related(hosted, entry % self.entries.len()).await;
+                    self.compare_versions(hosted, entry % self.entries.len()).await;
                 }
                 if !self.folders.is_empty() {
                     self.compare_folder(hosted, folder % self.folders.len()).await;
@@ -239,6 +322,7 @@ impl Model {
                 entry.patient == patient
                     && entry.class == class
                     && !entry.removed
+                    && !entry.superseded
                     && (entry.approved || deprecated_too)
             });
             let mut expected: Vec<_> = expected.map(|entry| entry.id.clone()).collect();
@@ -252,13 +336,32 @@ impl Model {
         }
     }
 
+    /// All versions of an entry, and its latest.
+    async fn compare_versions(&self, hosted: &Hosted, entry: usize) {
+        let lid = &self.entries[entry].lid;
+        let versions: Vec<_> = self.entries.iter().filter(|one| one.lid == *lid && !one.removed).collect();
+        let by_lid = quoted(&[lid]);
+        let parameters = [("$XDSDocumentEntryLogicalID", by_lid.as_str()), ("$MetadataLevel", "2")];
+        let all: Vec<_> = versions.iter().map(|one| one.id.as_str()).collect();
+        assert_eq!(hosted.find(GET_DOCUMENTS, &parameters).await, sorted(&all));
+        let latest: Vec<_> =
+            versions.iter().filter(|one| !one.superseded).map(|one| one.id.as_str()).collect();
+        assert_eq!(hosted.find(GET_DOCUMENTS, &parameters[..1]).await, sorted(&latest));
+    }
+
     async fn compare_related(&self, hosted: &Hosted, entry: usize) {
+        if self.entries[entry].superseded {
+            return;
+        }
         for relation in RELATIONS {
             let mut expected = BTreeSet::new();
             for &(_, source, target) in self
                 .relations
                 .iter()
                 .filter(|(known, source, target)| *known == relation && [source, target].contains(&&entry))
+                .filter(|(_, source, target)| {
+                    ![source, target].iter().any(|end| self.entries[**end].superseded)
+                })
             {
                 expected.extend([&self.entries[source].id, &self.entries[target].id]);
             }
@@ -285,6 +388,7 @@ impl Model {
         let expected: BTreeMap<_, _> = folder
             .members
             .iter()
+            .filter(|&&member| !self.entries[member].superseded)
             .map(|&member| (self.entries[member].id.clone(), self.entries[member].approved))
             .collect();
         assert_eq!(statuses, expected);

@@ -6,7 +6,7 @@ use crate::metadata::codes::association::{APND, RPLC, SUBMIT_ASSOCIATION, UPDATE
 use crate::metadata::codes::{APPROVED as IS_APPROVED, DEPRECATED as IS_DEPRECATED, slot};
 
 impl Hosted {
-    async fn update(&self, update: Update, draft: &Draft) -> Registered {
+    pub(super) async fn update(&self, update: Update, draft: &Draft) -> Registered {
         let submission = draft.submission();
         let context = match update {
             Update::Full => Context::Update,
@@ -40,7 +40,7 @@ impl Hosted {
 
 impl Draft {
     /// A new version of what has this logical id, with the id `id`.
-    fn version(self, mut object: Object, id: &str, lid: &str, previous: &str) -> Self {
+    pub(super) fn version(self, mut object: Object, id: &str, lid: &str, previous: &str) -> Self {
         object.id = id.to_owned();
         object.lid = Some(lid.to_owned());
         object.version = None;

@@ -7,6 +7,8 @@ use sekisho::metadata::rim::{Object, Submission};
 use sekisho::metadata::views::{Membership, association, has_member};
 use sekisho::metadata::{Author, Code, DocumentEntryBuilder, FolderBuilder, SubmissionSetBuilder, codes};
 
+use sekisho::transactions::iti18::QueryResponse;
+
 use super::submissions::oid;
 
 pub const PATIENT: &str = "P1^^^&1.2.3&ISO";
@@ -29,6 +31,13 @@ static NAMES: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
 pub fn name(id: &str) -> String {
     let names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
     names.get(id).cloned().unwrap_or_else(|| id.to_owned())
+}
+
+/// The names of what was found, sorted.
+pub fn found(answer: &QueryResponse) -> String {
+    let mut names: Vec<_> = answer.objects.iter().map(|object| name(&object.id)).collect();
+    names.sort();
+    names.join(" ")
 }
 
 /// Puts entryUUIDs in the place of `{names}`.

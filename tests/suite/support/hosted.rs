@@ -6,13 +6,18 @@ use std::time::Instant;
 use bytes::Bytes;
 use hyper::Uri;
 use sekisho::cli::assemble::Running;
+use sekisho::cli::peer::{Peer, PeerError, Sink};
 use sekisho::limits::Limits;
 use sekisho::metadata::{Object, Submission};
 use sekisho::transactions::errors::RegistryResponse;
 use sekisho::transactions::iti18::{ITI18, Parameter, QueryRequest, QueryResponse, ReturnType};
 use sekisho::transactions::iti41::{self, ITI41};
 use sekisho::transactions::iti42::ITI42;
-use sekisho::transactions::iti86::ITI86;
+use sekisho::transactions::iti43::{
+    DocumentHead, DocumentRequest, ITI43, RetrieveRequest, RetrieveResponseHead,
+};
+use sekisho::transactions::iti62::{self, ITI62, RemoveRequest};
+use sekisho::transactions::iti86::{self, ITI86};
 use sekisho::transactions::{Transaction, iti18, iti42};
 use sekisho::wire::http::{Client, ClientSettings, TlsClient};
 use sekisho::wire::soap::{Attachment, CallError, Endpoint, Form, Message, Outgoing, call};
@@ -29,7 +34,8 @@ pub const REPOSITORY: &str = "1.2.3.4";
 /// The URN of a status, as a parameter.
 pub const APPROVED: &str = "('urn:oasis:names:tc:ebxml-regrep:StatusType:Approved')";
 
-const CONFIG: &str = "[community]\nhome = \"urn:oid:1.2.3\"\nname = \"試験\"\n[listen.http]\naddress = \
+/// A registry and repository of one region, open to everybody.
+pub const CONFIG: &str = "[community]\nhome = \"urn:oid:1.2.3\"\nname = \"試験\"\n[listen.http]\naddress = \
     \"127.0.0.1:0\"\n[standalone]\nrepository = \"1.2.3.4\"\npatients = \"any\"\n\
     permit = { update = [\"*\"], remove = [\"*\"] }\n";
 
@@ -114,6 +120,11 @@ impl Standalone {
         if *transaction != ITI86 {
             messages::keep(transaction.id, &message.body.concat());
         }
+        self.deliver(transaction, message).await
+    }
+
+    /// The same with what need not be valid, and is not kept for the schemas.
+    pub async fn deliver(&self, transaction: &Transaction, message: Outgoing) -> Result<Message, CallError> {
         let endpoint = Endpoint { url: self.url(transaction).unwrap(), relates_to_optional: false };
         let request = Outgoing {
             form: if transaction.mtom { Form::Mtom } else { Form::Simple },
@@ -165,6 +176,17 @@ impl Standalone {
         self.answered(transaction, iti42::write_request(submission)).await
     }
 
+    /// The same of metadata that no schema need allow.
+    pub async fn register_invalid(
+        &self,
+        transaction: &Transaction,
+        submission: &Submission,
+    ) -> RegistryResponse {
+        let message = Outgoing { body: vec![iti42::write_request(submission)], ..Outgoing::default() };
+        let message = self.deliver(transaction, message).await.unwrap();
+        iti42::read_response(message.envelope.body().unwrap()).unwrap()
+    }
+
     /// Sends a body that is answered with an rs:RegistryResponse.
     pub async fn answered(&self, transaction: &Transaction, body: Bytes) -> RegistryResponse {
         let message = self.call(transaction, vec![body], Vec::new()).await.unwrap();
@@ -196,13 +218,55 @@ impl Standalone {
 
     /// Submits documents with their metadata: ITI-41.
     pub async fn submit(&self, submission: &Submission, documents: Vec<(String, Bytes)>) -> RegistryResponse {
-        let parts = documents
-            .into_iter()
-            .map(|(id, bytes)| (id, "text/plain".to_owned(), Content::from_bytes(bytes)));
-        let written = iti41::write_request(submission, parts.collect(), Form::Mtom).await;
-        let (body, attachments) = written.unwrap();
-        let message = self.call(&ITI41, body, attachments).await.unwrap();
+        let message = self.send(&ITI41, provided(submission, documents).await).await.unwrap();
         iti42::read_response(message.envelope.body().unwrap()).unwrap()
+    }
+
+    /// The same with metadata that no schema need allow.
+    pub async fn submit_invalid(
+        &self,
+        submission: &Submission,
+        documents: Vec<(String, Bytes)>,
+    ) -> RegistryResponse {
+        let message = self.deliver(&ITI41, provided(submission, documents).await).await.unwrap();
+        iti42::read_response(message.envelope.body().unwrap()).unwrap()
+    }
+
+    /// Retrieves documents of repositories: ITI-43. Gives the answer, and the bytes of its documents.
+    pub async fn retrieve(&self, documents: &[(&str, &str)]) -> (RetrieveResponseHead, Vec<Vec<u8>>) {
+        self.fetch(&ITI43, &wanted(documents)).await
+    }
+
+    /// The same by ITI-39 too.
+    pub async fn fetch(
+        &self,
+        transaction: &Transaction,
+        request: &RetrieveRequest,
+    ) -> (RetrieveResponseHead, Vec<Vec<u8>>) {
+        let mut collected = Collected::default();
+        let url = self.url(transaction).unwrap();
+        let peer = Peer::plain(PATIENCE).unwrap();
+        let answer = peer.retrieve(transaction, &url, request, &mut collected).await.unwrap();
+        (answer, collected.0)
+    }
+
+    /// One document's bytes, or the code of the error.
+    pub async fn document(&self, repository: &str, document: &str) -> Result<Vec<u8>, String> {
+        let (answer, mut documents) = self.retrieve(&[(repository, document)]).await;
+        match answer.errors.first() {
+            Some(error) => Err(error.code.to_string()),
+            None => Ok(documents.remove(0)),
+        }
+    }
+
+    /// Removes objects by entryUUID: ITI-62.
+    pub async fn remove(&self, objects: Vec<String>) -> RegistryResponse {
+        self.answered(&ITI62, iti62::write_request(&RemoveRequest { objects })).await
+    }
+
+    /// Removes documents of repositories: ITI-86.
+    pub async fn remove_documents(&self, documents: &[(&str, &str)]) -> RegistryResponse {
+        self.answered(&ITI86, iti86::write_request(&wanted(documents))).await
     }
 
     /// Stops it, once its tenants are dropped, and gives its folder.
@@ -211,4 +275,45 @@ impl Standalone {
         running.shutdown().await;
         self.folder
     }
+}
+
+/// A submission and its documents as a message.
+async fn provided(submission: &Submission, documents: Vec<(String, Bytes)>) -> Outgoing {
+    let part = |(id, bytes)| (id, "text/plain".to_owned(), Content::from_bytes(bytes));
+    let parts = documents.into_iter().map(part).collect();
+    let (body, attachments) = iti41::write_request(submission, parts, Form::Mtom).await.unwrap();
+    Outgoing { body, attachments, ..Outgoing::default() }
+}
+
+/// DocumentRequests, each of a repository and a document.
+pub fn wanted(documents: &[(&str, &str)]) -> RetrieveRequest {
+    let request = |(repository, document): &(&str, &str)| DocumentRequest {
+        home: None,
+        repository: (*repository).to_owned(),
+        document: (*document).to_owned(),
+    };
+    RetrieveRequest { documents: documents.iter().map(request).collect() }
+}
+
+/// Collects what is retrieved.
+#[derive(Default)]
+struct Collected(Vec<Vec<u8>>);
+
+impl Sink for Collected {
+    async fn begin(&mut self, _: &DocumentHead) -> Result<(), PeerError> {
+        self.0.push(Vec::new());
+        Ok(())
+    }
+    async fn chunk(&mut self, bytes: Bytes) -> Result<(), PeerError> {
+        self.0.last_mut().unwrap().extend_from_slice(&bytes);
+        Ok(())
+    }
+    async fn end(&mut self) -> Result<(), PeerError> {
+        Ok(())
+    }
+}
+
+/// The codes of an answer's errors.
+pub fn codes_of(response: &RegistryResponse) -> Vec<&str> {
+    response.errors.iter().map(|error| &*error.code).collect()
 }

@@ -2,8 +2,11 @@
 //! must come back.
 
 use bytes::Bytes;
+use sekisho::ids::EntryUuid;
 use sekisho::metadata::views::{Membership, has_member};
-use sekisho::metadata::{Author, Code, DocumentEntryBuilder, Kind, Submission, SubmissionSetBuilder, codes};
+use sekisho::metadata::{
+    Author, Code, DocumentEntryBuilder, Kind, Object, Submission, SubmissionSetBuilder, codes,
+};
 use uuid::Uuid;
 
 /// A document that is submitted.
@@ -74,6 +77,38 @@ pub fn on_demand(patient: &str, unique_id: &str) -> Submission {
         entry.set_slot(codes::slot::REPOSITORY_UNIQUE_ID, vec!["1.2.3.4".to_owned()]);
     }
     submission
+}
+
+/// The same with entryUUIDs instead of symbolic ids, so that a test can name what it submitted.
+pub fn named(mut said: Submission) -> Submission {
+    let names: Vec<_> = said.objects.iter().map(|object| object.id.clone()).collect();
+    let ids: Vec<_> = names.iter().map(|_| EntryUuid::random().as_str().to_owned()).collect();
+    let rename = |id: &mut String| {
+        if let Some(place) = names.iter().position(|name| name == id) {
+            id.clone_from(&ids[place]);
+        }
+    };
+    for object in &mut said.objects {
+        rename(&mut object.id);
+        if let Some(association) = &mut object.association {
+            rename(&mut association.source);
+            rename(&mut association.target);
+        }
+        refer_to_itself(object);
+    }
+    said
+}
+
+/// Gives an object another id.
+pub fn rename(object: &mut Object, id: &str) {
+    id.clone_into(&mut object.id);
+    refer_to_itself(object);
+}
+
+fn refer_to_itself(object: &mut Object) {
+    let id = Some(object.id.clone());
+    object.classifications.iter_mut().for_each(|one| one.classified_object.clone_from(&id));
+    object.external_identifiers.iter_mut().for_each(|one| one.registry_object.clone_from(&id));
 }
 
 /// A new OID.

@@ -12,10 +12,10 @@ use sekisho::transactions::iti43::ITI43;
 
 use super::estate::{OLD_LETTER, OLD_LETTER_UID, PATIENT, REPORT, REPORT_UID, bytes, fill, first, mark};
 use super::queries::xml;
-use super::{Collected, NAME, feed, wanted};
+use super::{NAME, feed};
 use crate::support::certs::TempDir;
 use crate::support::hl7v3::{add, id, person};
-use crate::support::hosted::{APPROVED, Standalone};
+use crate::support::hosted::{APPROVED, Standalone, wanted};
 use crate::support::http::PATIENCE;
 
 const REGION: &str = r#"
@@ -86,15 +86,12 @@ async fn found(at: &Standalone, transaction: &Transaction, home: Option<&str>) -
 
 /// Whose report comes, or the code of the error.
 async fn fetched(at: &Standalone, transaction: &Transaction, home: &str, repository: &str) -> String {
-    let mut request = wanted(repository, REPORT_UID);
+    let mut request = wanted(&[(repository, REPORT_UID)]);
     request.documents[0].home = Some(home.to_owned());
-    let mut collected = Collected::default();
-    let peer = Peer::plain(PATIENCE).unwrap();
-    let url = at.url(transaction).unwrap();
-    let answer = peer.retrieve(transaction, &url, &request, &mut collected).await.unwrap();
+    let (answer, mut documents) = at.fetch(transaction, &request).await;
     match answer.errors.first() {
         Some(error) => error.code.to_string(),
-        None => String::from_utf8(collected.0.remove(0)).unwrap(),
+        None => String::from_utf8(documents.remove(0)).unwrap(),
     }
 }
 

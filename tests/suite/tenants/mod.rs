@@ -9,18 +9,16 @@ mod retention;
 
 use std::collections::HashSet;
 
-use sekisho::cli::peer::{Peer, PeerError, Sink};
 use sekisho::metadata::codes::association::{APND, IS_SNAPSHOT_OF, RPLC, SIGNS, XFRM, XFRM_RPLC};
 use sekisho::transactions::errors::{RegistryError, RegistryResponse, Status, code};
 use sekisho::transactions::iti18::ITI18;
 use sekisho::transactions::iti38::ITI38;
 use sekisho::transactions::iti41::ITI41;
 use sekisho::transactions::iti42::ITI42;
-use sekisho::transactions::iti43::{self, DocumentHead, DocumentRequest, ITI43, RetrieveRequest};
+use sekisho::transactions::iti43::{self, ITI43};
 use sekisho::transactions::iti44::{ITI44_ADD, ITI44_MERGE};
 use sekisho::transactions::iti57::ITI57;
 use sekisho::transactions::iti62::{self, ITI62, RemoveRequest};
-use sekisho::transactions::iti86::{self, ITI86};
 use sekisho::transactions::iti92::ITI92;
 
 use self::estate::{
@@ -29,8 +27,8 @@ use self::estate::{
 };
 use self::queries::{QUERIES, catalog, said, xml};
 use crate::support::hl7v3::{add, id, merge, person};
-use crate::support::hosted::Standalone;
-use crate::support::http::{PATIENCE, raw};
+use crate::support::hosted::{Standalone, wanted};
+use crate::support::http::raw;
 use crate::support::submissions::{Document, submission};
 
 /// Two communities besides the region itself, and a facility of its own.
@@ -72,42 +70,6 @@ const NAME: [(&str, &str); 3] = [("山田", "花子"), ("ヤマダ", "ハナコ"
 const EAST: &str = "1.2.4.4";
 const WEST: &str = "1.2.5.4";
 
-/// Collects what is retrieved.
-#[derive(Default)]
-struct Collected(Vec<Vec<u8>>);
-
-impl Sink for Collected {
-    async fn begin(&mut self, _: &DocumentHead) -> Result<(), PeerError> {
-        self.0.push(Vec::new());
-        Ok(())
-    }
-    async fn chunk(&mut self, bytes: bytes::Bytes) -> Result<(), PeerError> {
-        self.0.last_mut().unwrap().extend_from_slice(&bytes);
-        Ok(())
-    }
-    async fn end(&mut self) -> Result<(), PeerError> {
-        Ok(())
-    }
-}
-
-fn wanted(repository: &str, document: &str) -> RetrieveRequest {
-    let request =
-        DocumentRequest { home: None, repository: repository.to_owned(), document: document.to_owned() };
-    RetrieveRequest { documents: vec![request] }
-}
-
-/// A document's bytes, or the code of the error.
-async fn retrieve(tenant: &Standalone, repository: &str, document: &str) -> Result<Vec<u8>, String> {
-    let mut collected = Collected::default();
-    let peer = Peer::plain(PATIENCE).unwrap();
-    let url = tenant.url(&ITI43).unwrap();
-    let answer = peer.retrieve(&ITI43, &url, &wanted(repository, document), &mut collected).await.unwrap();
-    match answer.errors.first() {
-        Some(error) => Err(error.code.to_string()),
-        None => Ok(collected.0.remove(0)),
-    }
-}
-
 /// Everything that a tenant says of what it has.
 async fn everything(tenant: &Standalone, repository: &str) -> String {
     let mut all = String::new();
@@ -115,7 +77,7 @@ async fn everything(tenant: &Standalone, repository: &str) -> String {
         all.push_str(&said(&query.ask(tenant).await));
     }
     for document in DOCUMENTS {
-        all.push_str(&format!("\n{document}: {:?}", retrieve(tenant, repository, document).await));
+        all.push_str(&format!("\n{document}: {:?}", tenant.document(repository, document).await));
     }
     all
 }
@@ -147,11 +109,11 @@ async fn nothing_of_a_tenant_is_seen_through_another() {
         }
     }
     for document in DOCUMENTS.into_iter().chain([LIST_UID]) {
-        assert!(retrieve(&east, EAST, document).await.is_ok(), "{document}");
+        assert!(east.document(EAST, document).await.is_ok(), "{document}");
         for (repository, expected) in
             [(EAST, code::UNKNOWN_REPOSITORY_ID), (WEST, code::DOCUMENT_UNIQUE_ID_ERROR)]
         {
-            assert_eq!(retrieve(&west, repository, document).await.unwrap_err(), expected, "{document}");
+            assert_eq!(west.document(repository, document).await.unwrap_err(), expected, "{document}");
         }
     }
     drop((east, west));
@@ -197,7 +159,7 @@ async fn nothing_of_a_tenant_is_changed_through_another() {
         for (repository, expected) in
             [(EAST, code::UNKNOWN_REPOSITORY_ID), (WEST, code::DOCUMENT_UNIQUE_ID_ERROR)]
         {
-            let answer = west.answered(&ITI86, iti86::write_request(&wanted(repository, document))).await;
+            let answer = west.remove_documents(&[(repository, document)]).await;
             assert_eq!(answer.errors[0].code, expected, "{document}");
         }
     }
@@ -225,10 +187,10 @@ async fn tenants_with_the_same_identifiers_stay_apart_in_all_they_do() {
     }
     // Twice: the second time from what is remembered.
     for document in DOCUMENTS.into_iter().cycle().take(2 * DOCUMENTS.len()) {
-        assert_eq!(retrieve(&east, EAST, document).await.unwrap(), bytes("east", document));
-        assert_eq!(retrieve(&west, WEST, document).await.unwrap(), bytes("west", document));
+        assert_eq!(east.document(EAST, document).await.unwrap(), bytes("east", document));
+        assert_eq!(west.document(WEST, document).await.unwrap(), bytes("west", document));
     }
-    let list = String::from_utf8(retrieve(&west, WEST, LIST_UID).await.unwrap()).unwrap();
+    let list = String::from_utf8(west.document(WEST, LIST_UID).await.unwrap()).unwrap();
     assert!(!list.contains("east"), "{list}");
 
     let before = everything(&east, EAST).await;
@@ -243,9 +205,9 @@ async fn tenants_with_the_same_identifiers_stay_apart_in_all_they_do() {
     assert_eq!(west.register(&ITI57, &deprecating(FOLDER)).await.errors, []);
     assert_eq!(west.register(&ITI42, &related(RPLC, estate::NEW_LETTER)).await.errors, []);
     for document in DOCUMENTS {
-        let answer = west.answered(&ITI86, iti86::write_request(&wanted(WEST, document))).await;
+        let answer = west.remove_documents(&[(WEST, document)]).await;
         assert_eq!(answer.errors, [], "{document}");
-        assert_eq!(retrieve(&west, WEST, document).await.unwrap_err(), code::DOCUMENT_UNIQUE_ID_ERROR);
+        assert_eq!(west.document(WEST, document).await.unwrap_err(), code::DOCUMENT_UNIQUE_ID_ERROR);
     }
     feed(&west, &add(&id("1.2.3", "1"), &person(NAME[0], NAME[1], NAME[2], "19600101"))).await;
     feed(&west, &add(&id("1.2.3", "2"), &person(NAME[0], NAME[1], NAME[2], "19600101"))).await;
@@ -328,7 +290,7 @@ async fn attack_50_guessing_identifiers_tells_nothing() {
     let (east, west) = (region.tenant("east"), region.tenant("west"));
     fill(&east, "east", EAST).await;
     let refusals = async |tenant: &Standalone, repository: &str, document: &str| {
-        let request = wanted(repository, document);
+        let request = wanted(&[(repository, document)]);
         let message = tenant.call(&ITI43, vec![iti43::write_request(&request)], Vec::new()).await.unwrap();
         let answer = iti43::read_response(message.envelope.body().unwrap()).unwrap();
         assert_eq!((answer.status, answer.documents.len()), (Status::Failure, 0), "{document}");

@@ -1,10 +1,9 @@
 //! What a tenant may hold: counted with each submission, refused beyond it, and given back.
 
 use sekisho::transactions::errors::code;
-use sekisho::transactions::iti86::{self, ITI86};
 
 use super::estate::{PATIENT, REPORT_UID, fill};
-use super::{CONFIG, EAST, WEST, wanted};
+use super::{CONFIG, EAST, WEST};
 use crate::support::hosted::Standalone;
 use crate::support::http::raw;
 use crate::support::submissions::{Document, submission};
@@ -48,7 +47,7 @@ async fn a_tenant_holds_what_its_quota_says_and_no_more() {
     let status = status(&region).await;
     assert!(status.contains("\"used_percent\": 100"), "{status}");
     assert!(status.contains("tenant east has used 100 % of its quota"), "{status}");
-    let answer = east.answered(&ITI86, iti86::write_request(&wanted(EAST, REPORT_UID))).await;
+    let answer = east.remove_documents(&[(EAST, REPORT_UID)]).await;
     assert_eq!(answer.errors, []);
     assert_eq!(submit(&east, &sixth).await, [""; 0]);
     assert_eq!(submit(&east, &Document::new(10)).await, full);

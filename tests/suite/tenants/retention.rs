@@ -8,7 +8,7 @@ use sekisho::transactions::iti42::ITI42;
 
 use super::estate::{DOCUMENTS, FOLDER, PATIENT, REPORT, bytes, fill, related};
 use super::queries::QUERIES;
-use super::{CONFIG, EAST, WEST, everything, retrieve};
+use super::{CONFIG, EAST, WEST, everything};
 use crate::support::hosted::Standalone;
 use crate::support::http::PATIENCE;
 use crate::support::postgres;
@@ -99,8 +99,8 @@ async fn what_has_been_kept_for_long_enough_ends_as_each_tenant_says() {
     until(async || east.entries_of(PATIENT).await.len() == 1).await;
     until(async || west.entries_of(PATIENT).await.is_empty()).await;
     for document in DOCUMENTS {
-        assert_eq!(retrieve(&east, EAST, document).await.unwrap_err(), code::DOCUMENT_UNIQUE_ID_ERROR);
-        assert_eq!(retrieve(&west, WEST, document).await.unwrap(), bytes("west", document));
+        assert_eq!(east.document(EAST, document).await.unwrap_err(), code::DOCUMENT_UNIQUE_ID_ERROR);
+        assert_eq!(west.document(WEST, document).await.unwrap(), bytes("west", document));
     }
     // A folder is no document.
     assert_eq!((folders(&east).await, folders(&west).await), (1, 1), "{FOLDER}");

@@ -1,69 +1,39 @@
-//! Every error code that a registry and repository have for submissions, updates and removals, as a message over a socket: a
-//! table of what is wrong with a request, by transaction, code and section. Whatever is refused changes nothing.
+//! What is wrong with a request, by transaction: its code, and what codeContext names of it.
 
 use bytes::Bytes;
-use sekisho::ids::EntryUuid;
 use sekisho::metadata::codes::{association, identifier, scheme, slot};
 use sekisho::metadata::views::{Membership, association, has_member};
 use sekisho::metadata::{Code, FolderBuilder, Kind, Object, Submission, codes};
 use sekisho::transactions::Transaction;
-use sekisho::transactions::errors::{RegistryResponse, Status, code};
-use sekisho::transactions::iti18::ITI18;
+use sekisho::transactions::errors::code;
 use sekisho::transactions::iti41::ITI41;
 use sekisho::transactions::iti42::ITI42;
-use sekisho::transactions::iti43::{DocumentRequest, RetrieveRequest};
 use sekisho::transactions::iti57::ITI57;
 use sekisho::transactions::iti61::ITI61;
-use sekisho::transactions::iti62::{self, ITI62, RemoveRequest};
-use sekisho::transactions::iti86::{self, ITI86};
+use sekisho::transactions::iti62::ITI62;
+use sekisho::transactions::iti86::ITI86;
 use sekisho::transactions::iti92::ITI92;
 
-use crate::support::hosted::{REPOSITORY, Standalone};
-use crate::support::submissions::{Document, oid, on_demand, submission};
+use super::{ENTRY, MEMBER, OTHER_PATIENT, PATIENT, SET, Sent, VOID, World};
+use crate::support::hosted::REPOSITORY;
+use crate::support::submissions::{Document, oid, on_demand, rename, submission};
 
-const PATIENT: &str = "1^^^&1.2.3&ISO";
-const OTHER_PATIENT: &str = "2^^^&1.2.3&ISO";
-const VOID: &str = "urn:uuid:00000000-0000-4000-8000-000000000000";
-/// Places of objects in a submission of one document.
-const SET: usize = 0;
-const ENTRY: usize = 1;
-const MEMBER: usize = 2;
-
-/// What is registered before.
-struct World {
-    standalone: Standalone,
-    /// A document in a folder.
-    held: Submission,
-    document: Document,
-    /// An entry that was replaced.
-    deprecated: String,
-    /// An on-demand entry's uniqueId.
-    on_demand: String,
-}
-
-/// What is sent.
-enum Sent {
-    Provide(Submission, Vec<(&'static str, Bytes)>),
-    Metadata(Submission),
-    Remove(Vec<String>),
-    RemoveDocuments(Vec<(&'static str, String)>),
-}
-
-struct Case {
-    transaction: &'static Transaction,
-    code: &'static str,
-    /// What codeContext names.
-    section: &'static str,
-    make: fn(&World) -> Sent,
+/// A request that is wrong.
+pub(super) struct Case {
+    pub(super) transaction: &'static Transaction,
+    pub(super) code: &'static str,
+    /// What codeContext names: the section, or the rule.
+    pub(super) named: &'static str,
+    pub(super) make: fn(&World) -> Sent,
 }
 
 const fn case(
     transaction: &'static Transaction,
     code: &'static str,
-    section: &'static str,
+    named: &'static str,
     make: fn(&World) -> Sent,
 ) -> Case {
-    Case { transaction, code, section, make }
+    Case { transaction, code, named, make }
 }
 
 /// A right submission, changed; with its document.
@@ -97,34 +67,54 @@ fn register_on_demand(change: impl FnOnce(&mut Submission)) -> Sent {
 /// A new version of an object that is held, changed.
 fn update(world: &World, kind: Kind, change: impl FnOnce(&mut Submission)) -> Sent {
     let held = world.held.objects.iter().find(|object| object.kind == kind).unwrap();
-    let mut new = held.clone();
-    if kind == Kind::DocumentEntry {
-        let document = &world.document;
-        let sha1 = openssl::sha::sha1(&document.bytes());
-        complete(&mut new);
-        new.set_slot(slot::HASH, vec![sha1.iter().map(|byte| format!("{byte:02x}")).collect()]);
-    }
-    (new.id, new.lid) = ("new".to_owned(), Some(held.id.clone()));
-    new.classifications.iter_mut().for_each(|one| one.classified_object = Some("new".to_owned()));
-    new.external_identifiers.iter_mut().for_each(|one| one.registry_object = Some("new".to_owned()));
-    let mut member = match kind {
-        Kind::DocumentEntry => has_member("set", "new", Membership::Original),
-        _ => association(association::HAS_MEMBER, "set", "new"),
-    };
-    member.set_slot(slot::PREVIOUS_VERSION, vec!["1".to_owned()]);
     let mut said = submission(PATIENT, &[]);
-    said.objects.extend([new, member]);
+    said.objects.extend(version(held, &world.document, "new"));
     change(&mut said);
     Sent::Metadata(said)
 }
 
+/// The next version of an object, and its membership.
+fn version(held: &Object, document: &Document, id: &str) -> [Object; 2] {
+    let mut new = held.clone();
+    if held.kind == Kind::DocumentEntry {
+        let sha1 = openssl::sha::sha1(&document.bytes());
+        complete(&mut new);
+        new.set_slot(slot::HASH, vec![sha1.iter().map(|byte| format!("{byte:02x}")).collect()]);
+        new.set_slot(slot::SIZE, vec![document.size.to_string()]);
+    }
+    new.lid = Some(held.id.clone());
+    rename(&mut new, id);
+    let mut member = match held.kind {
+        Kind::DocumentEntry => has_member("set", id, Membership::Original),
+        _ => association(association::HAS_MEMBER, "set", id),
+    };
+    member.set_slot(slot::PREVIOUS_VERSION, vec!["1".to_owned()]);
+    [new, member]
+}
+
 /// A SubmissionSet that asks for a change of status.
 fn status(target: &str, from: &str, to: &str) -> Sent {
-    let mut said = submission(PATIENT, &[]);
-    let mut trigger = association(association::UPDATE_AVAILABILITY_STATUS, "set", target);
+    asking(PATIENT, [change_of_status("set", target, from, to)])
+}
+
+fn change_of_status(source: &str, target: &str, from: &str, to: &str) -> Object {
+    let mut trigger = association(association::UPDATE_AVAILABILITY_STATUS, source, target);
     trigger.set_slot(slot::ORIGINAL_STATUS, vec![from.to_owned()]);
     trigger.set_slot(slot::NEW_STATUS, vec![to.to_owned()]);
-    said.objects.push(trigger);
+    trigger
+}
+
+/// An association that is to be added, and what asks for it.
+fn added(kind: &str, source: &str, target: &str) -> [Object; 2] {
+    let inner = association(kind, source, target);
+    let trigger = association(association::SUBMIT_ASSOCIATION, "set", &inner.id);
+    [inner, trigger]
+}
+
+/// A SubmissionSet with associations.
+fn asking(patient: &str, associations: impl IntoIterator<Item = Object>) -> Sent {
+    let mut said = submission(patient, &[]);
+    said.objects.extend(associations);
     Sent::Metadata(said)
 }
 
@@ -149,9 +139,7 @@ fn without_class(said: &mut Submission) {
 
 fn twice(said: &mut Submission) {
     let mut again = said.objects[ENTRY].clone();
-    again.id = "Document1".to_owned();
-    again.classifications.iter_mut().for_each(|one| one.classified_object = Some("Document1".to_owned()));
-    again.external_identifiers.iter_mut().for_each(|one| one.registry_object = Some("Document1".to_owned()));
+    rename(&mut again, "Document1");
     said.objects.extend([again, has_member("set", "Document1", Membership::Original)]);
 }
 
@@ -159,116 +147,7 @@ fn set_of(world: &World) -> &str {
     world.held.objects[SET].identifier(identifier::SS_UNIQUE_ID).unwrap()
 }
 
-impl World {
-    fn id(&self, place: usize) -> String {
-        self.held.objects[place].id.clone()
-    }
-    fn folder(&self) -> &Object {
-        self.held.objects.iter().find(|object| object.kind == Kind::Folder).unwrap()
-    }
-
-    async fn new() -> Self {
-        let standalone =
-            Standalone::start(&["standalone.patients=own", "community.authorities=[\"1.2.3\"]"]).await;
-        let document = Document::new(20);
-        let mut held = submission(PATIENT, std::slice::from_ref(&document));
-        let folder = FolderBuilder::new("folder")
-            .title("ja-JP", "入院")
-            .codes([&Code::new("A", "1.2.3.5", "入院")])
-            .patient_id(PATIENT)
-            .unique_id(oid());
-        let in_folder = association(association::HAS_MEMBER, "folder", "Document0");
-        let by_set = association(association::HAS_MEMBER, "set", &in_folder.id);
-        held.objects.push(folder.build());
-        held.objects.extend([association(association::HAS_MEMBER, "set", "folder"), in_folder, by_set]);
-        let held = named(held);
-        let entry = held.objects[ENTRY].id.clone();
-        assert_eq!(standalone.submit(&held, vec![(entry, document.bytes())]).await.errors, []);
-
-        let old = Document::new(5);
-        let first = named(submission(PATIENT, std::slice::from_ref(&old)));
-        let deprecated = first.objects[ENTRY].id.clone();
-        assert_eq!(standalone.submit(&first, vec![(deprecated.clone(), old.bytes())]).await.errors, []);
-        let new = Document::new(6);
-        let mut second = submission(PATIENT, std::slice::from_ref(&new));
-        relate(&mut second, association::RPLC, &deprecated);
-        assert_eq!(standalone.submit(&second, vec![("Document0".to_owned(), new.bytes())]).await.errors, []);
-
-        let unique_id = oid();
-        assert_eq!(standalone.register(&ITI61, &on_demand(PATIENT, &unique_id)).await.errors, []);
-        Self { standalone, held, document, deprecated, on_demand: unique_id }
-    }
-
-    async fn send(&self, transaction: &Transaction, sent: Sent) -> RegistryResponse {
-        match sent {
-            Sent::Provide(said, documents) => {
-                let documents = documents.into_iter().map(|(id, bytes)| (id.to_owned(), bytes));
-                self.standalone.submit(&said, documents.collect()).await
-            }
-            Sent::Metadata(said) => self.standalone.register(transaction, &said).await,
-            Sent::Remove(objects) => {
-                let body = iti62::write_request(&RemoveRequest { objects });
-                self.standalone.answered(transaction, body).await
-            }
-            Sent::RemoveDocuments(documents) => {
-                let asked = documents.into_iter().map(|(repository, document)| DocumentRequest {
-                    home: None,
-                    repository: repository.to_owned(),
-                    document,
-                });
-                let body = iti86::write_request(&RetrieveRequest { documents: asked.collect() });
-                self.standalone.answered(transaction, body).await
-            }
-        }
-    }
-
-    /// Everything about the patients, as far as queries give it.
-    async fn everything(&self) -> Vec<String> {
-        const GET_ALL: &str = "urn:uuid:10b545ea-725c-446d-9b95-8aeb444eddf3";
-        const ANY: &str = "('urn:oasis:names:tc:ebxml-regrep:StatusType:Approved','urn:oasis:names:tc:ebxml-regrep:StatusType:Deprecated')";
-        let mut found = Vec::new();
-        for patient in [PATIENT, OTHER_PATIENT] {
-            let patient = format!("'{patient}'");
-            let parameters = [
-                ("$patientId", patient.as_str()),
-                ("$XDSDocumentEntryStatus", ANY),
-                ("$XDSSubmissionSetStatus", ANY),
-                ("$XDSFolderStatus", ANY),
-            ];
-            let answer = self.standalone.ask(&ITI18, GET_ALL, &parameters).await;
-            assert_eq!(answer.errors, []);
-            found.extend(answer.objects.into_iter().map(|object| {
-                let (start, rest) = object.xml;
-                String::from_utf8([&start[..], &rest[..]].concat()).unwrap()
-            }));
-        }
-        found.sort_unstable();
-        found
-    }
-}
-
-/// The same with entryUUIDs instead of symbolic ids.
-fn named(mut said: Submission) -> Submission {
-    let names: Vec<_> = said.objects.iter().map(|object| object.id.clone()).collect();
-    let ids: Vec<_> = names.iter().map(|_| EntryUuid::random().as_str().to_owned()).collect();
-    let rename = |id: &mut String| {
-        if let Some(place) = names.iter().position(|name| name == id) {
-            id.clone_from(&ids[place]);
-        }
-    };
-    for object in &mut said.objects {
-        rename(&mut object.id);
-        if let Some(association) = &mut object.association {
-            rename(&mut association.source);
-            rename(&mut association.target);
-        }
-        object.classifications.iter_mut().for_each(|one| one.classified_object = Some(object.id.clone()));
-        object.external_identifiers.iter_mut().for_each(|one| one.registry_object = Some(object.id.clone()));
-    }
-    said
-}
-
-const CASES: &[Case] = &[
+pub(super) const CASES: &[Case] = &[
     // ITI-41, by the repository.
     case(&ITI41, code::MISSING_DOCUMENT, "3.41.4.1.3", |_| {
         Sent::Provide(submission(PATIENT, &[Document::new(3)]), vec![])
@@ -316,7 +195,7 @@ const CASES: &[Case] = &[
         provide(|said| relate(said, association::APND, VOID))
     }),
     case(&ITI41, code::REGISTRY_DEPRECATED_DOCUMENT, "3.42.4.1.3", |world| {
-        provide(|said| relate(said, association::APND, &world.deprecated))
+        provide(|said| relate(said, association::APND, &world.deprecated.0.id))
     }),
     // ITI-42.
     case(&ITI42, code::REGISTRY_METADATA_ERROR, "4.2.3.2.3", |_| register(without_class)),
@@ -329,10 +208,7 @@ const CASES: &[Case] = &[
     case(&ITI42, code::REGISTRY_METADATA_ERROR, "3.42.4.1.3", |world| {
         register(|said| {
             let id = world.id(ENTRY);
-            let entry = &mut said.objects[ENTRY];
-            entry.id = id.clone();
-            entry.classifications.iter_mut().for_each(|one| one.classified_object = Some(id.clone()));
-            entry.external_identifiers.iter_mut().for_each(|one| one.registry_object = Some(id.clone()));
+            rename(&mut said.objects[ENTRY], &id);
             said.objects[MEMBER] = has_member("set", &id, Membership::Original);
         })
     }),
@@ -381,7 +257,16 @@ const CASES: &[Case] = &[
         register(|said| relate(said, association::APND, "Document9"))
     }),
     case(&ITI42, code::REGISTRY_DEPRECATED_DOCUMENT, "3.42.4.1.3", |world| {
-        register(|said| relate(said, association::RPLC, &world.deprecated))
+        register(|said| relate(said, association::RPLC, &world.deprecated.0.id))
+    }),
+    case(&ITI42, code::REGISTRY_METADATA_ERROR, "registry.association.ends", |world| {
+        register(|said| relate(said, association::RPLC, &world.folder().id))
+    }),
+    case(&ITI42, code::PATIENT_ID_DOES_NOT_MATCH, "registry.association.patient-id", |world| {
+        // Another patient's set puts into the folder what is of the folder's patient.
+        let link = association(association::HAS_MEMBER, &world.folder().id, &world.current);
+        let held = association(association::HAS_MEMBER, "set", &link.id);
+        asking(OTHER_PATIENT, [link, held])
     }),
     // ITI-61.
     case(&ITI61, code::REGISTRY_METADATA_ERROR, "4.2.3.2.6", |_| {
@@ -410,7 +295,7 @@ const CASES: &[Case] = &[
         update(world, Kind::Folder, |said| said.objects[ENTRY].lid = None)
     }),
     case(&ITI57, code::METADATA_UPDATE, "3.57.4.1.3", |world| {
-        status(&world.deprecated, codes::APPROVED, codes::DEPRECATED)
+        status(&world.deprecated.0.id, codes::APPROVED, codes::DEPRECATED)
     }),
     case(&ITI57, code::REGISTRY_METADATA_ERROR, "4.2.3.2.3", |world| {
         update(world, Kind::DocumentEntry, without_class)
@@ -420,7 +305,7 @@ const CASES: &[Case] = &[
     }),
     case(&ITI57, code::METADATA_UPDATE_OPERATION, "3.57.4.1.3", |world| {
         update(world, Kind::DocumentEntry, |said| {
-            said.objects.push(has_member("set", &world.deprecated, Membership::Reference));
+            said.objects.push(has_member("set", &world.deprecated.0.id, Membership::Reference));
         })
     }),
     case(&ITI57, code::UNRESOLVED_REFERENCE, "3.57.4.1.3", |_| {
@@ -442,6 +327,77 @@ const CASES: &[Case] = &[
     case(&ITI57, code::NON_IDENTICAL_SIZE, "3.57.4.1.3", |world| {
         update(world, Kind::DocumentEntry, |said| {
             said.objects[ENTRY].set_slot(slot::SIZE, vec!["21".to_owned()]);
+        })
+    }),
+    case(&ITI57, code::METADATA_UPDATE, "registry.update.member", |world| {
+        update(world, Kind::DocumentEntry, |said| drop(said.objects.remove(MEMBER)))
+    }),
+    case(&ITI57, code::METADATA_UPDATE, "registry.update.approved", |world| {
+        let (entry, document) = &world.deprecated;
+        asking(PATIENT, version(entry, document, "new"))
+    }),
+    case(&ITI57, code::METADATA_UPDATE, "registry.update.same-object", |world| {
+        update(world, Kind::DocumentEntry, |said| {
+            identify(&mut said.objects[ENTRY], identifier::DE_UNIQUE_ID, "1.2.3.4.5.6");
+        })
+    }),
+    case(&ITI57, code::METADATA_UPDATE, "registry.update.same-object", |world| {
+        update(world, Kind::DocumentEntry, |said| {
+            // The same logicalID in upper case is the same all the same.
+            let [mut again, member] = version(&world.held.objects[ENTRY], &world.document, "again");
+            let lid = again.lid.unwrap().to_ascii_uppercase();
+            again.lid = Some(lid.replacen("URN:UUID:", "urn:uuid:", 1));
+            identify(&mut again, identifier::DE_UNIQUE_ID, &oid());
+            said.objects.extend([again, member]);
+        })
+    }),
+    case(&ITI57, code::METADATA_UPDATE, "registry.update.set", |world| {
+        let source = world.id(ENTRY);
+        asking(PATIENT, [change_of_status(&source, &world.current, codes::APPROVED, codes::DEPRECATED)])
+    }),
+    case(&ITI57, code::METADATA_UPDATE, "registry.update.status", |world| {
+        asking(PATIENT, [association(association::UPDATE_AVAILABILITY_STATUS, "set", &world.current)])
+    }),
+    case(&ITI57, code::METADATA_UPDATE, "registry.update.status", |world| {
+        let change = || change_of_status("set", &world.current, codes::APPROVED, codes::DEPRECATED);
+        asking(PATIENT, [change(), change()])
+    }),
+    case(&ITI57, code::METADATA_UPDATE, "registry.update.status", |world| {
+        let set = world.id(SET);
+        asking(PATIENT, [change_of_status("set", &set, codes::APPROVED, codes::DEPRECATED)])
+    }),
+    case(&ITI57, code::METADATA_UPDATE, "another patient than the SubmissionSet", |world| {
+        let change = change_of_status("set", &world.current, codes::APPROVED, codes::DEPRECATED);
+        asking(OTHER_PATIENT, [change])
+    }),
+    case(&ITI57, code::METADATA_UPDATE, "another patient than the SubmissionSet", |world| {
+        let change = change_of_status("set", &world.in_folder(), codes::APPROVED, codes::DEPRECATED);
+        asking(OTHER_PATIENT, [change])
+    }),
+    case(&ITI57, code::METADATA_UPDATE, "registry.update.association", |world| {
+        asking(PATIENT, [association(association::SUBMIT_ASSOCIATION, "set", &world.in_folder())])
+    }),
+    case(&ITI57, code::METADATA_UPDATE, "the registry has this association already", |world| {
+        asking(PATIENT, added(association::HAS_MEMBER, &world.folder().id, &world.id(ENTRY)))
+    }),
+    case(&ITI57, code::METADATA_UPDATE, "one of its ends is deprecated", |world| {
+        asking(PATIENT, added(association::APND, &world.id(ENTRY), &world.deprecated.0.id))
+    }),
+    case(&ITI57, code::METADATA_UPDATE, "every other association is between entries", |world| {
+        asking(PATIENT, added(association::APND, &world.id(ENTRY), &world.folder().id))
+    }),
+    case(&ITI57, code::REGISTRY_METADATA_ERROR, "assoc.type.known", |world| {
+        asking(PATIENT, added("urn:x", &world.id(ENTRY), &world.current))
+    }),
+    case(&ITI57, code::UNRESOLVED_REFERENCE, "registry.update.association", |world| {
+        asking(PATIENT, added(association::APND, &world.id(ENTRY), VOID))
+    }),
+    case(&ITI57, code::PATIENT_ID_RECONCILIATION, "registry.update.patient-id", |world| {
+        asking(OTHER_PATIENT, added(association::APND, &world.id(ENTRY), &world.current))
+    }),
+    case(&ITI57, code::METADATA_UPDATE_OPERATION, "registry.update.propagation", |world| {
+        update(world, Kind::DocumentEntry, |said| {
+            said.objects.extend(added(association::APND, "new", &world.current));
         })
     }),
     // ITI-92.
@@ -476,6 +432,36 @@ const CASES: &[Case] = &[
     case(&ITI92, code::UNKNOWN_COMMUNITY, "3.92.4.1.3", |world| {
         update(world, Kind::DocumentEntry, |said| said.objects[SET].home = Some("urn:oid:1.2.9".to_owned()))
     }),
+    case(&ITI92, code::METADATA_ANNOTATION, "registry.update.member", |world| {
+        update(world, Kind::DocumentEntry, |said| drop(said.objects.remove(MEMBER)))
+    }),
+    case(&ITI92, code::OBJECT_TYPE, "registry.update.same-object", |world| {
+        update(world, Kind::DocumentEntry, |said| said.objects[ENTRY].lid = Some(world.folder().id.clone()))
+    }),
+    case(&ITI92, code::UNMODIFIABLE_METADATA, "objectType is not that", |world| {
+        update(world, Kind::DocumentEntry, |said| {
+            let entry = &mut said.objects[ENTRY];
+            entry.object_type = Some(codes::ON_DEMAND.to_owned());
+            let stable_only = [slot::CREATION_TIME, slot::HASH, slot::SIZE];
+            entry.slots.retain(|one| !stable_only.contains(&one.name.as_str()));
+        })
+    }),
+    case(&ITI92, code::UNMODIFIABLE_METADATA, "repositoryUniqueId", |world| {
+        update(world, Kind::DocumentEntry, |said| {
+            said.objects[ENTRY].set_slot(slot::REPOSITORY_UNIQUE_ID, vec!["1.2.3.99".to_owned()]);
+        })
+    }),
+    case(&ITI92, code::UNMODIFIABLE_METADATA, "documentAvailability", |world| {
+        update(world, Kind::DocumentEntry, |said| {
+            said.objects[ENTRY].set_slot(slot::DOCUMENT_AVAILABILITY, vec![codes::OFFLINE.to_owned()]);
+        })
+    }),
+    case(&ITI92, code::UNMODIFIABLE_METADATA, "registry.update.unmodifiable", |world| {
+        status(&world.current, codes::APPROVED, codes::DEPRECATED)
+    }),
+    case(&ITI92, code::UNKNOWN_PATIENT_ID, "3.42.4.1.3", |world| {
+        update(world, Kind::DocumentEntry, |said| all_of(said, "1^^^&1.2.77&ISO"))
+    }),
     // ITI-62.
     case(&ITI62, code::UNRESOLVED_REFERENCE, "3.62.4.1.3", |_| Sent::Remove(vec![VOID.to_owned()])),
     case(&ITI62, code::REFERENCES_EXIST, "3.62.4.1.3", |world| Sent::Remove(vec![world.id(ENTRY)])),
@@ -495,31 +481,3 @@ const CASES: &[Case] = &[
         Sent::RemoveDocuments(vec![("1.2.99", world.document.unique_id.clone())])
     }),
 ];
-
-#[tokio::test]
-async fn what_is_wrong_is_refused_with_its_code_and_section_and_changes_nothing() {
-    let world = World::new().await;
-    let before = world.everything().await;
-    assert!(before.len() > 10);
-    let mut wrong = Vec::new();
-    for (number, Case { transaction, code, section, make }) in CASES.iter().enumerate() {
-        let response = world.send(transaction, make(&world)).await;
-        let told = response.errors.iter().find(|error| error.code == *code);
-        if response.status != Status::Failure || !told.is_some_and(|error| error.context.contains(section)) {
-            wrong.push(format!("case {number}, {}: {code} ({section}): {response:#?}", transaction.id));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!(world.everything().await, before);
-    world.standalone.stop().await;
-}
-
-/// Statuses besides Failure: Success with every pattern is the other suites'; here, the one PartialSuccess there is.
-#[tokio::test]
-async fn of_documents_that_are_removed_each_counts_for_itself() {
-    let world = World::new().await;
-    let documents = vec![(REPOSITORY, world.document.unique_id.clone()), (REPOSITORY, "1.2.99".to_owned())];
-    let response = world.send(&ITI86, Sent::RemoveDocuments(documents)).await;
-    assert_eq!((response.status, response.errors.len()), (Status::PartialSuccess, 1), "{response:?}");
-    world.standalone.stop().await;
-}
