@@ -60,7 +60,7 @@ async fn retrieved(
     transaction: &Transaction,
     document: &str,
 ) -> (Vec<RegistryError>, usize) {
-    let mut request = wanted(EAST, document);
+    let mut request = wanted(&[(EAST, document)]);
     request.documents[0].home = Some("urn:oid:1.2.4".to_owned());
     let answer = at.call(transaction, vec![iti43::write_request(&request)], Vec::new()).await.unwrap();
     let answer = iti43::read_response(answer.envelope.body().unwrap()).unwrap();
@@ -126,7 +126,7 @@ async fn a_neighbours_certificate_opens_nothing() {
     }
     let removals = [
         (&ITI62, iti62::write_request(&RemoveRequest { objects: vec![REPORT.to_owned()] })),
-        (&ITI86, iti86::write_request(&wanted(EAST, REPORT_UID))),
+        (&ITI86, iti86::write_request(&wanted(&[(EAST, REPORT_UID)]))),
     ];
     for (transaction, body) in removals {
         assert_eq!(codes(&west.answered(transaction, body).await.errors), refused, "{}", transaction.id);
