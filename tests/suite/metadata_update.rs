@@ -103,8 +103,10 @@ async fn accepted(hosted: &Standalone, transaction: &Transaction, set: &str, obj
     assert_eq!(hosted.register(transaction, &draft.submission()).await.errors, [], "{set}");
 }
 
-/// Queries by name, with parameters in which `{name}` is an entryUUID, and the names of what they find.
-async fn finds(hosted: &Standalone, rows: &[(&str, &[(&str, &str)], &str)]) {
+/// A query, parameters in which `{name}` is an entryUUID, and the names of what is found.
+type Finds<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
+
+async fn finds(hosted: &Standalone, rows: &[Finds<'_>]) {
     for (query, parameters, expected) in rows {
         let parameters: Vec<_> = parameters.iter().map(|(name, value)| (*name, with_ids(value))).collect();
         let parameters: Vec<_> = parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -235,8 +237,7 @@ async fn associations_come_and_go() {
     accepted(&hosted, &ITI57, "third", &[link, submit]).await;
     let in_folder = |status| [("$uuid", "('{f>b}')"), ("$XDSAssociationStatus", status)];
     let (approved, deprecated) = (format!("('{}')", codes::APPROVED), format!("('{}')", codes::DEPRECATED));
-    let folders: (&str, &[(&str, &str)], &str) =
-        (GET_FOLDERS_FOR, &[("$XDSDocumentEntryEntryUUID", "'{b}'")], "f");
+    let folders: Finds<'_> = (GET_FOLDERS_FOR, &[("$XDSDocumentEntryEntryUUID", "'{b}'")], "f");
     finds(&hosted, &[folders, (GET_ASSOCIATIONS, &in_folder(&deprecated), "")]).await;
     let end = status("fourth", "f>b", codes::APPROVED, codes::DEPRECATED);
     accepted(&hosted, &ITI57, "fourth", &[end]).await;
