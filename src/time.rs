@@ -10,11 +10,19 @@ pub fn today() -> i64 {
     jiff::Timestamp::now().as_second().div_euclid(24 * 60 * 60)
 }
 
-/// Whether a date or time lies before the present day, UTC. What names no day lies nowhere.
-pub fn is_past_day(text: &str) -> bool {
-    let text = text.trim();
-    let day = text.get(..8).filter(|day| is_dtm(day, 8));
-    day.is_some_and(|day| now_dtm().get(..8).is_some_and(|today| day < today))
+/// The day of a date or time, counted like [`today`]; None for what names no day.
+pub fn day_of(text: &str) -> Option<i64> {
+    let day = text.trim().get(..8).filter(|day| is_dtm(day, 8))?;
+    let date = jiff::civil::Date::strptime("%Y%m%d", day).ok()?;
+    let since = jiff::civil::Date::constant(1970, 1, 1).until((jiff::Unit::Day, date)).ok()?;
+    Some(i64::from(since.get_days()))
+}
+
+/// A day that is counted so, as `YYYY-MM-DD`.
+pub fn date_of(day: i64) -> String {
+    let days = jiff::Span::new().try_days(day);
+    let date = days.and_then(|days| jiff::civil::Date::constant(1970, 1, 1).checked_add(days));
+    date.map_or_else(|_| day.to_string(), |date| date.to_string())
 }
 
 /// Whether `text` is a DTM of at least `digits` digits (4, 6, 8, 10, 12 or 14), each part in its range.
@@ -90,6 +98,22 @@ mod tests {
         ] {
             assert_eq!(utc_dtm(text, 540).as_deref(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn days_are_counted_from_1970() {
+        for (text, expected) in [
+            ("19700101", Some(0)),
+            ("19691231", Some(-1)),
+            ("20240301120000+0900", Some(19_783)),
+            ("20240230", None),
+            ("202403", None),
+            ("", None),
+        ] {
+            assert_eq!(day_of(text), expected, "{text}");
+        }
+        assert_eq!(day_of(&now_dtm()), Some(today()));
+        assert_eq!(date_of(19_783), "2024-03-01");
     }
 
     #[test]

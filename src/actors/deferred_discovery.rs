@@ -22,7 +22,7 @@ use crate::store::StoreError;
 use crate::transactions::Caller;
 use crate::transactions::hl7v3::{AckCode, AckDetail, read_acknowledgement};
 use crate::transactions::iti44::write_acknowledgement;
-use crate::transactions::iti55::{self, ITI55_DEFERRED_ANSWER, Received, lifetime};
+use crate::transactions::iti55::{self, ITI55_DEFERRED_ANSWER, Outcome, Reason, Received, lifetime};
 use crate::wire::http::Client;
 use crate::wire::soap::{self, AllowedReplies, CallError, Endpoint, Envelope, Outgoing};
 use crate::wire::xml::{Ns, Tree, Writer};
@@ -126,6 +126,9 @@ impl DeferredDiscovery {
             .allowed
             .find(address)
             .ok_or("respondTo/telecom is no address that we are configured to answer to")?;
+        if received.question.as_ref().is_ok_and(|question| self.0.discovery.names_my_number(question)) {
+            return Err("an Individual Number (My Number) must not be sent");
+        }
         let message_id =
             caller.message_id.as_deref().ok_or("there is no wsa:MessageID to relate the answer to")?;
         let question = Question {
@@ -170,6 +173,10 @@ impl DeferredDiscovery {
             ..Caller::default()
         };
         let response = discovery.discover(&received, &caller).await;
+        // There is time for a better answer.
+        if let Outcome::Cannot(reason @ (Reason::ResponderBusy | Reason::InternalError)) = response.outcome {
+            return Err(NotTold::Later(format!("it cannot be answered at present: {}", reason.code())));
+        }
         let mut headers: Vec<Bytes> = response.time_to_live.map(lifetime::write).into_iter().collect();
         headers.push(relates_to(&question.message_id));
         let request = Outgoing {
@@ -256,4 +263,105 @@ fn relates_to(message_id: &str) -> Bytes {
 
 fn counted(outcome: &'static str) {
     metrics::counter!("sekisho_deferred_questions_total", "outcome" => outcome).increment(1);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actors::patient_discovery::DiscoveryPolicy;
+    use crate::actors::permits::Callers;
+    use crate::demographics::{BirthRange, BirthTime, Name};
+    use crate::identity::index::{self, Index};
+    use crate::store::Store;
+    use crate::transactions::hl7v3::Ii;
+    use crate::transactions::hl7v3::{Echo, Transmission};
+    use crate::transactions::identity::DemographicsQuery;
+    use crate::transactions::iti55::{Asking, Discovery};
+    use crate::wire::http::ClientSettings;
+
+    /// Where nobody listens.
+    const AWAY: &str = "http://127.0.0.1:9/deferred";
+
+    #[tokio::test]
+    async fn one_question_too_many_is_told_to_ask_for_an_immediate_answer_and_nobody_elses_is_lost() {
+        let folder = std::env::temp_dir().join(format!("sekisho-deferred-{}", uuid::Uuid::new_v4()));
+        let (store, index) = {
+            let folder = folder.clone();
+            let open = move || {
+                let store = Store::open(&folder, &[index::MIGRATION, crate::delivery::MIGRATION]).unwrap();
+                (store.clone(), Index::open(store, "region").unwrap())
+            };
+            tokio::task::spawn_blocking(open).await.unwrap()
+        };
+        let policy = DiscoveryPolicy {
+            communities: Vec::new(),
+            several: Default::default(),
+            minimum_degree: 95,
+            time_to_live: None,
+            per_minute: 60,
+            emergency: Callers::Nobody,
+        };
+        let questions = Questions::new(store.clone(), "region".into()).at_most(2);
+        let deferred = DeferredDiscovery::new(
+            PatientDiscovery::new(index, Arc::default(), policy, None),
+            HomeCommunityId::parse("1.2.3").unwrap(),
+            questions.clone(),
+            AllowedReplies::new(vec![AWAY.parse().unwrap()]),
+            Client::new(&ClientSettings::default()).unwrap(),
+            Limits::default(),
+        );
+        let body = "<m xmlns=\"urn:hl7-org:v3\"><controlActProcess><queryByParameter><queryId root=\"1.2\"/></queryByParameter></controlActProcess></m>";
+        let tree = Tree::parse(body.into()).unwrap();
+        let (_, echo) = Echo::read(tree.root()).unwrap();
+        let received = Received {
+            transmission: Transmission { respond_to: Some(AWAY.into()), ..Transmission::default() },
+            echo,
+            question: Ok(Discovery::default()),
+        };
+        let ask = async |id: &str| {
+            let caller = Caller { message_id: Some(id.into()), ..Caller::default() };
+            let (code, answer) = deferred.accept(body.into(), received.clone(), &caller).await;
+            (code, String::from_utf8(answer.to_vec()).unwrap())
+        };
+        let open = async || -> Vec<String> {
+            questions.open().await.unwrap().into_iter().map(|question| question.message_id).collect()
+        };
+        for id in ["first", "second"] {
+            assert_eq!(ask(id).await.0, AckCode::Accepted);
+        }
+        let (code, answer) = ask("third").await;
+        assert_eq!(code, AckCode::Error);
+        let told = [UNSUPPORTED.0, "too many deferred questions are open; ask for an immediate answer"];
+        assert!(told.iter().all(|told| answer.contains(told)), "{answer}");
+        assert_eq!(open().await, ["first", "second"]);
+        // As soon as one is answered there is room again.
+        questions.close(questions.open().await.unwrap()[0].number).await.unwrap();
+        assert_eq!(ask("third").await.0, AckCode::Accepted);
+        assert_eq!(open().await, ["second", "third"]);
+        // What cannot be answered at present is not answered so: there is time.
+        let asking = Asking {
+            query: Ii::of_root("1.2.9"),
+            sender: "1.2.9",
+            receiver: "1.2.3",
+            respond_to: Some(AWAY),
+        };
+        let who = DemographicsQuery {
+            names: vec![Name { family: "関所".into(), given: "守".into(), ..Name::default() }],
+            birth: BirthTime::parse("19700101").map(BirthRange::Within),
+            ..DemographicsQuery::default()
+        };
+        let asked = iti55::write_request(&Discovery { who, ..Discovery::default() }, &asking);
+        let asked = std::str::from_utf8(&asked).unwrap();
+        let envelope = format!(
+            "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\"><s:Body>{asked}</s:Body></s:Envelope>"
+        );
+        let question = Question { envelope: envelope.into(), ..questions.open().await.unwrap().remove(0) };
+        let sent = deferred.try_to_answer(&question).await.unwrap_err().to_string();
+        assert!(!sent.contains("cannot be answered"), "{sent}");
+        tokio::task::spawn_blocking(move || store.close()).await.unwrap();
+        let not_sent = deferred.try_to_answer(&question).await;
+        let why = "it cannot be answered at present: InternalError".to_owned();
+        assert_eq!(not_sent, Err(NotTold::Later(why)));
+        let _ = std::fs::remove_dir_all(&folder);
+    }
 }

@@ -6,7 +6,8 @@ use super::pix_manager::PixManager;
 use crate::demographics::Identifier;
 use crate::identity::index::Along;
 use crate::transactions::Caller;
-use crate::transactions::identity::{Answer, Feed, FeedEvent};
+use crate::transactions::identity::{Answer, Feed, FeedEvent, Retry};
+use crate::transactions::iti64::LinkChange;
 
 /// The receivers of feeds. Cheap to clone.
 #[derive(Clone, Default)]
@@ -29,6 +30,20 @@ impl FeedReceivers {
         }
         manager.patient_identity_feed(feed.clone(), None, caller).await?;
         self.tell_registries(feed, caller).await
+    }
+
+    /// ITI-64: all registries, each of which moves what it has. Refused only where none takes it; one that cannot at present has
+    /// the message sent again, which does no harm where it was taken.
+    pub async fn link_change(&self, change: LinkChange, caller: &Caller) -> Answer<()> {
+        let (mut taken, mut refused) = (false, None);
+        for registry in &self.registries {
+            match registry.link_change(change.clone(), caller).await {
+                Ok(()) => taken = true,
+                Err(errors) if errors.iter().any(|error| error.retry == Retry::Later) => return Err(errors),
+                Err(errors) => _ = refused.get_or_insert(errors),
+            }
+        }
+        refused.filter(|_| !taken).map_or(Ok(()), Err)
     }
 
     async fn tell_registries(&self, feed: Feed, caller: &Caller) -> Answer<()> {

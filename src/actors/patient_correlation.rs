@@ -110,8 +110,10 @@ async fn find(inner: &Arc<Inner>, asked: Whereabouts<'_>) -> Result<Vec<PatientI
             |known| known.map_or_else(Vec::new, |known| shared(&known.person, &inner.sources.authorities)),
         ));
     }
-    if let Some(known) = cache.as_ref().and_then(|cache| cached(cache, patient, member)) {
-        return Ok(known);
+    if let Some(known) = cache.as_ref().and_then(|cache| cached(cache, patient, member))
+        && inner.is_current(patient, &known).await
+    {
+        return Ok(known.remote);
     }
     let known = inner.person(patient, caller, deadline).await.map_err(Uncorrelated::Away)?;
     let Some(known) = known else { return Ok(Vec::new()) };
@@ -126,9 +128,9 @@ async fn find(inner: &Arc<Inner>, asked: Whereabouts<'_>) -> Result<Vec<PatientI
 }
 
 /// What the cache has, "nobody" included.
-fn cached(cache: &Crossref, patient: &PatientId, member: &Member) -> Option<Vec<PatientId>> {
+fn cached(cache: &Crossref, patient: &PatientId, member: &Member) -> Option<Entry> {
     match cache.get(patient, member.home()) {
-        Lookup::Hit(entry) => Some(entry.remote),
+        Lookup::Hit(entry) => Some(entry),
         Lookup::Stale | Lookup::Miss => None,
     }
 }
@@ -139,6 +141,18 @@ fn shared(person: &Person, authorities: &[Oid]) -> Vec<PatientId> {
 }
 
 impl Inner {
+    /// Whether an entry is about who the patient is now. The cache forgets whom the index changed a moment after that was
+    /// acknowledged: in between, the index itself tells.
+    async fn is_current(&self, patient: &PatientId, entry: &Entry) -> bool {
+        let Some(index) = &self.sources.index else { return true };
+        match index.corresponding(patient).await {
+            Ok((_, person)) => [Digest::NONE, Digest::of(&person)].contains(&entry.digest),
+            // Nobody of ours: by the operator's word, or a manager's.
+            Err(IndexError::Unknown(_)) => true,
+            Err(_) => false,
+        }
+    }
+
     /// Who the patient is, from the index or from whom the region asks.
     async fn person(
         self: &Arc<Self>,

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 pub use self::people::People;
 use self::rate::Rates;
 use crate::actors::permits::Callers;
-use crate::demographics::Domains;
+use crate::demographics::{Domains, refused_in};
 use crate::federation::directory::Directory;
 use crate::identity::crossref::{self, Crossref, Decided, Digest, Entry};
 use crate::ids::{HomeCommunityId, Oid, PatientId};
@@ -130,6 +130,10 @@ impl PatientDiscovery {
     }
 
     async fn answer(&self, question: &Discovery, caller: &Caller) -> Result<DiscoveryResponse, Reason> {
+        if self.names_my_number(question) {
+            tracing::info!(trace = &*caller.trace, "a patient discovery names an Individual Number");
+            return Err(Reason::AnswerNotAvailable);
+        }
         let Some(query) = self.query(question) else { return Ok(self.lasting(Outcome::Found(Vec::new()))) };
         let emergency = emergency::applies(&query, &self.policy.emergency, caller);
         if let Err(problem) = demand::check(&query, emergency) {
@@ -159,6 +163,12 @@ impl PatientDiscovery {
                 helpful => Ok(Outcome::AskForMore(helpful).into()),
             },
         }
+    }
+
+    /// Whether a question names somebody by an Individual Number (My Number), which nobody here may keep or pass on.
+    pub fn names_my_number(&self, question: &Discovery) -> bool {
+        let mut identifiers = question.who.identifiers.iter();
+        identifiers.any(|id| refused_in(self.domains.find(&id.authority), &id.id))
     }
 
     /// What would tell them apart.

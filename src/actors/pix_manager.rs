@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::identifiers::{by_domain, refuse_my_number, trouble, wanted};
 use crate::demographics::{Authority, Change, Domain, Domains, Identifier};
-use crate::identity::index::{Along, Index, IndexError};
+use crate::identity::index::{Along, Dated, Index, IndexError};
 use crate::ids::PatientId;
 use crate::transactions::Caller;
 use crate::transactions::identity::{
@@ -44,7 +44,7 @@ impl PixManager {
         caller: &Caller,
     ) -> Answer<()> {
         match feed.event {
-            FeedEvent::Announce { identifiers, change, visit } => {
+            FeedEvent::Announce { identifiers, ended, change, visit } => {
                 let numbered = || (1..).map(Place::Identifier).zip(&identifiers);
                 let account = match &change.account {
                     Change::Set(account) => Some(account),
@@ -54,12 +54,17 @@ impl PixManager {
                 refuse_my_number(
                     |authority| self.domain_of(authority, &feed.source),
                     numbered()
+                        .chain(ended.iter().map(|over| (Place::Field("PID", 3, 0), over)))
                         .chain(account.map(|account| (Place::Field("PID", 18, 1), account)))
                         .chain(visit_number.map(|number| (Place::Field("PV1", 19, 1), number))),
                 )?;
                 let announced = self.announced(&identifiers, &feed.source)?;
-                let ids = announced.iter().map(|(_, id)| id.clone()).collect();
-                let done = self.index.announce(ids, *change, visit.map(|visit| *visit)).await;
+                let told = announced.iter().map(|(number, id)| Dated {
+                    patient: id.clone(),
+                    validity: identifiers.get(number - 1).map(|told| told.validity).unwrap_or_default(),
+                });
+                let told = told.chain(self.ended(&ended, &feed.source)).collect::<Vec<_>>();
+                let done = self.index.announce(told, *change, visit.map(|visit| *visit)).await;
                 done.map(drop).map_err(|error| {
                     let place = |id: &PatientId| announced.iter().find(|(_, known)| known == id);
                     let place =
@@ -122,6 +127,16 @@ impl PixManager {
             _ if counting.is_empty() => Err(vec![missing(Place::Identifier(1))]),
             _ => Ok(counting),
         }
+    }
+
+    /// The insured persons' numbers among identifiers whose time is over, as far as this source may tell of them.
+    fn ended(&self, identifiers: &[Identifier], source: &Source) -> impl Iterator<Item = Dated> {
+        let own = |told: &Identifier| {
+            let patient = self.sources_own(told, source, Place::Message).ok()?;
+            let insured = self.domains.is_insured(&patient) && !self.domains.refuse(&patient);
+            insured.then_some(Dated { patient, validity: told.validity })
+        };
+        identifiers.iter().filter_map(own).collect::<Vec<_>>().into_iter()
     }
 
     /// An identifier that this source may tell of, or what is wrong at the authority's place.

@@ -173,7 +173,7 @@ impl Feed {
             (Some(subsumed), Some(surviving)) => {
                 FeedEvent::Merge { surviving: surviving.clone(), subsumed: identifier(subsumed), change }
             }
-            _ => FeedEvent::Announce { identifiers, change, visit: None },
+            _ => FeedEvent::Announce { identifiers, ended: Vec::new(), change, visit: None },
         };
         let source = (self.application.clone(), self.facility.clone());
         let parties = Parties {
@@ -232,7 +232,7 @@ fn identifier(patient: &PatientId) -> Identifier {
     Identifier {
         id: patient.id().to_owned(),
         authority: Authority::of_oid(patient.authority().as_str()),
-        type_code: String::new(),
+        ..Identifier::default()
     }
 }
 

@@ -13,6 +13,7 @@ use crate::store::{Store, StoreError};
 pub struct AskedQuestions {
     store: Store,
     tenant: Arc<str>,
+    most: i64,
 }
 
 /// A question of ours.
@@ -89,28 +90,32 @@ impl AskedState {
 impl AskedQuestions {
     /// The questions in a store that has [`super::MIGRATION`].
     pub fn new(store: Store, tenant: Arc<str>) -> Self {
-        Self { store, tenant }
+        Self { store, tenant, most: limits::MAX_ASKED_QUESTIONS }
     }
 
     /// Keeps a question; returns when it is on disk.
     pub async fn keep(&self, question: AskedQuestion, now: u64) -> Result<Kept, StoreError> {
-        let tenant = Arc::clone(&self.tenant);
+        let (tenant, most) = (Arc::clone(&self.tenant), self.most);
         let keep = self.store.write(move |connection| {
             let sweep = "DELETE FROM delivery_asked WHERE tenant = ?1 AND until <= ?2";
             connection.prepare_cached(sweep)?.execute(params![&*tenant, seconds(now)])?;
-            let count = "SELECT COUNT(*) FROM delivery_asked WHERE tenant = ?1";
-            let kept: i64 = connection.prepare_cached(count)?.query_row([&*tenant], |row| row.get(0))?;
-            if kept >= limits::MAX_ASKED_QUESTIONS {
+            let AskedQuestion { key, patient, community, round, digest, state, until } = question;
+            let (patient, community) = (patient.to_cx(), community.to_urn());
+            // One that takes another's place takes no more room.
+            let count = "SELECT COUNT(*) FROM delivery_asked
+                         WHERE tenant = ?1 AND (patient <> ?2 OR community <> ?3)";
+            let others = params![&*tenant, patient, community];
+            let kept: i64 = connection.prepare_cached(count)?.query_row(others, |row| row.get(0))?;
+            if kept >= most {
                 return Ok(Kept::Full);
             }
-            let AskedQuestion { key, patient, community, round, digest, state, until } = question;
             let insert = "INSERT INTO delivery_asked VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
                           ON CONFLICT (tenant, patient, community) DO UPDATE SET key = excluded.key, round = excluded.round,
                               digest = excluded.digest, state = excluded.state, until = excluded.until";
             connection.prepare_cached(insert)?.execute(params![
                 &*tenant,
-                patient.to_cx(),
-                community.to_urn(),
+                patient,
+                community,
                 key,
                 round,
                 digest,
@@ -242,6 +247,12 @@ mod tests {
         );
         questions.promised("second").await.unwrap();
         assert_eq!(state("second", 10).await, Some(why), "a promise that comes late changes nothing");
+
+        // Where there is no more room, one may still take the place of another.
+        let full = AskedQuestions { most: 1, ..questions.clone() };
+        assert_eq!(full.keep(asked("Q", "too many", 100), 10).await.unwrap(), Kept::Full);
+        assert_eq!(full.keep(asked("P", "second round", 100), 10).await.unwrap(), Kept::Yes);
+        full.keep(asked("P", "second", 50), 10).await.unwrap();
 
         // What is over goes with the next one that comes, and others' stay theirs.
         questions.keep(asked("Q", "third", 100), 60).await.unwrap();

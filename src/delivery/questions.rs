@@ -15,6 +15,7 @@ pub struct Questions {
     store: Store,
     tenant: Arc<str>,
     duty: Duty,
+    most: i64,
 }
 
 /// An open question.
@@ -54,7 +55,12 @@ impl Questions {
     /// The questions in a store that has [`super::MIGRATION`].
     pub fn new(store: Store, tenant: Arc<str>) -> Self {
         let duty = store.duty(&format!("the deferred questions to {tenant}"));
-        Self { store, tenant, duty }
+        Self { store, tenant, duty, most: limits::MAX_DEFERRED_QUESTIONS }
+    }
+    /// The same, of which no more may be open.
+    #[cfg(test)]
+    pub(crate) fn at_most(self, most: i64) -> Self {
+        Self { most, ..self }
     }
 
     /// Whether this gateway answers them: one of several does, whichever accepted them.
@@ -64,11 +70,11 @@ impl Questions {
 
     /// Keeps a question (its number and time are given here); returns when it is on disk.
     pub async fn keep(&self, question: Question) -> Result<Kept, StoreError> {
-        let tenant = Arc::clone(&self.tenant);
+        let (tenant, most) = (Arc::clone(&self.tenant), self.most);
         let keep = self.store.write(move |connection| {
             let count = "SELECT COUNT(*) FROM delivery_question WHERE tenant = ?1";
             let open: i64 = connection.prepare_cached(count)?.query_row([&*tenant], |row| row.get(0))?;
-            if open >= limits::MAX_DEFERRED_QUESTIONS {
+            if open >= most {
                 return Ok(Kept::Full);
             }
             let insert = "INSERT INTO delivery_question (tenant, since, address, message_id, certificate, envelope) \

@@ -34,6 +34,39 @@ pub struct Identifier {
     pub authority: Authority,
     /// CX-5, for example `PI`; empty if absent.
     pub type_code: String,
+    /// CX-7 and CX-8; effectiveTime of OtherIDs.
+    #[serde(default, skip_serializing_if = "Validity::is_open")]
+    pub validity: Validity,
+}
+
+/// The days on which an identifier is somebody's, counted from 1970, both included; None where nothing is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+pub struct Validity {
+    /// The first day.
+    pub from: Option<i64>,
+    /// The last day.
+    pub until: Option<i64>,
+}
+
+impl Validity {
+    /// Nothing is said.
+    pub fn is_open(&self) -> bool {
+        *self == Self::default()
+    }
+    /// Whether it is over by a day.
+    pub fn has_ended(&self, day: i64) -> bool {
+        self.until.is_some_and(|until| until < day)
+    }
+    /// Whether it holds on a day, as far as is said.
+    pub fn holds(&self, day: i64) -> bool {
+        !self.has_ended(day) && self.from.is_none_or(|from| from <= day)
+    }
+    /// Whether both hold on some day.
+    pub fn meets(&self, other: &Self) -> bool {
+        let before =
+            |one: &Self, two: &Self| one.until.zip(two.from).is_some_and(|(until, from)| until < from);
+        !before(self, other) && !before(other, self)
+    }
 }
 
 impl std::fmt::Debug for Identifier {
@@ -124,6 +157,11 @@ impl Domains {
     pub fn refuse(&self, patient: &PatientId) -> bool {
         refused_in(self.by_oid(patient.authority().as_str()), patient.id())
     }
+    /// Whether an identifier is an insured person's number: a key, and nobody's identifier.
+    pub fn is_insured(&self, patient: &PatientId) -> bool {
+        let domain = self.by_oid(patient.authority().as_str());
+        domain.is_some_and(|domain| domain.kind == DomainKind::Insured)
+    }
     /// The patient id that an identifier stands for, if its domain is known and it is not empty.
     pub fn resolve(&self, identifier: &Identifier) -> Option<PatientId> {
         let domain = self.find(&identifier.authority).filter(|_| !identifier.id.is_empty())?;
@@ -134,6 +172,25 @@ impl Domains {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn days_on_which_identifiers_hold() {
+        let days = |from, until| Validity { from, until };
+        let spring = days(Some(10), Some(20));
+        assert!(spring.holds(10) && spring.holds(20) && !spring.holds(9) && !spring.holds(21));
+        assert!(
+            Validity::default().holds(0) && !days(Some(1), None).holds(0) && !days(None, Some(1)).holds(2)
+        );
+        for (other, meets) in [
+            (days(Some(20), None), true),
+            (days(Some(21), None), false),
+            (days(None, Some(9)), false),
+            (days(None, Some(10)), true),
+            (Validity::default(), true),
+        ] {
+            assert_eq!((spring.meets(&other), other.meets(&spring)), (meets, meets), "{other:?}");
+        }
+    }
 
     #[test]
     fn a_domain_may_have_twelve_digits_of_its_own() {

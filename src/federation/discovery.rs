@@ -171,7 +171,7 @@ pub fn first_question(person: &Demographics, own: Option<&PatientId>) -> Demogra
     let own = own.map(|own| Identifier {
         id: own.id().to_owned(),
         authority: Authority::of_oid(own.authority().as_str()),
-        type_code: String::new(),
+        ..Identifier::default()
     });
     DemographicsQuery {
         identifiers: own.into_iter().collect(),

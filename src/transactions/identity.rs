@@ -24,6 +24,8 @@ pub enum FeedEvent {
     Announce {
         /// PID-3; Patient.id and OtherIDs.
         identifiers: Vec<Identifier>,
+        /// Those of them whose time is over: nobody's any more, but what was known of them ends.
+        ended: Vec<Identifier>,
         /// What changes.
         change: Box<DemographicsChange>,
         /// PV1, where there is one.

@@ -86,7 +86,7 @@ fn interaction(body: Element<'_>) -> &'static Interaction {
 
 fn feed_event(interaction: &Interaction, event: Element<'_>, content: PatientContent) -> Answer<FeedEvent> {
     let own = content.own();
-    let PatientContent { identifiers, change, .. } = content;
+    let PatientContent { identifiers, ended, change, .. } = content;
     if own == 0 {
         let text = "the patient has no id, which is what a feed is about";
         return Err(vec![IdentityError::new(ErrorCode::RequiredFieldMissing, Place::Identifier(1), text)]);
@@ -94,7 +94,7 @@ fn feed_event(interaction: &Interaction, event: Element<'_>, content: PatientCon
     let subsumed = subsumed(event);
     if *interaction != DUPLICATES_RESOLVED {
         return match subsumed {
-            Ok(None) => Ok(FeedEvent::Announce { identifiers, change, visit: None }),
+            Ok(None) => Ok(FeedEvent::Announce { identifiers, ended, change, visit: None }),
             _ => Err(vec![IdentityError::new(
                 ErrorCode::UnsupportedEventCode,
                 Place::Subsumed,

@@ -2,14 +2,17 @@
 
 use bytes::Bytes;
 
+use super::hl7v3::known::write_identifier_query;
 use super::hl7v3::registration::{Custodian, write_status, write_subject};
 use super::hl7v3::{
-    AckCode, AckDetail, Acknowledgement, Echo, GET_IDENTIFIERS, Header, IDENTIFIERS_FOUND, QueryAck,
+    AckCode, AckDetail, Acknowledgement, Echo, GET_IDENTIFIERS, Header, IDENTIFIERS_FOUND, Ii, QueryAck,
     ResponseCode, Transmission, errors_of, open_control_act,
 };
 use super::identity::{Answer, Corresponding, CorrespondingQuery, ErrorCode, IdentityError, Place};
 use super::{Malformed, Transaction};
+use crate::demographics::Authority;
 use crate::demographics::v3::{Detail, read_authority, read_identifier, write_id, write_person};
+use crate::ids::Oid;
 use crate::limits;
 use crate::wire::xml::{Element, Ns, Writer};
 
@@ -23,6 +26,9 @@ pub const ITI45: Transaction = Transaction {
     mtom: false,
 };
 
+const PATIENT: &str = "patientIdentifier";
+const WANTED: &str = "dataSource";
+
 /// What the answer to a query needs of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
@@ -34,17 +40,30 @@ pub struct Reply {
 pub fn read_request(body: Element<'_>) -> Result<(Answer<CorrespondingQuery>, Reply), Malformed> {
     let transmission = Transmission::read(body, &GET_IDENTIFIERS)?;
     let (query, echo) = Echo::read(body)?;
-    Ok((read_query(query), Reply { transmission, echo }))
+    let asked = read_query(query);
+    let echo = echo.valid(&asked, |out, id| write_what_can_be_read(out, id, query));
+    Ok((asked, Reply { transmission, echo }))
+}
+
+/// The values of a parameter.
+fn values<'t>(query: Element<'t>, parameter: &'static str) -> impl Iterator<Item = Element<'t>> + use<'t> {
+    let lists = query.children_named(Ns::HL7, "parameterList");
+    let named = lists.flat_map(move |list| list.children_named(Ns::HL7, parameter));
+    named.flat_map(|parameter| parameter.children_named(Ns::HL7, "value"))
+}
+
+fn write_what_can_be_read(out: &mut Writer, id: &Ii, query: Element<'_>) {
+    let by_oid = |authority: &Authority| Oid::parse(&authority.universal_id).is_ok();
+    let most = limits::MAX_V3_PARAMETER_VALUES;
+    let patients = values(query, PATIENT).filter_map(read_identifier).filter(|id| by_oid(&id.authority));
+    let wanted = values(query, WANTED).filter_map(read_authority).filter(by_oid);
+    let (patients, wanted): (Vec<_>, Vec<_>) = (patients.take(most).collect(), wanted.take(most).collect());
+    write_identifier_query(out, id, &patients, &wanted);
 }
 
 fn read_query(query: Element<'_>) -> Answer<CorrespondingQuery> {
-    let values = |parameter: &'static str| {
-        let lists = query.children_named(Ns::HL7, "parameterList");
-        let named = lists.flat_map(move |list| list.children_named(Ns::HL7, parameter));
-        named.flat_map(|parameter| parameter.children_named(Ns::HL7, "value"))
-    };
     let refuse = |code, place, text: String| Err(vec![IdentityError::new(code, place, text)]);
-    let mut patients = values("patientIdentifier");
+    let mut patients = values(query, PATIENT);
     let (Some(patient), None) = (patients.next(), patients.next()) else {
         let text = "the query must name one patientIdentifier".to_owned();
         return refuse(ErrorCode::RequiredFieldMissing, Place::Asked, text);
@@ -58,7 +77,7 @@ fn read_query(query: Element<'_>) -> Answer<CorrespondingQuery> {
     };
     // A value that names no domain keeps its place: errors are told by number.
     let most = limits::MAX_V3_PARAMETER_VALUES;
-    let wanted: Vec<_> = values("dataSource")
+    let wanted: Vec<_> = values(query, WANTED)
         .map(|domain| read_authority(domain).unwrap_or_default())
         .take(most + 1)
         .collect();

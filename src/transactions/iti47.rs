@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::hl7v3::query::{FindQuery, locate, read_query};
+use super::hl7v3::query::{self, FindQuery, locate};
 use super::hl7v3::registration::{Custodian, write_degree, write_provider, write_status, write_subject};
 use super::hl7v3::{
     AckCode, AckDetail, Acknowledgement, CANDIDATES_FOUND, CONTINUE_QUERY, Echo, FIND_CANDIDATES, Header, Ii,
@@ -71,8 +71,8 @@ pub struct Reply {
 /// Reads a PRPA_IN201305UV02: what is asked, unless something in it is wrong.
 pub fn read_find(body: Element<'_>) -> Result<(Answer<Find>, Reply), Malformed> {
     let transmission = Transmission::read(body, &FIND_CANDIDATES)?;
-    let (query, echo) = Echo::read(body)?;
-    let find = read_query(query).map(|query| Find { query, name: echo.id.key() });
+    let (asked, echo) = query::read(body)?;
+    let find = asked.map(|query| Find { query, name: echo.id.key() });
     Ok((find, Reply { transmission, query: echo.id.clone(), echo: Some(echo) }))
 }
 

@@ -6,7 +6,7 @@ use super::hl7v2::{
 };
 use super::identity::{Answer, Feed, FeedEvent, Place};
 use crate::demographics::{Identifier, v2};
-use crate::time::now_dtm;
+use crate::time::{now_dtm, today};
 use crate::wire::hl7v2::{Field, Location, Message, MessageWriter};
 
 /// The transaction.
@@ -56,26 +56,30 @@ impl Occasion {
 pub fn read(message: &Message) -> Answer<Feed> {
     let pid = required(message, "PID")?;
     let change = Box::new(v2::change(pid).map_err(wrong_type)?);
-    let identifiers = in_force(pid.field(3));
+    let (identifiers, ended) = in_force(pid.field(3));
     let event = if message.field("MSH", 9).component(2).value() == MERGE.event {
         let subsumed = v2::identifier(required(message, "MRG")?.field(1).repetition(1));
         let surviving = surviving(identifiers, &subsumed);
         FeedEvent::Merge { surviving, subsumed, change }
     } else {
         let visit = message.segment("PV1").map(|pv1| Box::new(v2::visit(pv1)));
-        FeedEvent::Announce { identifiers, change, visit }
+        FeedEvent::Announce { identifiers, ended, change, visit }
     };
     let system = |field| system_name(message.field("MSH", field));
     Ok(Feed { event, source: (system(3), system(4)) })
 }
 
-/// PID-3. An identifier whose time is over is nobody's any more (an insured person's number, say) and counts as an empty one,
-/// as long as another is left.
-fn in_force(field: Field<'_>) -> Vec<Identifier> {
-    let all: Vec<_> = field.repetitions().map(|cx| (v2::identifier(cx), v2::has_ended(cx))).collect();
-    let any = all.iter().any(|(identifier, ended)| !ended && !identifier.id.is_empty());
-    let counting = |(identifier, ended)| if any && ended { Identifier::default() } else { identifier };
-    all.into_iter().map(counting).collect()
+/// PID-3, and what of it has ended. An identifier whose time is over is nobody's any more (an insured person's number, say)
+/// and counts as an empty one, as long as another is left.
+fn in_force(field: Field<'_>) -> (Vec<Identifier>, Vec<Identifier>) {
+    let today = today();
+    let mut all = v2::identifiers(field);
+    let mut ended = Vec::new();
+    if all.iter().any(|identifier| !identifier.validity.has_ended(today) && !identifier.id.is_empty()) {
+        let over = all.iter_mut().filter(|identifier| identifier.validity.has_ended(today));
+        ended.extend(over.map(std::mem::take));
+    }
+    (all, ended)
 }
 
 /// Of several identifiers in PID-3, the one of MRG-1's domain: only that can be meant.

@@ -39,6 +39,10 @@ struct Region {
 
 impl Region {
     async fn start(root: &'static str) -> Self {
+        Self::start_with(root, "").await
+    }
+
+    async fn start_with(root: &'static str, more: &str) -> Self {
         let folder = TempDir::new();
         std::fs::create_dir(folder.path().join("communities")).unwrap();
         let file = folder.path().join("sekisho.toml");
@@ -47,7 +51,7 @@ impl Region {
              [listen.http]\naddress = \"127.0.0.1:0\"\n[hosted]\nrepository = \"{root}.2\"\npatients = \"any\"\n\
              [federation]\ndeadline_ms = 5000\n[[identity.domains]]\noid = \"{root}.3\"\nnamespace = \"H{root}\"\n"
         );
-        std::fs::write(&file, config).unwrap();
+        std::fs::write(&file, config + more).unwrap();
         let running = Running::start(&file, &[]).await.map_err(|stop| stop.message).unwrap();
         Self { running, folder, root }
     }
@@ -230,9 +234,27 @@ async fn the_five_answers_to_a_discovery() {
     let asked = PatientId::parse("B^^^&1.2.50.3&ISO").unwrap();
     for (patient, expected) in [(asked, 1), (PatientId::parse("C^^^&1.2.50.3&ISO").unwrap(), 0)] {
         let answer = region.call(&ITI56, Vec::new(), iti56::write_request(&patient)).await;
+        golden::check(&format!("iti56/{expected}.xml"), answer.envelope.tree.source());
         let locations = iti56::read_response(answer.envelope.body().unwrap()).unwrap();
         assert_eq!(locations.len(), expected);
     }
+    region.running.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn namesakes_are_listed_where_the_policy_says_so_and_whoever_asks_too_much_must_wait() {
+    let more = "[identity.discovery]\nseveral = \"list\"\nper_minute = 3\n";
+    let region = Region::start_with("1.2.53", more).await;
+    region.knows("A", &person(Sex::Male, "060-0001")).await;
+    region.knows("B", &person(Sex::Female, "810-0001")).await;
+    let Outcome::Found(found) = region.discover("several", question()).await else { panic!() };
+    let mut ids: Vec<_> = found.iter().map(|found| found.patient.id()).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, ["A", "B"]);
+    for _ in 0..2 {
+        region.discover("several", question()).await;
+    }
+    assert_eq!(region.discover("busy", question()).await, Outcome::Cannot(Reason::ResponderBusy));
     region.running.shutdown().await;
 }
 

@@ -53,14 +53,10 @@ impl Peer {
     }
 
     async fn call(&self, transaction: &Transaction, request: Request) -> Result<Message, CallError> {
-        let keep = |name, message: &[u8]| {
-            // An answer repeats the query that it had.
-            if matches!(request, Request::Valid(_)) {
-                messages::keep(name, message);
-            }
-        };
+        if let Request::Valid(body) = &request {
+            messages::keep(transaction.id, body.as_bytes());
+        }
         let (Request::Valid(body) | Request::Broken(body)) = &request;
-        keep(transaction.id, body.as_bytes());
         let endpoint = Endpoint { url: self.region.url(transaction).unwrap(), relates_to_optional: false };
         let outgoing = Outgoing {
             form: Form::Simple,
@@ -71,7 +67,7 @@ impl Peer {
         };
         let answer =
             call(&self.client, &endpoint, outgoing, &Limits::default(), Instant::now() + PATIENCE).await?;
-        keep("answer", answer.envelope.tree.source());
+        messages::keep("answer", answer.envelope.tree.source());
         assert_eq!(answer.envelope.addressing.action.as_deref(), Some(transaction.response_action));
         Ok(answer)
     }
@@ -157,6 +153,10 @@ async fn corresponding_identifiers_are_told_by_the_cases_of_the_technical_framew
          </patientIdentifier><patientIdentifier>",
     );
     check("iti45-two-patients", &peer.ask(&ITI45, two).await);
+    let nobody = corresponding(HOSPITAL, "H-1", &["HOSPITAL"])
+        .replace("<value root=\"2.999.1.1\" extension=\"H-1\"/>", "")
+        .replace("</queryByParameter>", "<whatever/></queryByParameter>");
+    check("iti45-no-patient", &peer.ask_oddly(&ITI45, nobody).await);
 }
 
 #[tokio::test]
@@ -169,6 +169,21 @@ async fn a_merge_ends_one_identifier_in_favour_of_another() {
     check("iti44-merged", &peer.ask(&ITI44_MERGE, merged).await);
     let found = peer.ask(&ITI45, corresponding(CLINIC, "C-1", &[HOSPITAL])).await;
     assert!(found.contains("extension=\"NEW\"") && !found.contains("OLD"), "{found}");
+
+    for (name, surviving, subsumed) in [
+        ("again", id(HOSPITAL, "NEW"), id(HOSPITAL, "OLD")),
+        ("of-itself", id(HOSPITAL, "NEW"), id(HOSPITAL, "NEW")),
+        ("of-two-domains", id(HOSPITAL, "NEW"), id(CLINIC, "C-1")),
+        ("of-nobody-known", id(HOSPITAL, "NEW"), id(HOSPITAL, "WHO")),
+        ("into-nobody-known", id(HOSPITAL, "WHO"), id(HOSPITAL, "NEW")),
+        ("of-a-my-number", id(HOSPITAL, "NEW"), id(HOSPITAL, "123456789018")),
+    ] {
+        let answer = peer.ask(&ITI44_MERGE, merge(&surviving, &subsumed, &hanako())).await;
+        check(&format!("iti44-merge-{name}"), &answer);
+    }
+    let late = revise(&id(HOSPITAL, "OLD"), &hanako());
+    check("iti44-revised-after-merge", &peer.ask(&ITI44_REVISE, late).await);
+    check("iti45-subsumed-id", &peer.ask(&ITI45, corresponding(HOSPITAL, "OLD", &[])).await);
 
     let unknown = merge(&id(HOSPITAL, "NEW"), &id(UNKNOWN, "OLD"), &hanako());
     check("iti44-merge-unknown-domain", &peer.ask(&ITI44_MERGE, unknown).await);
@@ -196,6 +211,9 @@ async fn a_feed_that_cannot_be_taken_is_refused_with_its_place() {
     check("iti44-birth-time", &peer.ask(&ITI44_ADD, bad_birth).await);
     let two = subject(&id(HOSPITAL, "H-1"), &hanako(), "") + &subject(&id(HOSPITAL, "H-2"), &hanako(), "");
     check("iti44-several-patients", &peer.ask(&ITI44_ADD, message("PRPA_IN201301UV02", "", &two)).await);
+    let my_number = add(&id(HOSPITAL, "123456789018"), &hanako());
+    check("iti44-my-number", &peer.ask(&ITI44_ADD, my_number).await);
+    check("iti45-my-number", &peer.ask(&ITI45, corresponding(HOSPITAL, "123456789018", &[])).await);
     for known in ["H-1", "H-2"] {
         let answer = peer.ask(&ITI45, corresponding(HOSPITAL, known, &[])).await;
         assert!(answer.contains("queryResponseCode code=\"AE\""), "{answer}");
@@ -254,6 +272,9 @@ async fn patients_are_found_by_what_is_asked_of_them() {
     check("iti47-nothing-asked", &peer.ask(&ITI47_FIND, find(None, "")).await);
     let backwards = find(None, &born("value=\"1960022\"/>"));
     check("iti47-birth-time", &peer.ask(&ITI47_FIND, backwards).await);
+    check("iti47-my-number", &peer.ask(&ITI47_FIND, find(None, &by_id("123456789018"))).await);
+    let sex = parameter("livingSubjectAdministrativeGender", "<value code=\"F\"/>");
+    check("iti47-too-wide", &peer.ask(&ITI47_FIND, find(None, &sex)).await);
 
     // A revision replaces what it names and keeps the rest.
     let moved =

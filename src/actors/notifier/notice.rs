@@ -98,7 +98,7 @@ fn identifier(patient: &PatientId) -> Identifier {
     Identifier {
         id: patient.id().to_owned(),
         authority: Authority::of_oid(patient.authority().as_str()),
-        type_code: String::new(),
+        ..Identifier::default()
     }
 }
 

@@ -3,8 +3,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::*;
+use crate::demographics::{DemographicsChange, Name};
 use crate::federation::peer::Lines;
 use crate::identity::crossref::CrossrefSettings;
+use crate::identity::index::MIGRATION;
+use crate::store::Store;
 
 struct Counting(AtomicU32);
 
@@ -97,4 +100,69 @@ async fn what_is_known_nearer_is_taken_first() {
     };
     cache.keep(cache.ticket(&known), home("1.5"), entry).await;
     assert_eq!(find("known", &peer.member).await, Ok(Vec::new()), "it was found out that nobody there is it");
+}
+
+#[tokio::test]
+async fn what_was_found_for_somebody_who_is_another_by_now_is_asked_anew() {
+    let folder = Folder(std::env::temp_dir().join(format!("sekisho-correlation-{}", uuid::Uuid::new_v4())));
+    let (index, store) = {
+        let folder = folder.0.join("store");
+        let open = move || {
+            let store = Store::open(&folder, &[MIGRATION]).unwrap();
+            (Index::open(store.clone(), "region").unwrap(), store)
+        };
+        tokio::task::spawn_blocking(open).await.unwrap()
+    };
+    let directory = folder.0.join("cache");
+    let cache = CrossrefSettings { directory, tenant: "region".into(), most: 10, memory: 1 << 20 };
+    // Nobody makes it forget: as in the moment before what a feed changed is followed.
+    let cache = Crossref::open(&cache).unwrap();
+    let correlation = PatientCorrelation::new(Sources {
+        cache: Some(cache.clone()),
+        index: Some(index.clone()),
+        ..Sources::default()
+    });
+    let member = Arc::new(Member::new(Role::Peer, "Peer", home("1.5"), Vec::new()));
+    let caller = Caller::default();
+    let find = async |patient: &PatientId| {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let asked = Whereabouts { patient, member: &member, peer: None, caller: &caller, deadline };
+        correlation.identities(asked).await.unwrap()
+    };
+    let named = |family: &str| Demographics {
+        names: vec![Name { family: family.into(), given: "花子".into(), ..Name::default() }],
+        ..Demographics::default()
+    };
+    let announce = async |patient: &PatientId, family: &str| {
+        let change = DemographicsChange::set(&named(family));
+        index.announce([patient.clone()], change, None).await.unwrap()
+    };
+    let there = id("T^^^&1.5.3&ISO");
+    let (changes, ends, stranger) = (id("changes^^^&1.2&ISO"), id("ends^^^&1.2&ISO"), id("X^^^&1.7&ISO"));
+    for patient in [&changes, &ends, &stranger] {
+        let entry = Entry {
+            remote: vec![there.clone()],
+            digest: Digest::of(&named("山田")),
+            score: 100,
+            decided: Decided::Community,
+            obtained: crossref::now(),
+            expires: crossref::now() + 60,
+        };
+        cache.keep(cache.ticket(patient), home("1.5"), entry).await;
+    }
+    announce(&changes, "山田").await;
+    announce(&ends, "山田").await;
+    for patient in [&changes, &ends, &stranger] {
+        assert_eq!(find(patient).await, [there.clone()]);
+    }
+    announce(&changes, "佐藤").await;
+    index.merge(changes.clone(), ends.clone(), DemographicsChange::default(), None).await.unwrap();
+    assert!(find(&changes).await.is_empty() && find(&ends).await.is_empty());
+    assert_eq!(
+        find(&stranger).await,
+        [there.clone()],
+        "whom the index does not know cannot have changed in it"
+    );
+    drop((correlation, index));
+    tokio::task::spawn_blocking(move || store.close()).await.unwrap();
 }

@@ -140,7 +140,7 @@ fn question() -> DemographicsQuery {
 }
 
 fn by_id(id: &str, authority: &str) -> DemographicsQuery {
-    let id = Identifier { id: id.into(), authority: Authority::of_oid(authority), type_code: String::new() };
+    let id = Identifier { id: id.into(), authority: Authority::of_oid(authority), ..Identifier::default() };
     DemographicsQuery { identifiers: vec![id], ..DemographicsQuery::default() }
 }
 
@@ -211,6 +211,26 @@ async fn two_whom_nothing_tells_apart_are_not_to_be_had() {
     region.knows(&["B^^^&1.2.3.1&ISO"], &twin("護")).await;
     let both = DemographicsQuery { names: vec![name("関所", "守"), name("関所", "護")], ..question() };
     assert_eq!(region.outcome(both).await, Outcome::Cannot(Reason::AnswerNotAvailable));
+}
+
+#[tokio::test]
+async fn nobody_is_named_by_a_my_number_and_none_is_kept() {
+    let region = Region::new(policy());
+    region.knows(&["A^^^&1.2.3.1&ISO"], &person(Sex::Male, "060-0001")).await;
+    for authority in [HOSPITAL, "1.2.9.1"] {
+        let named = by_id("1234 5678 9018", authority);
+        let telling = Discovery {
+            who: DemographicsQuery { identifiers: named.identifiers, ..question() },
+            home: Some(home("1.2.9")),
+            authority: Some(oid(authority)),
+            time_to_live: Some(Duration::from_secs(60)),
+            ..Discovery::default()
+        };
+        let peer = Caller { certificate: Some(PEER.into()), ..Caller::default() };
+        let answer = region.ask(telling, &peer).await;
+        assert_eq!(answer.outcome, Outcome::Cannot(Reason::AnswerNotAvailable));
+    }
+    assert_eq!(region.cache.count(), 0);
 }
 
 #[tokio::test]

@@ -87,8 +87,8 @@ impl PatientActors {
         if let Some(consumer) = self.consumer.clone() {
             services = services.with_update_notifications(consumer);
         }
-        match self.registries.first().cloned() {
-            Some(registry) => services.with_link_changes(registry),
+        match self.receivers().filter(|receivers| !receivers.registries.is_empty()) {
+            Some(receivers) => services.with_link_changes(receivers),
             None => services,
         }
     }

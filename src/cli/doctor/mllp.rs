@@ -70,7 +70,7 @@ async fn echo(patient: &Patient, client: &MllpClient, deadline: Duration) -> Fin
     let nobody = PatientId::parse(NOBODY).ok().map(|nobody| Identifier {
         id: nobody.id().to_owned(),
         authority: Authority::of_oid(nobody.authority().as_str()),
-        type_code: String::new(),
+        ..Identifier::default()
     });
     let query = CorrespondingQuery { patient: nobody.unwrap_or_default(), wanted: Vec::new() };
     let own = || ("SEKISHO".to_owned(), "DOCTOR".to_owned());

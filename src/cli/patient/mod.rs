@@ -203,7 +203,8 @@ impl Patient {
     }
 
     async fn rematch(&self, index: &Index, after: u64, output: Output) -> Outcome {
-        let (bar, mut last) = (output.progress(None), after);
+        let (bar, mut last) = (output.count(), after);
+        let before = *index.watch_events().borrow();
         let stopped = loop {
             match index.rematch(last).await {
                 Ok(Some(rematched)) => {
@@ -216,8 +217,9 @@ impl Patient {
             }
         };
         bar.finish_and_clear();
-        output.line(&format!("Matched again up to record {last}."));
-        output.json(&json!({ "record": last }));
+        let changed = index.watch_events().borrow().saturating_sub(before);
+        output.line(&format!("Matched again up to record {last}: {changed} persons are others than before."));
+        output.json(&json!({ "record": last, "changed": changed }));
         stopped.map_or(Ok(Exit::Done), |error| Err(stop(&error)))
     }
 

@@ -4,15 +4,23 @@ use serde_json::{Value, json};
 
 use crate::cli::output::Output;
 use crate::demographics::{Demographics, Sex};
-use crate::identity::index::{Review, Shown};
+use crate::identity::index::{Dated, Review, Shown};
 use crate::identity::matching::Explained;
 use crate::ids::PatientId;
+use crate::time::date_of;
 
 /// Shows a person.
 pub fn person(shown: &Shown, output: Output) {
     let records: Vec<[String; 5]> =
         shown.records.iter().map(|record| row(&record.patient, &record.demographics)).collect();
     output.table(["identifier", "name", "birth", "sex", "address"], &records);
+    for (record, Dated { patient, validity }) in
+        shown.records.iter().flat_map(|record| record.insured.iter().map(move |number| (record, number)))
+    {
+        let from = validity.from.map(|day| format!(" from {}", date_of(day))).unwrap_or_default();
+        let until = validity.until.map(|day| format!(" until {}", date_of(day))).unwrap_or_default();
+        output.line(&format!("{} is insured as {}{from}{until}", record.patient.to_cx(), patient.to_cx()));
+    }
     let links = shown.links.iter().map(|link| {
         let by = match (&link.operator, link.probability) {
             (Some(operator), _) => operator.clone(),
@@ -76,7 +84,16 @@ pub fn reviews(reviews: &[Review], output: Output) {
         [first, [String::new(), identifier, name, birth, sex, address, fields(&review.fields)]]
     });
     let rows: Vec<[String; 7]> = rows.collect();
-    output.table(["review", "identifier", "name", "birth", "sex", "address", "why"], &rows);
+    match reviews.last() {
+        None => output.line("No pair waits for a decision."),
+        Some(last) => {
+            output.table(["review", "identifier", "name", "birth", "sex", "address", "why"], &rows);
+            output.line(&format!(
+                "sekisho patient review NUMBER same, or NUMBER different, decides; --after {} shows what follows.",
+                last.number
+            ));
+        }
+    }
     let reviews = reviews.iter().map(review_json);
     output.json(&json!({ "reviews": reviews.collect::<Vec<_>>() }));
 }
@@ -124,13 +141,18 @@ fn name_of(value: &impl serde::Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
+fn insurance_json(Dated { patient, validity }: &Dated) -> Value {
+    let day = |day: Option<i64>| day.map(date_of);
+    json!({ "identifier": patient.to_cx(), "from": day(validity.from), "until": day(validity.until) })
+}
+
 fn person_json(shown: &Shown) -> Value {
     let pair = |(one, another): &(PatientId, PatientId)| [one.to_cx(), another.to_cx()];
     json!({
         "records": shown.records.iter().map(|record| json!({
             "identifier": record.patient.to_cx(),
             "demographics": record.demographics,
-            "insured": record.insured.iter().map(PatientId::to_cx).collect::<Vec<_>>(),
+            "insured": record.insured.iter().map(insurance_json).collect::<Vec<_>>(),
             "former": record.former.iter().map(|(until, was)| json!({ "until": time(*until), "demographics": was })).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
         "links": shown.links.iter().map(|link| json!({

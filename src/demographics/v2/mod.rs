@@ -13,9 +13,9 @@ mod visit;
 pub use person::{change, set_change, set_person};
 pub use visit::{set_visit, visit};
 
-use super::{Authority, Domains, Identifier};
+use super::{Authority, Domains, Identifier, Validity};
 use crate::ids::PatientId;
-use crate::time::is_past_day;
+use crate::time::day_of;
 use crate::wire::hl7v2::{Component, Field, Repetition, Value};
 
 /// A field that holds what its type does not allow: PID or PV1, and its number.
@@ -29,12 +29,13 @@ pub fn identifiers(field: Field<'_>) -> Vec<Identifier> {
 
 /// A CX.
 pub fn identifier(cx: Repetition<'_>) -> Identifier {
-    Identifier { id: text(cx, 1), authority: authority(cx.component(4)), type_code: text(cx, 5) }
-}
-
-/// Whether a CX says that its time is over (CX-8).
-pub fn has_ended(cx: Repetition<'_>) -> bool {
-    is_past_day(&cx.component(8).value())
+    let day = |component| day_of(&cx.component(component).value());
+    Identifier {
+        id: text(cx, 1),
+        authority: authority(cx.component(4)),
+        type_code: text(cx, 5),
+        validity: Validity { from: day(7), until: day(8) },
+    }
 }
 
 /// An HD within a field, such as CX-4.
@@ -45,7 +46,7 @@ pub fn authority(hd: Component<'_>) -> Authority {
 
 /// A CX as it was told us.
 pub fn cx(identifier: &Identifier) -> Value {
-    let Identifier { id, authority, type_code } = identifier;
+    let Identifier { id, authority, type_code, .. } = identifier;
     Value::from([id.as_str(), "", ""]).subcomponents(parts(authority)).component(type_code.as_str())
 }
 

@@ -57,7 +57,7 @@ pub fn read_identifier(ii: Element<'_>) -> Option<Identifier> {
     let id = ii.attr("extension").map(|id| id.trim().to_owned()).unwrap_or_default();
     let authority = read_authority(ii).unwrap_or_default();
     let nothing = is_null(ii) || (id.is_empty() && authority.is_empty());
-    (!nothing).then(|| Identifier { id, authority, type_code: String::new() })
+    (!nothing).then(|| Identifier { id, authority, ..Identifier::default() })
 }
 
 /// An II that names a domain by its root; assigningAuthorityName is for people only.

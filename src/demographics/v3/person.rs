@@ -4,8 +4,10 @@ use super::{
     Misread, bounded, is_null, read_address, read_all, read_authority, read_birth, read_identifier,
     read_name, read_sex, read_telecom, value, write_address, write_id, write_name, write_sex, write_telecom,
 };
-use crate::demographics::{Authority, BirthTime, Change, Demographics, DemographicsChange, Identifier};
-use crate::time::is_past_day;
+use crate::demographics::{
+    Authority, BirthTime, Change, Demographics, DemographicsChange, Identifier, Validity,
+};
+use crate::time::{day_of, today};
 use crate::wire::xml::{Element, Ns, Writer};
 
 /// RoleCode, and in it the mother, whose name is the one at her birth (ITI TF-2: 3.44.4.1.2.2, 3.47.4.2.2.5).
@@ -18,6 +20,8 @@ pub struct PatientContent {
     pub identifiers: Vec<Identifier>,
     /// Where each of them stands, as an XPath below Patient.
     pub places: Vec<String>,
+    /// Identifiers whose time is over.
+    pub ended: Vec<Identifier>,
     /// What is said of the person, as a change of what is known.
     pub change: Box<DemographicsChange>,
     /// Values that could not be read; they change nothing.
@@ -55,18 +59,24 @@ impl PatientContent {
         let personal =
             personal.map(|(number, id)| (format!("patientPerson/id[{number}]"), read_identifier(id)));
         let roles = persons().flat_map(|person| numbered(person, "asOtherIDs"));
-        let roles = roles.filter(|(_, role)| !has_ended(*role));
         let others = roles.flat_map(|(role_number, role)| {
             let scope = role.child(Ns::HL7, "scopingOrganization");
             let scope = scope.and_then(|scope| scope.child(Ns::HL7, "id")).and_then(read_authority);
+            let validity = validity(role);
             numbered(role, "id").map(move |(number, id)| {
                 let place = format!("patientPerson/asOtherIDs[{role_number}]/id[{number}]");
-                (place, read_identifier(id).map(|identifier| scoped(identifier, scope.as_ref())))
+                let identifier = read_identifier(id).map(|identifier| scoped(identifier, scope.as_ref()));
+                (place, identifier.map(|identifier| Identifier { validity, ..identifier }))
             })
         });
         let all = own.chain(personal).chain(others).filter_map(|(place, id)| Some((place, id?)));
+        let today = today();
         for (place, identifier) in self.or_misread(bounded(all, "id")) {
-            if !self.identifiers.contains(&identifier) {
+            let same =
+                |known: &Identifier| (&known.id, &known.authority) == (&identifier.id, &identifier.authority);
+            if identifier.validity.has_ended(today) {
+                self.ended.push(identifier);
+            } else if !self.identifiers.iter().any(same) {
                 self.identifiers.push(identifier);
                 self.places.push(place);
             }
@@ -208,10 +218,13 @@ pub enum Detail {
     All,
 }
 
-/// Whether the time of identifiers is over: they are nobody's any more.
-fn has_ended(role: Element<'_>) -> bool {
-    let end = role.child(Ns::HL7, "effectiveTime").and_then(|time| time.child(Ns::HL7, "high"));
-    end.and_then(|end| end.attr("value")).is_some_and(|end| is_past_day(&end))
+/// On which days identifiers are the person's.
+fn validity(role: Element<'_>) -> Validity {
+    let end = |local| {
+        let time = role.child(Ns::HL7, "effectiveTime")?.child(Ns::HL7, local)?;
+        time.attr("value").and_then(|day| day_of(&day))
+    };
+    Validity { from: end("low"), until: end("high") }
 }
 
 /// Identifiers of one domain in asOtherIDs.

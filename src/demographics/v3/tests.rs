@@ -94,12 +94,15 @@ fn identifiers_are_own_ones_and_others() {
            <asOtherIDs><id root='1.2.3' extension='A'/><id root='1.2.6' extension='D'/>
              <scopingOrganization><id root='1.2.6'/></scopingOrganization></asOtherIDs>
            <asOtherIDs><id extension='E'/><scopingOrganization><id root='1.2.7'/></scopingOrganization></asOtherIDs>
+           <asOtherIDs><id extension='F'/><effectiveTime><high value='20200331'/></effectiveTime>
+             <scopingOrganization><id root='1.2.7'/></scopingOrganization></asOtherIDs>
            <asOtherIDs><id nullFlavor='NA'/><scopingOrganization><id root='1.2.8'/></scopingOrganization></asOtherIDs>
          </patientPerson>",
     );
     let found: Vec<_> =
         content.identifiers.iter().map(|id| (id.authority.universal_id.as_str(), id.id.as_str())).collect();
     assert_eq!(found, [("1.2.3", "A"), ("1.2.4", "B"), ("1.2.5", "C"), ("1.2.6", "D"), ("1.2.7", "E")]);
+    assert_eq!(content.ended.iter().map(|id| id.id.as_str()).collect::<Vec<_>>(), ["F"]);
     assert_eq!(content.own(), 2);
     let last = "patientPerson/asOtherIDs[2]/id[1]";
     assert_eq!((content.places[1].as_str(), content.places[4].as_str()), ("id[3]", last));

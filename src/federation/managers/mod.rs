@@ -107,12 +107,19 @@ fn only(patient: &PatientId, mut matches: Vec<Match>) -> Option<Person> {
     Some(Person { identifiers, demographics: *only.person })
 }
 
+/// Of what a supplier found by an identifier, those who have it: one that asks less of people than it was asked to names
+/// strangers.
+fn having(patient: &PatientId, mut matches: Vec<Match>) -> Vec<Match> {
+    matches.retain(|found| found.identifiers.contains(patient));
+    matches
+}
+
 /// By OID: what every manager understands.
 fn identifier(patient: &PatientId) -> Identifier {
     Identifier {
         id: patient.id().to_owned(),
         authority: Authority::of_oid(patient.authority().as_str()),
-        type_code: String::new(),
+        ..Identifier::default()
     }
 }
 
@@ -169,5 +176,8 @@ mod tests {
         let patient = PatientId::parse("A^^^&1.2&ISO").unwrap();
         assert_eq!(only(&patient, all.matches), None);
         assert_eq!(only(&patient, vec![found(&["A^^^&1.2&ISO"], 100)]), Some(Person::default()));
+        let stranger = found(&["B^^^&1.2&ISO", "A^^^&1.3&ISO"], 100);
+        assert_eq!(having(&patient, vec![stranger.clone(), found(&["A^^^&1.2&ISO"], 90)]).len(), 1);
+        assert_eq!(only(&patient, having(&patient, vec![stranger])), None);
     }
 }

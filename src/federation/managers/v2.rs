@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use futures_util::future::{BoxFuture, try_join_all};
 
-use super::{AskedBy, Fitting, Manager, Person, Supplier, by_oid, identifier, only, questions, together};
+use super::{
+    AskedBy, Fitting, Manager, Person, Supplier, by_oid, having, identifier, only, questions, together,
+};
 use crate::demographics::{Domains, Identifier};
 use crate::federation::Unavailable;
 use crate::federation::mllp_line::MllpLine;
@@ -92,7 +94,7 @@ impl Manager for MllpManager {
             let who =
                 DemographicsQuery { identifiers: vec![identifier(patient)], ..DemographicsQuery::default() };
             let found = self.find_one(who, caller, deadline).await?;
-            Ok(found.and_then(|found| only(patient, found.matches)))
+            Ok(found.and_then(|found| only(patient, having(patient, found.matches))))
         })
     }
 }

@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use futures_util::future::{BoxFuture, try_join_all};
 
-use super::{AskedBy, Fitting, Manager, Person, Supplier, by_oid, identifier, only, questions, together};
+use super::{
+    AskedBy, Fitting, Manager, Person, Supplier, by_oid, having, identifier, only, questions, together,
+};
 use crate::demographics::Demographics;
 use crate::federation::Unavailable;
 use crate::federation::line::{Line, Question};
@@ -62,7 +64,12 @@ impl Manager for ManagerLine {
                     self.find_one(&who, caller, deadline).await?
                 }
             };
-            let mut person = found.and_then(|found| only(patient, found.matches));
+            let matches = found.map(|found| found.matches).unwrap_or_default();
+            let mut person = match self.asked_by {
+                // Its answer leaves the identifier out.
+                AskedBy::PixQuery => only(patient, matches),
+                AskedBy::DemographicsQuery => only(patient, having(patient, matches)),
+            };
             // A PIX Manager may withhold the name; what it calls one is no description of anybody.
             if let (AskedBy::PixQuery, Some(person)) = (self.asked_by, &mut person) {
                 person.demographics = Demographics::default();

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::candidates::Scored;
 use super::events::EventKind;
+use super::insured::Dated;
 use super::keys::{Keys, Marks};
 use super::links::{Cause, Link, Origin, Pair};
 use super::persons::{Regrouping, component, pairs};
@@ -22,7 +23,7 @@ pub(super) struct Announcement {
     /// Of patients.
     pub(super) patients: Vec<PatientId>,
     /// Of insured persons.
-    pub(super) insured: Vec<PatientId>,
+    pub(super) insured: Vec<Dated>,
     pub(super) change: DemographicsChange,
     pub(super) visit: Option<Visit>,
 }
@@ -155,9 +156,9 @@ impl Tables<'_> {
             records.iter().filter_map(|known| Some(known.known.as_ref()?.0.number)).collect();
         let persons: BTreeSet<i64> =
             records.iter().filter_map(|known| Some(known.known.as_ref()?.0.person)).collect();
-        for number in &announcement.insured {
+        for told in &announcement.insured {
             for &record in &numbers {
-                if !self.is_insured(record, number)? {
+                if self.renewal(record, told)?.is_some() {
                     return Ok(News::Some);
                 }
             }
@@ -213,8 +214,8 @@ impl Tables<'_> {
         let mut renewed_keys = Vec::new();
         for &number in &numbers {
             let mut news = false;
-            for insured in &announcement.insured {
-                news |= self.insure(number, insured, now)?;
+            for told in &announcement.insured {
+                news |= self.insure(number, told, now)?;
             }
             if news {
                 renewed_keys.push(number);

@@ -1,7 +1,7 @@
 //! What operators decide about persons, as a log: each decision keeps what it changed, so that it can be undone in full. An
 //! undo is a decision like any other. What a source merged is final and no part of this.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +9,7 @@ use super::links::{Bar, Cause, Link, Origin, Pair};
 use super::persons::{Regrouping, pairs};
 use super::records::Record;
 use super::schema::{Numbered, Tables};
+use crate::identity::matching::Verdict;
 use crate::ids::PatientId;
 use crate::store::sql::{OptionalExtension, Row, params};
 use crate::store::{StoreError, sql};
@@ -46,6 +47,9 @@ pub enum Refused {
     /// An operator holds records of the two persons apart.
     #[error("an operator holds records of these two persons apart; merge them to overrule that")]
     HeldApart,
+    /// A later decision stands that changed the same.
+    #[error("decision {0} changed the same since; undo it first")]
+    Later(u64),
     /// There is no such decision, or it was undone.
     #[error("there is no such decision, or it was undone already")]
     NoDecision,
@@ -87,6 +91,14 @@ impl Effect {
             && self.unlinked.is_empty()
             && self.barred.is_empty()
             && self.unbarred.is_empty()
+    }
+    fn read(json: &str) -> Result<Self, StoreError> {
+        serde_json::from_str(json).map_err(|_| StoreError::Damaged("a decision cannot be read".into()))
+    }
+    /// Whose links and bars it changed.
+    fn pairs(&self) -> impl Iterator<Item = Pair> {
+        let links = self.linked.iter().chain(&self.unlinked).map(|link| link.pair);
+        links.chain(self.barred.iter().chain(&self.unbarred).map(|bar| bar.pair))
     }
     fn inverse(self) -> Self {
         Self {
@@ -235,9 +247,40 @@ impl Tables<'_> {
             Ok((row.get::<i64>(0)?, row.get::<Option<i64>>(1)?, row.get::<String>(2)?))
         });
         let Some((record, other, effect)) = found.optional()? else { return Ok(Err(Refused::NoDecision)) };
-        let effect: Effect = serde_json::from_str(&effect)
-            .map_err(|_| StoreError::Damaged("a decision cannot be read".into()))?;
+        let effect = Effect::read(&effect)?;
+        if let Some(later) = self.later(number, &effect)? {
+            return Ok(Err(Refused::Later(later)));
+        }
         Ok(Ok((Subject { kind: "undo", record, other }, effect.inverse())))
+    }
+
+    /// The last decision that stands and changed what an earlier one changed: the earlier one cannot be taken back before it.
+    fn later(self, number: u64, effect: &Effect) -> Result<Option<u64>, StoreError> {
+        let find = "SELECT decision, undone, effect FROM identity_decision
+                    WHERE decision > ?1 AND decision <= ?2 ORDER BY decision DESC";
+        let mut find = self.connection.prepare_cached(find)?;
+        let rows = find.query_map([self.global(number), self.range().1], |row| {
+            Ok((row.get::<i64>(0)?, row.get::<Option<i64>>(1)?, row.get::<String>(2)?))
+        })?;
+        let later: Vec<_> = rows.collect::<Result<_, _>>()?;
+        let undoing: BTreeSet<i64> = later.iter().filter_map(|(_, undone, _)| *undone).collect();
+        let alive = |effect: &Effect| {
+            let pairs = effect.pairs().map(|pair| self.survivors(pair));
+            Ok::<BTreeSet<Pair>, StoreError>(
+                pairs.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect(),
+            )
+        };
+        let pairs = alive(effect)?;
+        let mut in_force = BTreeMap::new();
+        for (decision, undone, changed) in &later {
+            // Whoever undoes an undo brings back what it undid.
+            let stands = undone.is_none_or(|by| !in_force.get(&by).copied().unwrap_or(true));
+            in_force.insert(*decision, stands);
+            if stands && !undoing.contains(decision) && !alive(&Effect::read(changed)?)?.is_disjoint(&pairs) {
+                return Ok(Some(self.local(*decision)));
+            }
+        }
+        Ok(None)
     }
 
     fn links_of(self, record: &Record) -> Result<Vec<Link>, StoreError> {
@@ -286,7 +329,9 @@ impl Tables<'_> {
             }
         }
         for link in &effect.linked {
-            if let Some(pair) = self.survivors(link.pair)? {
+            if let Some(pair) = self.survivors(link.pair)?
+                && self.still_holds(link, pair)?
+            {
                 self.add_link(&Link { pair, ..link.clone() })?;
             }
         }
@@ -309,6 +354,15 @@ impl Tables<'_> {
             }
         }
         regrouping.finish()
+    }
+
+    /// Whether a link that is put back would be found now: its records may have changed since it was taken away.
+    fn still_holds(self, link: &Link, pair: Pair) -> Result<bool, StoreError> {
+        Ok(match link.origin {
+            Origin::Source | Origin::Operator => true,
+            Origin::Key => !self.compare_pair(pair)?.barred,
+            Origin::Matcher => self.matcher.thresholds.verdict(&self.compare_pair(pair)?) == Verdict::Same,
+        })
     }
 
     fn log(self, subject: &Subject, effect: &Effect, by: &By<'_>) -> Result<u64, StoreError> {

@@ -1,15 +1,58 @@
 //! Insured persons' numbers (被保険者番号): insurer, symbol, number, branch. A key for linking, of which a record may have
 //! had several; a family may share all of it but the branch, so the number alone links nobody.
+//!
+//! Numbers come and go with employers. Two records share one if both had it on some day; answers tell what holds today.
 
 use unicode_normalization::UnicodeNormalization;
 
 use super::records::Record;
 use super::schema::Tables;
-use crate::demographics::Demographics;
+use crate::demographics::{Demographics, Validity};
 use crate::ids::PatientId;
 use crate::limits;
-use crate::store::StoreError;
-use crate::store::sql::params;
+use crate::store::sql::{OptionalExtension, Row, params};
+use crate::store::{StoreError, sql};
+use crate::time::today;
+
+/// An identifier as it is announced, and on which days it is the person's: of insured persons' numbers that is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dated {
+    /// The identifier.
+    pub patient: PatientId,
+    /// Its days.
+    pub validity: Validity,
+}
+
+impl From<PatientId> for Dated {
+    fn from(patient: PatientId) -> Self {
+        Self { patient, validity: Validity::default() }
+    }
+}
+
+/// A number of a record.
+pub(super) struct Insurance {
+    pub(super) domain: i64,
+    /// As sent.
+    pub(super) id: String,
+    /// As told.
+    pub(super) validity: Validity,
+    /// When it was told first, in seconds since 1970.
+    since: i64,
+}
+
+impl Insurance {
+    fn of(row: &Row<'_>) -> Result<Self, sql::Error> {
+        let validity = Validity { from: row.get(3)?, until: row.get(4)? };
+        Ok(Self { domain: row.get(0)?, id: row.get(1)?, since: row.get(2)?, validity })
+    }
+    /// The days on which the record had it for certain: where no first one was told, from when it was told.
+    pub(super) fn days(&self) -> Validity {
+        Validity { from: self.validity.from.or(Some(self.since.div_euclid(DAY))), ..self.validity }
+    }
+}
+
+/// Seconds.
+const DAY: i64 = 24 * 60 * 60;
 
 /// A number in one spelling: width and case folded, and whatever separates the parts is the same.
 pub(super) fn spelling(id: &str) -> String {
@@ -33,45 +76,74 @@ pub(super) fn agree(a: &Demographics, b: &Demographics) -> bool {
 }
 
 impl Tables<'_> {
-    /// Gives a record a number; whether that is news.
-    pub(super) fn insure(self, record: i64, number: &PatientId, since: i64) -> Result<bool, StoreError> {
+    /// Gives a record a number, or renews it; whether that is news.
+    pub(super) fn insure(self, record: i64, told: &Dated, since: i64) -> Result<bool, StoreError> {
+        let Some(Validity { from, until }) = self.renewal(record, told)? else { return Ok(false) };
         let insert =
-            "INSERT INTO identity_insured (domain, number, record, id, since) VALUES (?1, ?2, ?3, ?4, ?5)
-                      ON CONFLICT DO NOTHING";
-        let domain = self.domain_or_make(number.authority())?;
-        let values = params![domain, spelling(number.id()), record, number.id(), since];
-        Ok(self.connection.prepare_cached(insert)?.execute(values)? > 0)
+            "INSERT INTO identity_insured (domain, number, record, id, since, valid_from, valid_until)
+                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (domain, number, record) DO UPDATE
+                      SET valid_from = excluded.valid_from, valid_until = excluded.valid_until";
+        let Dated { patient, .. } = told;
+        let domain = self.domain_or_make(patient.authority())?;
+        let values = params![domain, spelling(patient.id()), record, patient.id(), since, from, until];
+        self.connection.prepare_cached(insert)?.execute(values)?;
+        Ok(true)
     }
-    /// Whether a record has a number.
-    pub(super) fn is_insured(self, record: i64, number: &PatientId) -> Result<bool, StoreError> {
-        Ok(self.insured_by(number)?.contains(&record))
+    /// What is to be kept of a number that is told of a record; None if it is known so, or was over before it was known.
+    pub(super) fn renewal(self, record: i64, told: &Dated) -> Result<Option<Validity>, StoreError> {
+        let (today, Validity { from, until }) = (today(), told.validity);
+        let Some(known) = self.insurance(record, &told.patient)? else {
+            return Ok(Some(told.validity).filter(|told| !told.has_ended(today)));
+        };
+        // Whoever tells a number without its end tells that it is not over.
+        let renewed = Validity {
+            from: from.or(known.from),
+            until: until.or(known.until.filter(|_| !known.has_ended(today))),
+        };
+        Ok(Some(renewed).filter(|renewed| *renewed != known))
     }
-    /// Records with a number.
-    pub(super) fn insured_by(self, number: &PatientId) -> Result<Vec<i64>, StoreError> {
+    fn insurance(self, record: i64, number: &PatientId) -> Result<Option<Validity>, StoreError> {
+        let Some(domain) = self.domain(number.authority())? else { return Ok(None) };
+        let find = "SELECT valid_from, valid_until FROM identity_insured
+                    WHERE domain = ?1 AND number = ?2 AND record = ?3";
+        let mut find = self.connection.prepare_cached(find)?;
+        let validity = |row: &Row<'_>| Ok(Validity { from: row.get(0)?, until: row.get(1)? });
+        Ok(find.query_row(params![domain, spelling(number.id()), record], validity).optional()?)
+    }
+    /// Records that have or had a number, each with its own.
+    pub(super) fn insured_by(self, number: &PatientId) -> Result<Vec<(i64, Insurance)>, StoreError> {
         let Some(domain) = self.domain(number.authority())? else { return Ok(Vec::new()) };
-        let find = "SELECT record FROM identity_insured WHERE domain = ?1 AND number = ?2 LIMIT ?3";
+        let find = "SELECT domain, id, since, valid_from, valid_until, record FROM identity_insured
+                    WHERE domain = ?1 AND number = ?2 LIMIT ?3";
         let mut find = self.connection.prepare_cached(find)?;
         let values = params![domain, spelling(number.id()), limits::MAX_INSURED_ALIKE as i64];
-        Ok(find.query_map(values, |row| row.get(0))?.collect::<Result<_, _>>()?)
+        let insured = find.query_map(values, |row| Ok((row.get(5)?, Insurance::of(row)?)))?;
+        Ok(insured.collect::<Result<_, _>>()?)
+    }
+    /// Records that have a number today.
+    pub(super) fn insured_today(self, number: &PatientId) -> Result<Vec<i64>, StoreError> {
+        let (today, insured) = (today(), self.insured_by(number)?.into_iter());
+        Ok(insured.filter(|(_, had)| had.validity.holds(today)).map(|(record, _)| record).collect())
     }
     /// A record of the only person with a number; None if several share it.
     pub(super) fn only_insured(self, number: &PatientId) -> Result<Option<Record>, StoreError> {
-        let records = self.insured_by(number)?.into_iter().map(|record| self.record(record));
+        let records = self.insured_today(number)?.into_iter().map(|record| self.record(record));
         let records: Vec<Record> = records.collect::<Result<_, _>>()?;
         let one = records.iter().all(|record| record.person == records[0].person);
         Ok(records.into_iter().next().filter(|_| one))
     }
-    /// A record's numbers: domain and number as sent.
-    pub(super) fn insured_numbers(self, record: i64) -> Result<Vec<(i64, String)>, StoreError> {
-        let find = "SELECT domain, id FROM identity_insured WHERE record = ?1";
+    /// A record's numbers, those that ended too.
+    pub(super) fn insurances(self, record: i64) -> Result<Vec<Insurance>, StoreError> {
+        let find =
+            "SELECT domain, id, since, valid_from, valid_until FROM identity_insured WHERE record = ?1";
         let mut find = self.connection.prepare_cached(find)?;
-        Ok(find.query_map([record], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?)
+        Ok(find.query_map([record], Insurance::of)?.collect::<Result<_, _>>()?)
     }
     /// Moves numbers to another record.
     pub(super) fn move_insured(self, from: i64, to: i64) -> Result<(), StoreError> {
-        let copy = "INSERT INTO identity_insured (domain, number, record, id, since)
-                    SELECT domain, number, ?2, id, since FROM identity_insured WHERE record = ?1
-                    ON CONFLICT DO NOTHING";
+        let copy = "INSERT INTO identity_insured (domain, number, record, id, since, valid_from, valid_until)
+                    SELECT domain, number, ?2, id, since, valid_from, valid_until FROM identity_insured
+                    WHERE record = ?1 ON CONFLICT DO NOTHING";
         self.connection.prepare_cached(copy)?.execute([from, to])?;
         self.connection.prepare_cached("DELETE FROM identity_insured WHERE record = ?1")?.execute([from])?;
         Ok(())

@@ -75,16 +75,14 @@ pub struct Outcomes {
 
 impl Outcomes {
     fn of(records: &[Prepared], pairs: &[(u32, u32)], model: &Model, thresholds: &Thresholds) -> Self {
-        let record = |number: &u32| records.get(*number as usize);
-        let pairs = pairs.iter().filter_map(|(one, another)| Some((record(one)?, record(another)?)));
         let mut outcomes = Self::default();
-        for (one, another) in pairs {
-            *match thresholds.verdict(&model.compare(one, another)) {
+        model.compare_all(&model.pack(records), pairs, |_, comparison| {
+            *match thresholds.verdict(&comparison) {
                 Verdict::Same => &mut outcomes.linked,
                 Verdict::Review => &mut outcomes.review,
                 Verdict::Different => &mut outcomes.apart,
             } += 1;
-        }
+        });
         outcomes
     }
 }

@@ -8,13 +8,14 @@
 //! |---|---|
 //! | `schema`, `records`, `links`, `insured`, `persons`, `events` | tables, and what stands in them |
 //! | `keys`, `search_keys` | which records share a key |
-//! | `candidates`, `announce`, `relink`, `merge`, `rematch` | what becomes of records |
+//! | `candidates`, `announce`, `relink`, `conflicts`, `merge`, `rematch` | what becomes of records |
 //! | `decisions`, `shown` | what operators decide, and what they see |
 //! | `search`, `fits` | questions |
 //! | `learning` | weights and readings learnt from the records |
 
 mod announce;
 mod candidates;
+mod conflicts;
 mod decisions;
 mod events;
 mod fits;
@@ -43,7 +44,7 @@ use self::announce::{Announcement, News};
 use self::keys::{Keys, Marks};
 use self::schema::{KnownDomains, Matcher, Tables, Tenant};
 use self::search::Question;
-use crate::demographics::{Demographics, DemographicsChange, DomainKind, Domains, Visit};
+use crate::demographics::{Demographics, DemographicsChange, Domains, Visit};
 use crate::identity::matching::{Model, Prepared, Thresholds};
 use crate::ids::{Oid, PatientId};
 use crate::store::{Connection, Store, StoreError};
@@ -51,6 +52,7 @@ use crate::transactions::identity::{Answer, DemographicsQuery, IdentityError, Ma
 
 pub use self::decisions::{Decision, Refused, Ruling};
 pub use self::events::{Event, EventKind};
+pub use self::insured::Dated;
 pub use self::learning::{KeptModel, Learnt, Progress, Weights};
 pub use self::links::{Cause, Origin};
 pub use self::rematch::Rematched;
@@ -161,13 +163,14 @@ impl Index {
     /// returns when all of it is on disk. A repeated message changes nothing.
     pub async fn announce(
         &self,
-        identifiers: Vec<PatientId>,
+        identifiers: impl IntoIterator<Item = impl Into<Dated>>,
         change: DemographicsChange,
         visit: Option<Visit>,
     ) -> Result<Announced, IndexError> {
         let domains = self.domains();
-        let (insured, patients) =
-            identifiers.into_iter().partition::<Vec<_>, _>(|id| is_insured(&domains, id));
+        let told = identifiers.into_iter().map(Into::into);
+        let (insured, patients) = told.partition::<Vec<Dated>, _>(|told| domains.is_insured(&told.patient));
+        let patients: Vec<_> = patients.into_iter().map(|told| told.patient).collect();
         if patients.is_empty() {
             return Err(IndexError::NoPatient);
         }
@@ -406,11 +409,6 @@ impl Tables<'_> {
             Ok(())
         })
     }
-}
-
-fn is_insured(domains: &Domains, identifier: &PatientId) -> bool {
-    let domain = domains.by_oid(identifier.authority().as_str());
-    domain.is_some_and(|domain| domain.kind == DomainKind::Insured)
 }
 
 /// Seconds since 1970.

@@ -3,12 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::conflicts::{StoodBack, stood_back};
 use super::events::EventKind;
-use super::links::{Cause, Link, Pair};
+use super::links::{Link, Pair};
 use super::records::Record;
 use super::schema::Tables;
 use crate::ids::PatientId;
+use crate::limits;
 use crate::store::StoreError;
+use crate::time::today;
 
 impl Tables<'_> {
     /// The records of a person, ascending.
@@ -30,48 +33,14 @@ impl Tables<'_> {
         records: impl Iterator<Item = &'r Record>,
     ) -> Result<Vec<PatientId>, StoreError> {
         let mut named = Vec::new();
-        let mut insured = BTreeSet::new();
+        let (mut insured, today) = (BTreeSet::new(), today());
         for record in records {
             named.push((record.domain, record.id.clone()));
-            insured.extend(self.insured_numbers(record.number)?);
+            let numbers = self.insurances(record.number)?.into_iter();
+            insured.extend(numbers.filter(|has| has.validity.holds(today)).map(|has| (has.domain, has.id)));
         }
         named.sort();
         named.into_iter().chain(insured).map(|(domain, id)| self.identifier(domain, &id)).collect()
-    }
-
-    /// Takes links away that matching found, where they and others' decisions together would join whom an operator holds
-    /// apart: a merge or an undo may bring that about between records that it does not name. The surest stay, and people are
-    /// asked about the others. What was decided against a bar by a source or an operator stands.
-    fn hold_apart(self, records: &BTreeSet<i64>, links: &mut Vec<Link>) -> Result<(), StoreError> {
-        if records.len() < 3 {
-            return Ok(());
-        }
-        let mut bars = Vec::new();
-        for &record in records {
-            bars.extend(self.bars_of(record)?.into_iter().map(|bar| bar.pair));
-        }
-        let joined = |pair: &Pair, links: &[Link]| component(pair.0, links, |_| false).contains(&pair.1);
-        if !bars.iter().any(|pair| joined(pair, links)) {
-            return Ok(());
-        }
-        let (mut found, decided) =
-            std::mem::take(links).into_iter().partition::<Vec<_>, _>(|link| link.origin.is_found());
-        *links = decided;
-        bars.retain(|pair| !joined(pair, links));
-        let sure = |link: &Link| link.probability.unwrap_or_default();
-        found.sort_by(|a, b| sure(b).total_cmp(&sure(a)).then(a.pair.cmp(&b.pair)));
-        for link in found {
-            let (pair, origin, probability, since) = (link.pair, link.origin, sure(&link), link.since);
-            links.push(link);
-            if bars.iter().any(|bar| joined(bar, links)) {
-                links.pop();
-                self.remove_link(pair, origin)?;
-                if self.bar(pair)?.is_none() {
-                    self.add_doubt(pair, Cause::Conflict, probability, since)?;
-                }
-            }
-        }
-        Ok(())
     }
 }
 
@@ -107,11 +76,12 @@ pub(super) struct Regrouping<'c> {
     tables: Tables<'c>,
     before: BTreeMap<i64, Vec<i64>>,
     fresh: BTreeMap<i64, Record>,
+    relinked: BTreeSet<i64>,
 }
 
 impl<'c> Regrouping<'c> {
     pub(super) fn new(tables: Tables<'c>) -> Self {
-        Self { tables, before: BTreeMap::new(), fresh: BTreeMap::new() }
+        Self { tables, before: BTreeMap::new(), fresh: BTreeMap::new(), relinked: BTreeSet::new() }
     }
     /// A person whose links may change from here on.
     pub(super) fn touch(&mut self, person: i64) -> Result<(), StoreError> {
@@ -124,13 +94,18 @@ impl<'c> Regrouping<'c> {
     pub(super) fn fresh(&mut self, record: Record) {
         self.fresh.insert(record.number, record);
     }
+    /// A record whose links were found anew.
+    pub(super) fn relinked(&mut self, record: i64) {
+        self.relinked.insert(record);
+    }
     /// Whether a record that was not there before is all that has changed so far.
     pub(super) fn is_all(&self, record: i64) -> bool {
         self.before.is_empty() && self.fresh.len() == 1 && self.fresh.contains_key(&record)
     }
     /// Finds the persons anew, by the links as of now.
-    pub(super) fn finish(self) -> Result<(), StoreError> {
+    pub(super) fn finish(mut self) -> Result<(), StoreError> {
         let tables = self.tables;
+        let stood_back = self.stood_back()?;
         let mut records = self.fresh.clone();
         for &number in self.before.values().flatten() {
             records.insert(number, tables.record(number)?);
@@ -138,13 +113,49 @@ impl<'c> Regrouping<'c> {
         let active = records.values().filter(|record| record.survivor.is_none());
         let mut open: BTreeSet<i64> = active.map(|record| record.number).collect();
         let mut links = tables.links_among(&Vec::from_iter(open.iter().copied()))?;
-        tables.hold_apart(&open, &mut links)?;
+        let person_before: BTreeMap<i64, i64> = self
+            .before
+            .iter()
+            .flat_map(|(person, members)| members.iter().map(move |member| (*member, *person)))
+            .collect();
+        tables.resolve(&open, &mut links, &stood_back, |pair| {
+            let before = |record: i64| person_before.get(&record);
+            let anew = |record: i64| self.relinked.contains(&record) || before(record).is_none();
+            anew(pair.0) || anew(pair.1) || before(pair.0) != before(pair.1)
+        })?;
         while let Some(&lowest) = open.first() {
             let person = component(lowest, &links, |_| false);
             open.retain(|record| !person.contains(record));
             self.settle(lowest, &Vec::from_iter(person), &records)?;
         }
         Ok(())
+    }
+
+    /// The pairs that stood back behind links of these persons: what has changed may make room for them. Whom they concern is
+    /// looked at, too.
+    fn stood_back(&mut self) -> Result<StoodBack, StoreError> {
+        let mut found = StoodBack::new();
+        if self.before.is_empty() && self.fresh.len() == 1 {
+            return Ok(found);
+        }
+        let mut open: Vec<i64> = self.before.values().flatten().chain(self.fresh.keys()).copied().collect();
+        let mut looked_at = 0;
+        while let Some(record) = open.pop() {
+            looked_at += 1;
+            for doubt in self.tables.doubts_of(record)?.into_iter().filter(stood_back) {
+                let person = self.tables.person_of(doubt.pair.other(record))?;
+                let known = self.before.contains_key(&person) || self.fresh.contains_key(&person);
+                if !known && looked_at > limits::MAX_RECORDS_PER_PERSON {
+                    continue;
+                }
+                if !known {
+                    self.touch(person)?;
+                    open.extend(self.before.get(&person).into_iter().flatten());
+                }
+                found.insert(doubt.pair, doubt);
+            }
+        }
+        Ok(found)
     }
 
     /// Makes a person of records, and tells if it is news.

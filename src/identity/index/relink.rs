@@ -1,14 +1,13 @@
 //! What matching makes of a record: links that it found before are found again or go; others' decisions stand.
 //!
-//! A record that matches two persons joins them only if no record of the one contradicts a record of the other; else people
-//! decide. So a chain of likenesses never links what would not be linked by itself against its members.
+//! Whether what was found stands against what else is linked, is looked at when persons are found anew ([`super::conflicts`]).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::candidates::Scored;
 use super::insured;
 use super::links::{Cause, Link, Origin, Pair};
-use super::persons::{Regrouping, component, pairs};
+use super::persons::Regrouping;
 use super::schema::Tables;
 use crate::identity::matching::{Comparison, Prepared, Verdict};
 use crate::limits;
@@ -19,14 +18,6 @@ struct Candidate {
     record: i64,
     origin: Origin,
     probability: f64,
-}
-
-/// What joining two groups of records would come to.
-enum Joining {
-    Possible,
-    /// The pair itself is held apart: that is decided.
-    Decided,
-    Contradicts,
 }
 
 /// Pairs for people to decide: why, and how probable.
@@ -43,49 +34,43 @@ impl Tables<'_> {
         regrouping: &mut Regrouping<'_>,
     ) -> Result<(), StoreError> {
         let alone = regrouping.is_all(record);
-        let members = if alone {
-            vec![record]
-        } else {
+        regrouping.relinked(record);
+        let mut old = Vec::new();
+        if !alone {
             let person = self.person_of(record)?;
             regrouping.touch(person)?;
-            self.members(person)?
-        };
-        let links = self.links_among(&members)?;
-        let found_before = |link: &Link| link.pair.has(record) && link.origin.is_found();
-        let (old, mut links): (Vec<_>, Vec<_>) = links.into_iter().partition(found_before);
-
-        let (candidates, mut doubts) = self.judge(record, prepared, scored)?;
-        let mut group = component(record, &links, |_| false);
+            old = self.links_among(&self.members(person)?)?;
+            old.retain(|link| link.pair.has(record) && link.origin.is_found());
+        }
+        let (candidates, doubts) = self.judge(record, prepared, scored)?;
         let mut new: BTreeMap<(Pair, Origin), Link> = BTreeMap::new();
         for Candidate { record: candidate, origin, probability } in candidates {
             let pair = Pair::of(record, candidate);
-            if !group.contains(&candidate) {
-                let theirs = self.group_of(candidate, record, regrouping, &mut links)?;
-                match self.joining(pair, &group, &theirs)? {
-                    Joining::Possible => group.extend(theirs),
-                    Joining::Decided => continue,
-                    Joining::Contradicts => {
-                        doubts.insert(pair, (Cause::Conflict, probability));
-                        continue;
-                    }
-                }
+            if self.bar(pair)?.is_some() {
+                continue;
             }
+            regrouping.touch(self.person_of(candidate)?)?;
             let link = Link { pair, origin, probability: Some(probability), operator: None, since: now };
             new.insert((pair, origin), link);
         }
+        if !alone {
+            let stays = |pair: Pair| doubts.contains_key(&pair) || new.keys().any(|(new, _)| *new == pair);
+            self.withdraw_doubts(record, stays)?;
+        }
+        self.ask(doubts, now)?;
         for link in &old {
-            if new.remove(&(link.pair, link.origin)).is_none() {
-                self.remove_link(link.pair, link.origin)?;
+            let again = new.get_mut(&(link.pair, link.origin));
+            if again.as_ref().is_some_and(|again| again.probability == link.probability) {
+                new.remove(&(link.pair, link.origin));
+                continue;
+            }
+            self.remove_link(link.pair, link.origin)?;
+            // As sure as it is by now.
+            if let Some(again) = again {
+                again.since = link.since;
             }
         }
-        for link in new.values() {
-            self.add_link(link)?;
-        }
-        doubts.retain(|pair, _| !group.contains(&pair.other(record)));
-        match alone {
-            true => self.ask(doubts, now),
-            false => self.renew_doubts(record, doubts, now),
-        }
+        new.values().try_for_each(|link| self.add_link(link))
     }
 
     /// Who is the same as a record, the surest first, and who may be.
@@ -117,9 +102,12 @@ impl Tables<'_> {
     /// Who has the same insured person's number and agrees otherwise. Relatives may have the number in common.
     fn same_by_number(self, record: i64, prepared: &Prepared) -> Result<Vec<Candidate>, StoreError> {
         let mut same = Vec::new();
-        for (domain, id) in self.insured_numbers(record)? {
-            for other in self.insured_by(&self.identifier(domain, &id)?)? {
-                let Some(theirs) = self.comparable(other)?.filter(|_| other != record) else { continue };
+        for mine in self.insurances(record)? {
+            for (other, theirs) in self.insured_by(&self.identifier(mine.domain, &mine.id)?)? {
+                if other == record || !mine.days().meets(&theirs.days()) {
+                    continue;
+                }
+                let Some(theirs) = self.comparable(other)? else { continue };
                 let comparison = self.matcher.model.compare(prepared, &theirs.prepared);
                 let agree = insured::agree(&self.content(record)?.0, &self.content(other)?.0);
                 if agree && !comparison.barred {
@@ -130,45 +118,6 @@ impl Tables<'_> {
         Ok(same)
     }
 
-    /// The records that hang together with a candidate, without what was found for `record`. Their links join the others.
-    fn group_of(
-        self,
-        candidate: i64,
-        record: i64,
-        regrouping: &mut Regrouping<'_>,
-        links: &mut Vec<Link>,
-    ) -> Result<BTreeSet<i64>, StoreError> {
-        let person = self.person_of(candidate)?;
-        regrouping.touch(person)?;
-        for link in self.links_among(&self.members(person)?)? {
-            let found_anew = link.pair.has(record) && link.origin.is_found();
-            if !found_anew && !links.contains(&link) {
-                links.push(link);
-            }
-        }
-        Ok(component(candidate, links, |_| false))
-    }
-
-    fn joining(
-        self,
-        pair: Pair,
-        one: &BTreeSet<i64>,
-        another: &BTreeSet<i64>,
-    ) -> Result<Joining, StoreError> {
-        if self.bar(pair)?.is_some() {
-            return Ok(Joining::Decided);
-        }
-        if one.len() + another.len() > limits::MAX_RECORDS_PER_PERSON || self.any_bar(one, another)? {
-            return Ok(Joining::Contradicts);
-        }
-        for other in pairs(one, another).filter(|other| *other != pair) {
-            if self.compare_pair(other)?.barred {
-                return Ok(Joining::Contradicts);
-            }
-        }
-        Ok(Joining::Possible)
-    }
-
     /// Compares two records as they are.
     pub(super) fn compare_pair(self, pair: Pair) -> Result<Comparison, StoreError> {
         Ok(match (self.comparable(pair.0)?, self.comparable(pair.1)?) {
@@ -177,14 +126,11 @@ impl Tables<'_> {
         })
     }
 
-    /// Asks people about these pairs of a record, and no longer about others that matching found.
-    fn renew_doubts(self, record: i64, doubts: Doubts, now: i64) -> Result<(), StoreError> {
-        for old in self.doubts_of(record)? {
-            if old.cause != Cause::Declared && !doubts.contains_key(&old.pair) {
-                self.remove_doubt(old.pair)?;
-            }
-        }
-        self.ask(doubts, now)
+    /// No longer asks people about pairs of a record that matching found, but for those that stay.
+    fn withdraw_doubts(self, record: i64, stays: impl Fn(Pair) -> bool) -> Result<(), StoreError> {
+        let doubts = self.doubts_of(record)?.into_iter();
+        let gone = doubts.filter(|doubt| doubt.cause != Cause::Declared && !stays(doubt.pair));
+        gone.map(|doubt| doubt.pair).try_for_each(|pair| self.remove_doubt(pair))
     }
 
     fn ask(self, doubts: Doubts, now: i64) -> Result<(), StoreError> {

@@ -11,7 +11,7 @@ use crate::store::{Migration, Step, StoreError, sql};
 
 /// The index's tables.
 pub const MIGRATION: Migration =
-    Migration { room: "identity", steps: &[Step::Both(FIRST), Step::Both(LEARNT)] };
+    Migration { room: "identity", steps: &[Step::Both(FIRST), Step::Both(LEARNT), Step::Both(DATED)] };
 
 const FIRST: &str = "
 CREATE TABLE identity_tenant (
@@ -122,6 +122,12 @@ CREATE TABLE identity_model (
     form INTEGER NOT NULL,                 -- one of another form is not read
     body TEXT NOT NULL
 ) STRICT;
+";
+
+const DATED: &str = "
+-- The first and the last day on which a number is the person's, from 1970 on; NULL: nothing is said.
+ALTER TABLE identity_insured ADD COLUMN valid_from INTEGER;
+ALTER TABLE identity_insured ADD COLUMN valid_until INTEGER;
 ";
 
 /// Bits of a number below the tenant's.

@@ -106,7 +106,7 @@ impl Tables<'_> {
         if let Some(record) = self.record_of(identifier)?.filter(|record| record.survivor.is_none()) {
             persons.insert(record.person);
         }
-        for record in self.insured_by(identifier)? {
+        for record in self.insured_today(identifier)? {
             persons.insert(self.person_of(record)?);
         }
         Ok(persons)

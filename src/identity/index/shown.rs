@@ -1,6 +1,7 @@
 //! What people are shown of a person: records, links and why, what is held apart, what is to be decided.
 
 use super::decisions::Decision;
+use super::insured::Dated;
 use super::links::{Cause, Doubt, Origin, Pair};
 use super::schema::Tables;
 use crate::demographics::Demographics;
@@ -32,8 +33,8 @@ pub struct ShownRecord {
     pub demographics: Demographics,
     /// Earlier ones, latest first, with the second (since 1970) until which they held.
     pub former: Vec<(i64, Demographics)>,
-    /// Insured persons' numbers.
-    pub insured: Vec<PatientId>,
+    /// Insured persons' numbers, those that ended too.
+    pub insured: Vec<Dated>,
 }
 
 /// Why two records are one person's.
@@ -107,12 +108,15 @@ impl Tables<'_> {
     }
 
     fn show_record(self, number: i64) -> Result<ShownRecord, StoreError> {
-        let insured = self.insured_numbers(number)?.into_iter();
+        let insured = self
+            .insurances(number)?
+            .into_iter()
+            .map(|has| Ok(Dated { patient: self.identifier(has.domain, &has.id)?, validity: has.validity }));
         Ok(ShownRecord {
             patient: self.identifier_of(number)?,
             demographics: self.content(number)?.0,
             former: self.former(number)?,
-            insured: insured.map(|(domain, id)| self.identifier(domain, &id)).collect::<Result<_, _>>()?,
+            insured: insured.collect::<Result<_, StoreError>>()?,
         })
     }
 

@@ -7,8 +7,9 @@
 use std::collections::HashMap;
 
 use super::built_in;
-use super::levels::{self, FIELDS, Levels, MAX_LEVELS, UNKNOWN};
+use super::levels::{FIELDS, Levels, MAX_LEVELS, UNKNOWN};
 use super::model::{AGREES, CLASSES, Frequencies, Model, SAME, same};
+use super::packed::Packed;
 use super::prepared::Prepared;
 use super::readings::Readings;
 use crate::limits::{MAX_LEARNING_ROUNDS, MAX_RANDOM_PAIRS};
@@ -44,8 +45,10 @@ impl Model {
         let mut readings = Readings::default();
         readings.learn(training.records);
         readings.learn_parts(training.records);
-        let candidates = patterns(training, &readings, training.candidates.iter().copied());
-        let random = patterns(training, &readings, random_pairs(training.records.len(), training.pairs));
+        let records = Packed::of(training.records, &readings);
+        let candidates = patterns(&records, &readings, training.candidates);
+        let chosen: Vec<_> = random_pairs(records.len(), training.pairs).collect();
+        let random = patterns(&records, &readings, &chosen);
         let records = training.records.len() as u64;
         let pairs = training.pairs.max(1) as f64;
         let mut frequencies = built_in::FREQUENCIES;
@@ -78,16 +81,9 @@ impl Model {
     }
 }
 
-fn patterns(
-    training: &Training<'_>,
-    readings: &Readings,
-    pairs: impl Iterator<Item = (u32, u32)>,
-) -> Patterns {
+fn patterns(records: &Packed, readings: &Readings, pairs: &[(u32, u32)]) -> Patterns {
     let mut counts: HashMap<Levels, f64> = HashMap::new();
-    let record = |number: u32| training.records.get(number as usize);
-    for (one, two) in pairs.filter_map(|(one, two)| Some((record(one)?, record(two)?))) {
-        *counts.entry(levels::of(&one.view(), &two.view(), readings)).or_default() += 1.0;
-    }
+    records.levels(pairs, readings, |_, levels, ..| *counts.entry(levels).or_default() += 1.0);
     let mut patterns: Patterns = counts.into_iter().collect();
     // Sums of floats depend on their order.
     patterns.sort_unstable_by_key(|(levels, _)| *levels);

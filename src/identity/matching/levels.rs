@@ -109,6 +109,8 @@ mod part {
 
 /// Compares two records field by field.
 pub(super) fn of(a: &View<'_>, b: &View<'_>, readings: &Readings) -> Levels {
+    // Of several that agree as well the first counts: which one that is must not depend on who is compared with whom.
+    let (a, b) = if b.precedes(a) { (b, a) } else { (a, b) };
     let (family, given) = names(a, b, readings);
     let [postcode, state, city, street, number, other] = best_address(a, b);
     let sex = if a.sex == 0 || b.sex == 0 { UNKNOWN } else { 1 + u8::from(a.sex != b.sex) };
@@ -136,13 +138,15 @@ fn japanese_sounds(names: Texts<'_>) -> bool {
 
 fn names(a: &View<'_>, b: &View<'_>, readings: &Readings) -> (u8, u8) {
     let (now_a, once_a, now_b, once_b) = (a.families, a.former_families, b.families, b.former_families);
-    let mut family = name_level(now_a, now_b, readings);
-    let given = name_level(a.givens, b.givens, readings);
+    let reader = |a: u64, b: u64| Reader { readings, in_common: a & b != 0 };
+    let of_families = reader(a.family_readings, b.family_readings);
+    let mut family = name_level(now_a, now_b, &of_families);
+    let given = name_level(a.givens, b.givens, &reader(a.given_readings, b.given_readings));
     if matches!(family, UNKNOWN | name::SIMILAR | name::DIFFERENT)
         && !(once_a.is_empty() && once_b.is_empty())
     {
         let former = [(once_a, now_b), (now_a, once_b), (once_a, once_b)];
-        let found = former.into_iter().any(|(a, b)| agrees(name_level(a, b, readings)));
+        let found = former.into_iter().any(|(a, b)| agrees(name_level(a, b, &of_families)));
         family = if found { name::FORMER } else { family };
     }
     let neither = |level: u8| matches!(level, UNKNOWN | name::SIMILAR | name::DIFFERENT);
@@ -165,8 +169,15 @@ fn exchanged(families: Texts<'_>, givens: Texts<'_>) -> bool {
     families.iter().any(|family| givens.iter().any(|given| near(&family, &given)))
 }
 
+/// Who knows how names are read.
+struct Reader<'r> {
+    readings: &'r Readings,
+    /// Whether the names of the two records may have a reading in common.
+    in_common: bool,
+}
+
 /// The best that names in several scripts agree in; scripts are not counted twice.
-fn name_level(a: Texts<'_>, b: Texts<'_>, readings: &Readings) -> u8 {
+fn name_level(a: Texts<'_>, b: Texts<'_>, Reader { readings, in_common }: &Reader<'_>) -> u8 {
     let (mut kanji, mut sound) = (Closest::default(), Closest::default());
     for one in a.iter() {
         for two in b.iter() {
@@ -185,10 +196,13 @@ fn name_level(a: Texts<'_>, b: Texts<'_>, readings: &Readings) -> u8 {
         (Unknown, Unknown) => by_readings(a, b, |one, two| readings.agree(one, two)),
         (Unknown, _) => sound.level(),
         // Other kanji: that they could be read so is no sign, since twins' names have a kanji or a kana in common.
-        (_, Unknown) => match by_readings(a, b, |one, two| readings.agree_as_a_whole(one, two)) {
-            read @ (name::READING | name::ALIKE) => read,
-            _ => kanji.level(),
-        },
+        (_, Unknown) if *in_common => {
+            match by_readings(a, b, |one, two| readings.agree_as_a_whole(one, two)) {
+                read @ (name::READING | name::ALIKE) => read,
+                _ => kanji.level(),
+            }
+        }
+        (_, Unknown) => kanji.level(),
         // Both scripts are known and neither is the same: as near as the further of them.
         _ => kanji.level().max(sound.level()),
     }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::built_in;
 use super::levels::{self, FIELDS, Field, Levels, MAX_LEVELS, NAMES};
-use super::prepared::Prepared;
+use super::prepared::{Prepared, View};
 use super::readings::Readings;
 
 /// Classes of pairs beside strangers.
@@ -177,8 +177,12 @@ impl Model {
     /// Compares two records.
     pub fn compare(&self, a: &Prepared, b: &Prepared) -> Comparison {
         let (a, b) = (a.view(), b.view());
-        let levels = levels::of(&a, &b, &self.readings);
-        Comparison { probability: same(&self.score(&levels)), barred: levels::barred(&levels, &a, &b) }
+        self.judge(&levels::of(&a, &b, &self.readings), &a, &b)
+    }
+    /// What the levels of two records come to.
+    #[inline]
+    pub(super) fn judge(&self, levels: &Levels, a: &View<'_>, b: &View<'_>) -> Comparison {
+        Comparison { probability: same(&self.score(levels)), barred: levels::barred(levels, a, b) }
     }
     /// What each field that both records know counted for.
     pub fn explain(&self, a: &Prepared, b: &Prepared) -> Vec<Explained> {

@@ -2,14 +2,17 @@
 //! best, so that a name that nobody has sent in both scripts yet can be read all the same.
 
 use std::collections::{BTreeSet, HashMap};
+use std::hash::BuildHasherDefault;
 
-use super::readings::Read;
+use super::readings::{Hashed, Read};
 
 /// Kanji and how they are read: letters, and in which part of the names that have it.
 #[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
 pub struct Parts {
-    by_kanji: HashMap<u16, Vec<(Letters, f32)>>,
+    by_kanji: ByKanji,
 }
+
+type ByKanji = HashMap<u16, Vec<(Letters, f32)>, BuildHasherDefault<Hashed>>;
 
 /// Names in kanji (two bytes each) and how they are read (small letters).
 pub type Names = BTreeSet<(Vec<u8>, Vec<u8>)>;
@@ -43,7 +46,7 @@ impl Parts {
         for _ in 0..ROUNDS {
             (counts, all) = weighed(&splits, &counts, &all);
         }
-        let mut by_kanji: HashMap<u16, Vec<(Letters, f32)>> = HashMap::new();
+        let mut by_kanji = ByKanji::default();
         for ((kanji, part), count) in counts.into_iter().filter(|(_, count)| *count >= SEEN) {
             let all = all.get(&kanji).copied().unwrap_or(count);
             by_kanji.entry(kanji).or_default().push((part, (count / all) as f32));

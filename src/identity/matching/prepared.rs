@@ -191,13 +191,18 @@ pub(super) struct View<'a> {
     pub former_families: Texts<'a>,
     /// Given names.
     pub givens: Texts<'a>,
+    /// A bit for each reading that the family names may have, former ones included: without one in common there is no reading
+    /// in common. All, where that was not looked up.
+    pub family_readings: u64,
+    /// The same of the given names.
+    pub given_readings: u64,
     addresses: Texts<'a>,
     telephones: &'a [[u8; 8]],
 }
 
 impl<'a> View<'a> {
     #[inline]
-    fn read(bytes: &'a [u8]) -> Option<Self> {
+    pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
         let (fixed, rest) = bytes.split_first_chunk::<FIXED>()?;
         let [version, sex, b0, b1, b2, b3, current, former, givens, addresses, telephones] = *fixed;
         if version != VERSION {
@@ -213,7 +218,18 @@ impl<'a> View<'a> {
         let (givens, addresses) = rest.split_at(givens);
         let birth = u32::from_le_bytes([b0, b1, b2, b3]);
         let telephones = telephones.as_chunks().0;
-        Some(Self { sex, birth, families, former_families, givens, addresses, telephones })
+        let (family_readings, given_readings) = (u64::MAX, u64::MAX);
+        Some(Self {
+            sex,
+            birth,
+            families,
+            former_families,
+            givens,
+            family_readings,
+            given_readings,
+            addresses,
+            telephones,
+        })
     }
     /// Whether it is as it was written: bytes from a disk may be damaged.
     fn is_whole(&self) -> bool {
@@ -223,6 +239,10 @@ impl<'a> View<'a> {
             && self.addresses.len() <= MAX_ADDRESSES * PARTS
             && self.telephones.len() <= MAX_TELEPHONES
             && texts.iter().all(Texts::is_whole)
+    }
+    /// An order of records, whatever it means.
+    pub fn precedes(&self, other: &Self) -> bool {
+        (self.birth, self.families.symbols) < (other.birth, other.families.symbols)
     }
     /// All family names, the former ones last.
     pub fn all_families(&self) -> impl Iterator<Item = Text<'a>> + use<'a> {

@@ -7,7 +7,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use super::hash::Hash;
 use super::parts::{Names, Parts};
 use super::prepared::Prepared;
-use super::texts::{Text, Texts};
+use super::texts::{MAX_SYMBOLS, Text, Texts};
 
 /// Kanji and how often each reading of them was seen, by hashes. What is not there has readings that nobody knows.
 #[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
@@ -51,7 +51,11 @@ impl Readings {
         for record in records {
             let view = record.view();
             for (kanji, sounds) in [view.families, view.givens].into_iter().filter_map(one_kanji) {
-                names.extend(sounds.map(|sound| (kanji.bytes().to_vec(), letters(&sound))));
+                names.extend(
+                    sounds.map(|sound| {
+                        (kanji.bytes().to_vec(), letters(&sound, &mut [0; MAX_SYMBOLS]).to_vec())
+                    }),
+                );
             }
         }
         self.parts = Parts::learn(&names);
@@ -72,7 +76,10 @@ impl Readings {
     /// None if that is not known.
     pub(super) fn agree(&self, one: &Text<'_>, two: &Text<'_>) -> Option<Read> {
         let whole = self.agree_as_a_whole(one, two);
-        let by_kanji = |kanji: &Text<'_>, sound| whole.max(self.parts.read(kanji.bytes(), &letters(sound)));
+        let by_kanji = |kanji: &Text<'_>, sound: &Text<'_>| {
+            let mut small = [0; MAX_SYMBOLS];
+            whole.max(self.parts.read(kanji.bytes(), letters(sound, &mut small)))
+        };
         match (whole, one.is_kanji(), two.is_kanji()) {
             (Some(Read::UsuallySo), ..) => whole,
             (_, true, false) => by_kanji(one, two),
@@ -94,6 +101,17 @@ impl Readings {
             (false, false) => None,
         }
     }
+    /// A bit for each reading that names may have: kanji as they are known to be read, sounds as they are.
+    pub(super) fn bits<'a>(&self, names: impl Iterator<Item = Text<'a>>) -> u64 {
+        let bit = |reading: u32| 1u64 << (reading % u64::BITS);
+        names.fold(0, |bits, name| match name.is_kanji() {
+            true => {
+                let known = self.by_kanji.get(&of_kanji(&name)).into_iter().flatten();
+                known.fold(bits, |bits, (reading, _)| bits | bit(*reading))
+            }
+            false => bits | bit(of_sound(&name)),
+        })
+    }
     /// Names in kanji that it knows.
     pub fn len(&self) -> usize {
         self.by_kanji.len()
@@ -114,8 +132,12 @@ fn one_kanji(names: Texts<'_>) -> Option<(Text<'_>, impl Iterator<Item = Text<'_
 }
 
 /// Without the length of vowels.
-fn letters(sound: &Text<'_>) -> Vec<u8> {
-    sound.bytes().to_ascii_lowercase()
+fn letters<'b>(sound: &Text<'_>, small: &'b mut [u8; MAX_SYMBOLS]) -> &'b [u8] {
+    let length = sound.bytes().len().min(MAX_SYMBOLS);
+    for (small, letter) in small.iter_mut().zip(sound.bytes()) {
+        *small = letter.to_ascii_lowercase();
+    }
+    small.get(..length).unwrap_or_default()
 }
 
 fn read_as(readings: &[(u32, u32)], sound: u32, part: f64) -> Read {
@@ -127,9 +149,9 @@ fn read_as(readings: &[(u32, u32)], sound: u32, part: f64) -> Read {
     }
 }
 
-/// Keys are hashes already.
+/// Keys are hashes already, or kanji, which are spread.
 #[derive(Default, Clone)]
-struct Hashed(u64);
+pub(super) struct Hashed(u64);
 
 impl Hasher for Hashed {
     fn write(&mut self, bytes: &[u8]) {
@@ -137,6 +159,9 @@ impl Hasher for Hashed {
     }
     fn write_u64(&mut self, hash: u64) {
         self.0 = hash;
+    }
+    fn write_u16(&mut self, kanji: u16) {
+        self.0 = u64::from(kanji).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
     fn finish(&self) -> u64 {
         self.0

@@ -116,3 +116,44 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn packed_records_compare_as_they_do_one_by_one_and_whichever_comes_first() {
+    let names: [&[(&str, &str)]; 8] = [
+        &[("髙橋", "祐子"), ("タカハシ", "ユウコ")],
+        &[("高橋", "裕子"), ("タカハシ", "ヒロコ")],
+        &[("高橋", "祐子")],
+        &[("高橋", "裕子")],
+        &[("タカハシ", "ユウコ")],
+        &[("TAKAHASHI", "YUKO"), ("高橋", "悠子")],
+        &[("鈴木", "祐子"), ("高橋", "祐子")],
+        &[("スズキ", "ユウコ"), ("鈴木", "佑子"), ("高橋", "裕子")],
+    ];
+    let records: Vec<Prepared> = names
+        .iter()
+        .enumerate()
+        .map(|(number, names)| {
+            let mut who = person(names, ["19600229", "19600228"][number % 2], Sex::Female);
+            if number % 3 == 0 {
+                let text = "長野県松本市大手三丁目8番13号".to_owned();
+                who.addresses.insert(0, Address { text, ..Address::default() });
+            }
+            Prepared::of(&who)
+        })
+        .collect();
+    let mut model = Model::built_in();
+    model.learn_readings(&records);
+    let all = 0..records.len() as u32;
+    let pairs: Vec<_> = all.clone().flat_map(|one| all.clone().map(move |two| (one, two))).collect();
+    let mut compared = Vec::new();
+    let beyond = [(0, 99), (99, 0)];
+    model.compare_all(&model.pack(&records), &[&beyond[..], &pairs].concat(), |pair, comparison| {
+        compared.push((pair, comparison));
+    });
+    let one_by_one = pairs.iter().map(|&(one, two)| {
+        let (one, two) = (&records[one as usize], &records[two as usize]);
+        assert_eq!(model.compare(one, two), model.compare(two, one));
+        model.compare(one, two)
+    });
+    assert_eq!(compared, pairs.iter().copied().zip(one_by_one).collect::<Vec<_>>());
+}

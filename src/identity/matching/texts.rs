@@ -4,7 +4,7 @@ use super::sound;
 use super::text::{Script, fold, squeeze};
 
 /// Symbols of one text that are kept: what is longer is cut.
-const MAX_SYMBOLS: usize = 32;
+pub const MAX_SYMBOLS: usize = 32;
 
 /// Bytes of a text's head: mask (4), where its symbols begin (2), how many bytes they are (1), script (1).
 pub const HEAD: usize = 8;

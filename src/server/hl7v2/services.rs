@@ -6,7 +6,6 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::Hl7Services;
-use crate::actors::document_registry::DocumentRegistry;
 use crate::actors::identity_feed::FeedReceivers;
 use crate::actors::pdq_supplier::PdqSupplier;
 use crate::actors::pix_consumer::PixConsumer;
@@ -116,12 +115,12 @@ impl Hl7Services {
     }
 
     /// ITI-64.
-    pub fn with_link_changes(self, registry: DocumentRegistry) -> Self {
+    pub fn with_link_changes(self, receivers: FeedReceivers) -> Self {
         self.with(&iti64::TRANSACTION, move |received| {
-            let registry = registry.clone();
+            let receivers = receivers.clone();
             async move {
                 let told = match received.read(iti64::read) {
-                    Ok(change) => registry.link_change(change, &received.caller).await,
+                    Ok(change) => receivers.link_change(change, &received.caller).await,
                     Err(errors) => Err(errors),
                 };
                 acknowledgement(&received.message, Some(&iti64::TRANSACTION), told)

@@ -13,7 +13,23 @@ pub struct Structure {
     pub segments: &'static [&'static str],
     /// Fields that must be there where their segment is.
     pub fields: &'static [(&'static str, u16)],
+    /// Its segments in their order, as far as a message of ours has them.
+    pub order: &'static [Part],
 }
+
+/// What may stand at one place of a structure.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Part {
+    /// A segment.
+    Once(&'static str),
+    /// A segment, or nothing.
+    Perhaps(&'static str),
+    /// A segment any number of times.
+    Any(&'static str),
+    /// A group any number of times.
+    Group(&'static [Part]),
+}
+use Part::{Any, Group, Once, Perhaps};
 
 const EVN_2: (&str, u16) = ("EVN", 2);
 const PID_3: (&str, u16) = ("PID", 3);
@@ -24,40 +40,66 @@ pub const ADT_A01: Structure = Structure {
     name: "ADT_A01",
     segments: &["EVN", "PID", "PV1"],
     fields: &[EVN_2, PID_3, PID_5, ("PV1", 2)],
+    order: &[Once("MSH"), Once("EVN"), Once("PID"), Once("PV1")],
 };
 /// ITI-8: A40 (ITI TF-2: 3.8.4.2.2).
 pub const ADT_A39: Structure = Structure {
     name: "ADT_A39",
     segments: &["EVN", "PID", "MRG"],
     fields: &[EVN_2, PID_3, PID_5, ("MRG", 1)],
+    order: &[Once("MSH"), Once("EVN"), Once("PID"), Once("MRG"), Perhaps("PV1")],
 };
 /// ITI-10: A31 (ITI TF-2: 3.10.4.1.2).
 pub const ADT_A05: Structure = Structure { name: "ADT_A05", ..ADT_A01 };
 /// ITI-64: A43 (ITI TF-2: 3.64.4.1.2).
-pub const ADT_A43: Structure = Structure { name: "ADT_A43", ..ADT_A39 };
+pub const ADT_A43: Structure =
+    Structure { name: "ADT_A43", order: &[Once("MSH"), Once("EVN"), Once("PID"), Once("MRG")], ..ADT_A39 };
 /// Queries (ITI TF-2: 3.9.4.1.2, 3.21.4.1.2, 3.22.4.1.2).
 pub const QBP_Q21: Structure = Structure {
     name: "QBP_Q21",
     segments: &["QPD", "RCP"],
     fields: &[("QPD", 1), ("QPD", 2), ("QPD", 3), ("RCP", 1)],
+    order: &[Once("MSH"), Once("QPD"), Once("RCP"), Perhaps("DSC")],
 };
 /// A query's end (ITI TF-2: 3.21.4.1.2.6).
-pub const QCN_J01: Structure =
-    Structure { name: "QCN_J01", segments: &["QID"], fields: &[("QID", 1), ("QID", 2)] };
+pub const QCN_J01: Structure = Structure {
+    name: "QCN_J01",
+    segments: &["QID"],
+    fields: &[("QID", 1), ("QID", 2)],
+    order: &[Once("MSH"), Once("QID")],
+};
 
 const MSA_1: (&str, u16) = ("MSA", 1);
 const MSA_2: (&str, u16) = ("MSA", 2);
 
 /// Acknowledgements.
-pub const ACK: Structure = Structure { name: "ACK", segments: &["MSA"], fields: &[MSA_1, MSA_2] };
+pub const ACK: Structure = Structure {
+    name: "ACK",
+    segments: &["MSA"],
+    fields: &[MSA_1, MSA_2],
+    order: &[Once("MSH"), Once("MSA"), Any("ERR")],
+};
 /// The answer to ITI-9 (ITI TF-2: 3.9.4.2.2).
 pub const RSP_K23: Structure = Structure {
     name: "RSP_K23",
     segments: &["MSA", "QAK", "QPD"],
     fields: &[MSA_1, MSA_2, ("QAK", 1), ("QAK", 2), ("QPD", 1), ("QPD", 2), ("QPD", 3), PID_3, PID_5],
+    order: &[Once("MSH"), Once("MSA"), Perhaps("ERR"), Once("QAK"), Once("QPD"), Perhaps("PID")],
 };
 /// The answer to ITI-21 (ITI TF-2: 3.21.4.2.2).
-pub const RSP_K21: Structure = Structure { name: "RSP_K21", ..RSP_K23 };
+pub const RSP_K21: Structure = Structure {
+    name: "RSP_K21",
+    order: &[
+        Once("MSH"),
+        Once("MSA"),
+        Any("ERR"),
+        Once("QAK"),
+        Once("QPD"),
+        Group(&[Once("PID"), Perhaps("PD1"), Perhaps("QRI")]),
+        Perhaps("DSC"),
+    ],
+    ..RSP_K23
+};
 /// The answer to ITI-22 (ITI TF-2: 3.22.4.2.2).
 pub const RSP_ZV2: Structure = Structure {
     name: "RSP_ZV2",
@@ -74,6 +116,15 @@ pub const RSP_ZV2: Structure = Structure {
         PID_5,
         ("PV1", 2),
     ],
+    order: &[
+        Once("MSH"),
+        Once("MSA"),
+        Any("ERR"),
+        Once("QAK"),
+        Once("QPD"),
+        Group(&[Once("PID"), Perhaps("PD1"), Once("PV1"), Perhaps("PV2"), Perhaps("QRI")]),
+        Perhaps("DSC"),
+    ],
 };
 
 /// All of them.
@@ -81,6 +132,12 @@ pub const ALL: [&Structure; 10] =
     [&ADT_A01, &ADT_A39, &ADT_A05, &ADT_A43, &QBP_Q21, &QCN_J01, &ACK, &RSP_K23, &RSP_K21, &RSP_ZV2];
 
 impl Structure {
+    /// Whether a message has the structure's segments in their order, as often as they may stand there, and no others. Of
+    /// what arrives less is asked ([`Self::check`]).
+    pub fn is_ordered(&self, message: &Message) -> bool {
+        let names: Vec<&str> = message.segments().map(|segment| segment.name()).collect();
+        pass(self.order, &names).is_some_and(<[&str]>::is_empty)
+    }
     /// What a message lacks.
     pub fn check(&self, message: &Message) -> Vec<IdentityError> {
         let lacks = |name: &str| message.segment(name).is_none();
@@ -97,4 +154,27 @@ impl Structure {
         });
         segments.chain(fields).collect()
     }
+}
+
+/// What is left of segments behind the parts of a structure; None if they are not those.
+fn pass<'n, 's>(parts: &[Part], mut names: &'n [&'s str]) -> Option<&'n [&'s str]> {
+    for part in parts {
+        match (part, names) {
+            (Once(name), [first, rest @ ..]) if first == name => names = rest,
+            (Once(_), _) => return None,
+            (Perhaps(name), [first, rest @ ..]) if first == name => names = rest,
+            (Perhaps(_), _) => {}
+            (Any(name), _) => {
+                while let Some((_, rest)) = names.split_first().filter(|(first, _)| *first == name) {
+                    names = rest;
+                }
+            }
+            (Group(parts), _) => {
+                while let Some(rest) = pass(parts, names).filter(|rest| rest.len() < names.len()) {
+                    names = rest;
+                }
+            }
+        }
+    }
+    Some(names)
 }

@@ -33,7 +33,7 @@ fn domains() -> Domains {
 }
 
 fn identifier(id: &str, oid: &str) -> Identifier {
-    Identifier { id: id.to_owned(), authority: Authority::of_oid(oid), type_code: String::new() }
+    Identifier { id: id.to_owned(), authority: Authority::of_oid(oid), ..Identifier::default() }
 }
 
 fn patient(id: &str, oid: &str) -> PatientId {
@@ -61,6 +61,7 @@ fn sent(message: &MessageWriter) -> Message {
     let name = if name.is_empty() { event } else { name };
     let structure = structure::ALL.into_iter().find(|known| known.name == name).unwrap();
     assert_eq!(structure.check(&message), [], "{name}");
+    assert!(structure.is_ordered(&message), "{name}");
     for field in [3, 4, 5, 6, 7, 9, 10, 11, 12] {
         assert!(!message.field("MSH", field).is_absent(), "MSH-{field} of {name}");
     }
@@ -72,6 +73,7 @@ fn feeds_are_read_as_they_are_written() {
     let source = ("our app".to_owned(), "our facility".to_owned());
     let announce = FeedEvent::Announce {
         identifiers: vec![identifier("1", "1.2.3"), identifier("2", "1.2.4")],
+        ended: Vec::new(),
         change: Box::new(change()),
         visit: Some(Box::new(crate::demographics::Visit { class: "I".to_owned(), ..Default::default() })),
     };
@@ -169,6 +171,30 @@ fn demographics_queries_are_read_as_they_are_written() {
     assert_eq!(iti22::read(&message), Ok(question));
     let cancelled = sent(&iti21::cancel("T1", &parties(), "C1"));
     assert_eq!(iti21::read_cancel(&cancelled), Ok("T1".to_owned()));
+}
+
+#[test]
+fn segments_of_ours_stand_in_their_order_and_no_others() {
+    let ordered = |structure: &structure::Structure, segments: &str| {
+        let text = format!("MSH|^~\\&|A|B|C|D|1||X|1|P|2.5\r{}\r", segments.replace(' ', "|1\r"));
+        structure.is_ordered(&Message::read(text.as_bytes(), Charset::Utf8).unwrap())
+    };
+    for (segments, expected) in [
+        ("MSA QAK QPD", true),
+        ("MSA ERR ERR QAK QPD", true),
+        ("MSA QAK QPD PID QRI PID PD1 DSC", true),
+        ("MSA QPD QAK", false),
+        ("MSA QAK QPD PD1 PID", false),
+        ("MSA QAK QPD PID DSC PID", false),
+        ("MSA QAK", false),
+        ("MSA QAK QPD ZZZ", false),
+    ] {
+        assert_eq!(ordered(&structure::RSP_K21, segments), expected, "{segments}");
+    }
+    assert!(
+        !ordered(&structure::RSP_ZV2, "MSA QAK QPD PID QRI")
+            && ordered(&structure::RSP_ZV2, "MSA QAK QPD PID PV1")
+    );
 }
 
 fn asked(parameters: &str) -> Message {
@@ -301,10 +327,18 @@ fn an_identifier_whose_time_is_over_is_nobodys() {
             "MSH|^~\\&|A|B|C|D|20260101||ADT^A01|1|P|2.5\rEVN||20260101\rPID|||{pid_3}||A^B\rPV1||I\r"
         );
         let message = Message::read(text.as_bytes(), Charset::Utf8).unwrap();
-        let FeedEvent::Announce { identifiers, .. } = iti8::read(&message).unwrap().event else { panic!() };
-        identifiers.into_iter().map(|identifier| identifier.id).collect::<Vec<_>>()
+        let FeedEvent::Announce { identifiers, ended, .. } = iti8::read(&message).unwrap().event else {
+            panic!()
+        };
+        let ids = |all: Vec<Identifier>| all.into_iter().map(|identifier| identifier.id).collect::<Vec<_>>();
+        (ids(identifiers), ids(ended))
     };
-    assert_eq!(read("1^^^A~9^^^I^^^^20200331~8^^^I^^^^29991231"), ["1", "", "8"], "it keeps its number");
-    assert_eq!(read("1^^^A^^^^20200331"), ["1"], "without it there would be nobody");
-    assert_eq!(read("1^^^A~9^^^I^^^^2020"), ["1", "9"], "a year is no day");
+    let told = |identifiers: &[&str], ended: &[&str]| {
+        let owned = |all: &[&str]| all.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
+        (owned(identifiers), owned(ended))
+    };
+    let one_is_over = read("1^^^A~9^^^I^^^^20200331~8^^^I^^^^29991231");
+    assert_eq!(one_is_over, told(&["1", "", "8"], &["9"]), "the others keep their numbers");
+    assert_eq!(read("1^^^A^^^^20200331"), told(&["1"], &[]), "without it there would be nobody");
+    assert_eq!(read("1^^^A~9^^^I^^^^2020"), told(&["1", "9"], &[]), "a year is no day");
 }

@@ -9,8 +9,8 @@ use super::{
     CANDIDATES_FOUND, FIND_CANDIDATES, GET_IDENTIFIERS, Header, IDENTIFIERS_FOUND, Ii, Party, ResponseCode,
     Transmission, open_control_act, read_acknowledgement, read_query_ack,
 };
-use crate::demographics::Identifier;
 use crate::demographics::v3::write_id;
+use crate::demographics::{Authority, Identifier};
 use crate::transactions::Malformed;
 use crate::transactions::identity::DemographicsQuery;
 use crate::wire::soap::Envelope;
@@ -42,14 +42,36 @@ pub fn write_pix_query(patient: &Identifier, device: &str) -> Bytes {
     Header::new(&party, &party).open(&mut out, &GET_IDENTIFIERS);
     open_control_act(&mut out, &GET_IDENTIFIERS);
     write_author(&mut out, device);
+    write_identifier_query(&mut out, &Ii::random(), std::slice::from_ref(patient), &[]);
+    out.end().end();
+    out.finish().into()
+}
+
+/// Writes the queryByParameter of ITI-45.
+pub fn write_identifier_query(out: &mut Writer, id: &Ii, patients: &[Identifier], wanted: &[Authority]) {
     out.start(Ns::HL7, "queryByParameter");
-    Ii::random().write(&mut out, "queryId");
+    id.write(out, "queryId");
     out.start(Ns::HL7, "statusCode").attr("code", "new").end();
     out.start(Ns::HL7, "responsePriorityCode").attr("code", "I").end();
-    out.start(Ns::HL7, "parameterList").start(Ns::HL7, "patientIdentifier");
-    write_id(&mut out, "value", &patient.authority.universal_id, Some(&patient.id));
-    out.leaf(Ns::HL7, "semanticsText", "Patient.id").end().end().end().end().end();
-    out.finish().into()
+    out.start(Ns::HL7, "parameterList");
+    for domain in wanted {
+        out.start(Ns::HL7, "dataSource");
+        write_id(out, "value", &domain.universal_id, None);
+        out.leaf(Ns::HL7, "semanticsText", "DataSource.id").end();
+    }
+    let patient = |out: &mut Writer, write: &dyn Fn(&mut Writer)| {
+        out.start(Ns::HL7, "patientIdentifier");
+        write(out);
+        out.leaf(Ns::HL7, "semanticsText", "Patient.id").end();
+    };
+    for id in patients {
+        patient(out, &|out| write_id(out, "value", &id.authority.universal_id, Some(&id.id)));
+    }
+    if patients.is_empty() {
+        // The schema demands one.
+        patient(out, &|out| _ = out.start(Ns::HL7, "value").attr("nullFlavor", "NI").end());
+    }
+    out.end().end();
 }
 
 /// ITI-47: who fits that description.

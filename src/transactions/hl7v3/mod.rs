@@ -3,6 +3,7 @@
 //! (ITI TF-2: App. O; schemas of the Normative Edition 2008, whose order of elements is kept).
 
 mod acknowledge;
+mod echo;
 pub mod known;
 pub mod query;
 pub mod registration;
@@ -13,6 +14,7 @@ pub use acknowledge::{
     AckCode, AckDetail, Acknowledgement, Quantities, QueryAck, ResponseCode, errors_of, read_acknowledgement,
     read_query_ack,
 };
+pub use echo::Echo;
 
 use bytes::Bytes;
 
@@ -265,31 +267,6 @@ pub fn open_control_act(out: &mut Writer, interaction: &Interaction) {
 pub fn control_act(body: Element<'_>) -> Result<Element<'_>, Malformed> {
     body.child(Ns::HL7, "controlActProcess")
         .ok_or_else(|| malformed("v3.control-act", format!("{} has no controlActProcess", body.local())))
-}
-
-/// A query as its answer repeats it: queryByParameter byte for byte, and its id.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Echo {
-    /// queryId.
-    pub id: Ii,
-    xml: (Bytes, Bytes),
-}
-
-impl Echo {
-    /// The queryByParameter of a message, and what an answer says of it.
-    pub fn read(body: Element<'_>) -> Result<(Element<'_>, Self), Malformed> {
-        let query = control_act(body)?.child(Ns::HL7, "queryByParameter").ok_or_else(|| {
-            malformed("v3.query", format!("{} has no controlActProcess/queryByParameter", body.local()))
-        })?;
-        let id = Ii::read(query.child(Ns::HL7, "queryId"));
-        let id =
-            id.ok_or_else(|| malformed("v3.query-id", "queryByParameter has no queryId with a root".into()))?;
-        Ok((query, Self { id, xml: query.detach(&[Ns::HL7, Ns::XSI], &[]) }))
-    }
-    /// Writes it as it was.
-    pub fn write(&self, out: &mut Writer) {
-        out.raw(&self.xml.0).raw(&self.xml.1);
-    }
 }
 
 fn malformed(rule: &'static str, problem: String) -> Malformed {

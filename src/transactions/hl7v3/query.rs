@@ -1,14 +1,16 @@
 //! The query of PRPA_IN201305UV02 (PRPA_MT201306UV02; ITI TF-2: 3.47.4.1.2, 3.55.4.1.2): who is looked for. ITI-47 and ITI-55
 //! ask in the same words.
 
-use super::Ii;
-use crate::demographics::BirthRange;
+use super::{Echo, Ii};
 use crate::demographics::v3::{
     Misread, place_name, read_address, read_authority, read_birth, read_identifier, read_name, read_sex,
     read_telecom, value, write_address, write_id, write_name, write_sex, write_telecom,
 };
+use crate::demographics::{BirthRange, Identifier};
+use crate::ids::Oid;
 use crate::limits;
-use crate::transactions::identity::{DemographicsQuery, ErrorCode, IdentityError, Place, Retry};
+use crate::transactions::Malformed;
+use crate::transactions::identity::{Answer, DemographicsQuery, ErrorCode, IdentityError, Place, Retry};
 use crate::wire::xml::{Element, Ns, Writer};
 
 /// Parameters and their semanticsText, in the order of the schema.
@@ -44,9 +46,26 @@ pub struct FindQuery {
     pub priority: Priority,
 }
 
+/// Reads the query of a message, and what an answer repeats of it.
+pub fn read(body: Element<'_>) -> Result<(Answer<FindQuery>, Echo), Malformed> {
+    let (query, echo) = Echo::read(body)?;
+    let (read, errors) = read_query(query);
+    let asked = if errors.is_empty() { Ok(read.clone()) } else { Err(errors) };
+    let echo = echo.valid(&asked, |out, id| write_query(out, id, &nameable(read)));
+    Ok((asked, echo))
+}
+
+/// Without what names no domain as V3 does: it has no place in a valid message.
+fn nameable(mut query: FindQuery) -> FindQuery {
+    let by_oid = |root: &str| Oid::parse(root).is_ok();
+    query.who.identifiers.retain(|id: &Identifier| by_oid(&id.authority.universal_id));
+    query.who.wanted.retain(|domain| by_oid(&domain.universal_id));
+    query
+}
+
 /// Reads a queryByParameter. Parameters that no transaction of ours has are passed over; a value that cannot be read is an
 /// error, because without it others would be found than were asked for.
-pub fn read_query(query: Element<'_>) -> Result<FindQuery, Vec<IdentityError>> {
+pub fn read_query(query: Element<'_>) -> (FindQuery, Vec<IdentityError>) {
     let number = |local| {
         query.child(Ns::HL7, local).and_then(value).and_then(|text| text.trim().parse::<usize>().ok())
     };
@@ -79,7 +98,7 @@ pub fn read_query(query: Element<'_>) -> Result<FindQuery, Vec<IdentityError>> {
         _ => Priority::Immediate,
     };
     let page = number("initialQuantity");
-    if parameters.errors.is_empty() { Ok(FindQuery { who, page, priority }) } else { Err(parameters.errors) }
+    (FindQuery { who, page, priority }, parameters.errors)
 }
 
 struct Parameters<'t> {

@@ -66,16 +66,8 @@ fn a_query_reads_back() {
     let query = FindQuery {
         who: DemographicsQuery {
             identifiers: vec![
-                Identifier {
-                    id: "A".into(),
-                    authority: Authority::of_oid("1.2.3"),
-                    type_code: String::new(),
-                },
-                Identifier {
-                    id: "B".into(),
-                    authority: Authority::of_oid("1.2.4"),
-                    type_code: String::new(),
-                },
+                Identifier { id: "A".into(), authority: Authority::of_oid("1.2.3"), ..Identifier::default() },
+                Identifier { id: "B".into(), authority: Authority::of_oid("1.2.4"), ..Identifier::default() },
             ],
             names: vec![name("山田", Some(Representation::Ideographic)), name("Yamada", None)],
             birth: Some(BirthRange::Between(birth("1960"), birth("19610601"))),
@@ -97,7 +89,7 @@ fn a_query_reads_back() {
     write_query(&mut out, &Ii::of_root("1.2"), &query);
     out.end();
     let tree = Tree::parse(out.finish().into()).unwrap();
-    assert_eq!(read_query(tree.root().children().next().unwrap()), Ok(query));
+    assert_eq!(read_query(tree.root().children().next().unwrap()), (query, Vec::new()));
 }
 
 #[test]
@@ -106,7 +98,7 @@ fn what_cannot_be_read_of_a_query_is_said_with_its_place() {
         "<q xmlns='urn:hl7-org:v3'><parameterList><livingSubjectBirthTime><value><low value='x'/></value>
          </livingSubjectBirthTime></parameterList></q>",
     );
-    let errors = read_query(tree.root()).unwrap_err();
+    let (_, errors) = read_query(tree.root());
     assert_eq!(
         locate("PRPA_IN201305UV02", &errors[0].place).unwrap(),
         "/PRPA_IN201305UV02/controlActProcess/queryByParameter/parameterList/livingSubjectBirthTime/value"
@@ -115,6 +107,26 @@ fn what_cannot_be_read_of_a_query_is_said_with_its_place() {
         locate("R", &Place::Wanted(2)).unwrap(),
         "/R/controlActProcess/queryByParameter/parameterList/otherIDsScopingOrganization[2]/value"
     );
+}
+
+#[test]
+fn of_a_query_that_cannot_be_read_the_rest_is_repeated() {
+    let tree = parse(
+        "<M xmlns='urn:hl7-org:v3'><controlActProcess><queryByParameter><queryId root='1.2'/><odd/><parameterList>
+         <livingSubjectBirthTime><value value='x'/><semanticsText/></livingSubjectBirthTime>
+         <livingSubjectId><value root='1.2.3' extension='A'/><semanticsText/></livingSubjectId>
+         <livingSubjectId><value extension='B'/><semanticsText/></livingSubjectId>
+         </parameterList></queryByParameter></controlActProcess></M>",
+    );
+    let (asked, echo) = super::query::read(tree.root()).unwrap();
+    assert_eq!(asked.unwrap_err().len(), 1);
+    let mut out = Writer::default();
+    echo.write(&mut out);
+    let written = String::from_utf8(out.finish()).unwrap();
+    assert!(written.contains("root=\"1.2.3\" extension=\"A\""), "{written}");
+    for gone in ["odd", "BirthTime", "extension=\"B\""] {
+        assert!(!written.contains(gone), "{written}");
+    }
 }
 
 #[test]

@@ -6,11 +6,11 @@ use crate::demographics::Identifier;
 use crate::ids::{HomeCommunityId, Oid, PatientId};
 use crate::limits;
 use crate::transactions::Malformed;
-use crate::transactions::hl7v3::query::read_query;
+use crate::transactions::hl7v3::query;
 use crate::transactions::hl7v3::registration::{RegistrationEvent, read_events};
 use crate::transactions::hl7v3::{
-    CANDIDATES_FOUND, Echo, FIND_CANDIDATES, Ii, ResponseCode, Transmission, control_act,
-    read_acknowledgement, read_query_ack,
+    CANDIDATES_FOUND, FIND_CANDIDATES, Ii, ResponseCode, Transmission, control_act, read_acknowledgement,
+    read_query_ack,
 };
 use crate::wire::soap::Envelope;
 use crate::wire::xml::{Element, Ns};
@@ -29,8 +29,8 @@ fn body(envelope: &Envelope) -> Result<Element<'_>, Malformed> {
 pub fn read_request(envelope: &Envelope) -> Result<Received, Malformed> {
     let body = body(envelope)?;
     let transmission = Transmission::read(body, &FIND_CANDIDATES)?;
-    let (query, echo) = Echo::read(body)?;
-    let question = read_query(query).map(|find| Discovery {
+    let (asked, echo) = query::read(body)?;
+    let question = asked.map(|find| Discovery {
         who: find.who,
         home: transmission.sender.organization.as_deref().and_then(|home| HomeCommunityId::parse(home).ok()),
         authority: authority(body),

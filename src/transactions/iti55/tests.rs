@@ -30,7 +30,7 @@ fn question() -> Discovery {
             identifiers: vec![Identifier {
                 id: "12".into(),
                 authority: Authority::of_oid("1.2.3"),
-                type_code: String::new(),
+                ..Identifier::default()
             }],
             names: vec![
                 name("佐藤", "花子", Representation::Ideographic),

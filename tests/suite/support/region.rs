@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sekisho::actors::document_registry::DocumentRegistry;
 use sekisho::actors::identity_feed::FeedReceivers;
 use sekisho::actors::pdq_supplier::PdqSupplier;
+use sekisho::actors::permits::Permits;
 use sekisho::actors::pix_manager::PixManager;
 use sekisho::demographics::{Domain, DomainKind, Domains};
 use sekisho::identity::index::{Index, MIGRATION};
 use sekisho::ids::Oid;
 use sekisho::limits::Limits;
+use sekisho::registry::{self, Registry, RegistrySettings, Tenant};
 use sekisho::server::Hl7Services;
 use sekisho::store::Store;
 use sekisho::wire::hl7v2::Charset;
@@ -31,16 +34,25 @@ pub struct Region {
 impl Region {
     pub async fn start() -> Self {
         let folder = TempDir::new();
-        let store = Store::open(folder.path(), &[MIGRATION]).unwrap();
+        let store = Store::open(folder.path(), &[MIGRATION, registry::MIGRATION]).unwrap();
         let index = Index::open(store.clone(), "region").unwrap();
         let domains = Arc::new(domains());
         index.set_domains(Arc::clone(&domains));
         let manager = PixManager::new(index.clone(), Arc::clone(&domains));
         let receivers = FeedReceivers { manager: Some(manager.clone()), registries: Vec::new() };
+        // The first one has no business with the region's patients.
+        let registry = |tenant: &str, domain: &str| {
+            let authorities = vec![Oid::parse(domain).unwrap()];
+            let settings = RegistrySettings { authorities, ..RegistrySettings::default() };
+            let registry = Registry::new(store.clone(), Tenant(tenant.into()), settings);
+            DocumentRegistry::new(registry, Permits::default()).with_domains(Arc::clone(&domains))
+        };
+        let registries = vec![registry("facility", "1.2.4"), registry("region", "1.2.3")];
         let services = Hl7Services::new(Charset::Utf8)
             .with_feed(receivers)
+            .with_link_changes(FeedReceivers { manager: None, registries })
             .with_pix_manager(manager)
-            .with_pdq_supplier(PdqSupplier::new(index, domains));
+            .with_pdq_supplier(PdqSupplier::new(index, Arc::clone(&domains)));
         let address = "127.0.0.1:0".parse().unwrap();
         let listener =
             MllpListener { address, tls: None, limits: Limits::default(), handler: Arc::new(services) };
@@ -50,6 +62,11 @@ impl Region {
     /// A connection.
     pub async fn connect(&self) -> Line {
         Line(TcpStream::connect(self.server.address).await.unwrap())
+    }
+
+    /// Takes the store away.
+    pub fn put_away(&self) {
+        self.store.close();
     }
 
     pub async fn stop(self) {

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::set::{ErrorKind, Set};
 use crate::cli::output::Output;
-use crate::identity::matching::{Comparison, Model, Prepared, Thresholds, Training, Verdict, candidates};
+use crate::identity::matching::{Model, Prepared, Thresholds, Training, Verdict, candidates};
 
 /// Thresholds at which links are counted; the automatic one is that of [`Thresholds`].
 const AT: [f64; 5] = [0.5, 0.9, 0.99, 0.999, 0.9999];
@@ -90,20 +90,19 @@ impl Measured {
         let training = Training { records: &prepared, candidates: &pairs, pairs: set.pairs() };
         let model = timed(&mut seconds, "learning", || Model::learn(&training));
         let thresholds = Thresholds::default();
+        let packed = timed(&mut seconds, "packing", || model.pack(&prepared));
         let mut kept = Vec::new();
-        for ((one, two), comparison) in compared(&model, &prepared, &pairs) {
+        model.compare_all(&packed, &pairs, |(one, two), comparison| {
             if comparison.probability >= thresholds.review.min(0.5) {
                 let verdict = thresholds.verdict(&comparison);
                 kept.push(Pair { one, two, probability: comparison.probability, verdict });
             }
-        }
+        });
         let rounds = MEASURED_PAIRS / pairs.len().max(1) + 1;
         let started = Busy::now();
         let mut sum = 0.0;
         for _ in 0..rounds {
-            sum += compared(&model, &prepared, &pairs)
-                .map(|(_, comparison)| comparison.probability)
-                .sum::<f64>();
+            model.compare_all(&packed, &pairs, |_, comparison| sum += comparison.probability);
         }
         let comparing = started.seconds();
         std::hint::black_box(sum);
@@ -273,17 +272,6 @@ fn timed<T>(seconds: &mut BTreeMap<&'static str, f64>, work: &'static str, run: 
     let result = run();
     seconds.insert(work, started.seconds());
     result
-}
-
-fn compared<'a>(
-    model: &'a Model,
-    prepared: &'a [Prepared],
-    pairs: &'a [(u32, u32)],
-) -> impl Iterator<Item = ((u32, u32), Comparison)> + 'a {
-    let record = |number: u32| prepared.get(number as usize);
-    pairs
-        .iter()
-        .filter_map(move |(one, two)| Some(((*one, *two), model.compare(record(*one)?, record(*two)?))))
 }
 
 /// Time that this thread has worked: what others do on the machine does not count. By the clock, where the system does not

@@ -4,6 +4,7 @@ use std::io::BufRead;
 
 use super::{Entry, Item, Items, Naming};
 use crate::demographics::Identifier;
+use crate::identity::index::Dated;
 use crate::ids::PatientId;
 use crate::limits;
 use crate::transactions::identity::FeedEvent;
@@ -111,12 +112,18 @@ fn entry(bytes: &[u8], naming: &Naming) -> Result<Entry, String> {
         resolve(identifier)?.ok_or("no domain of the configuration has this identifier".to_owned())
     };
     Ok(match feed.event {
-        FeedEvent::Announce { identifiers, change, visit } => {
-            let all = identifiers.iter().filter_map(|identifier| resolve(identifier).transpose());
-            let identifiers: Vec<PatientId> = all.collect::<Result<_, _>>()?;
-            if identifiers.is_empty() {
+        FeedEvent::Announce { identifiers, ended, change, visit } => {
+            let dated = |identifier: &Identifier| {
+                let validity = identifier.validity;
+                Some(resolve(identifier).transpose()?.map(|patient| Dated { patient, validity }))
+            };
+            let mut all = identifiers.iter().filter_map(dated).collect::<Result<Vec<_>, _>>()?;
+            if all.is_empty() {
                 return Err("no identifier in PID-3 is of a domain of the configuration".to_owned());
             }
+            let over = ended.iter().filter_map(dated).collect::<Result<Vec<_>, _>>()?;
+            all.extend(over.into_iter().filter(|over| naming.domains.is_insured(&over.patient)));
+            let identifiers = all;
             Entry::Announce { identifiers, change, visit }
         }
         FeedEvent::Merge { surviving, subsumed, change } => {

@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use crate::cli::output::Output;
 use crate::cli::{Exit, Outcome, Stop};
 use crate::demographics::{Authority, DemographicsChange, Domains, Visit, refused_in};
-use crate::identity::index::{Announced, Index, IndexError};
+use crate::identity::index::{Announced, Dated, Index, IndexError};
 use crate::ids::{Oid, PatientId};
 use crate::limits;
 use crate::registry::Registry;
@@ -53,7 +53,7 @@ pub struct Receivers<'a> {
 /// What a row or message says.
 pub enum Entry {
     /// Somebody is there.
-    Announce { identifiers: Vec<PatientId>, change: Box<DemographicsChange>, visit: Option<Box<Visit>> },
+    Announce { identifiers: Vec<Dated>, change: Box<DemographicsChange>, visit: Option<Box<Visit>> },
     /// Two identifiers were merged.
     Merge { surviving: PatientId, subsumed: PatientId, change: Box<DemographicsChange> },
 }
@@ -245,7 +245,9 @@ impl Counts {
 impl Entry {
     fn identifiers(&self) -> Vec<PatientId> {
         match self {
-            Self::Announce { identifiers, .. } => identifiers.clone(),
+            Self::Announce { identifiers, .. } => {
+                identifiers.iter().map(|told| told.patient.clone()).collect()
+            }
             Self::Merge { surviving, subsumed, .. } => vec![surviving.clone(), subsumed.clone()],
         }
     }
@@ -255,7 +257,7 @@ impl Receivers<'_> {
     async fn tell(self, entry: Entry) -> Outcomes {
         let done = match entry {
             Entry::Announce { identifiers, change, visit } => {
-                let known = identifiers.clone();
+                let known = identifiers.iter().map(|told| told.patient.clone()).collect();
                 match self.index.announce(identifiers, *change, visit.map(|visit| *visit)).await {
                     Ok(announced) => self.make_known(known).await.map(|()| Outcomes::Announced(announced)),
                     Err(error) => Err(error),

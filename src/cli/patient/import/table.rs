@@ -9,9 +9,13 @@ use csv::{ByteRecord, ReaderBuilder};
 use encoding_rs::SHIFT_JIS;
 
 use super::{Entry, Item, Items, Naming};
-use crate::demographics::{Address, Demographics, DemographicsChange, Name, Representation, Sex, Telecom};
+use crate::demographics::{
+    Address, Demographics, DemographicsChange, Name, Representation, Sex, Telecom, Validity,
+};
+use crate::identity::index::Dated;
 use crate::identity::matching::date;
 use crate::ids::Oid;
+use crate::time::day_of;
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +23,8 @@ enum Column {
     Id,
     Domain,
     Insured,
+    InsuredFrom,
+    InsuredUntil,
     Family,
     Given,
     FamilyKana,
@@ -41,11 +47,13 @@ enum Column {
 }
 
 /// Names of columns.
-const NAMES: [(&str, Column); 34] = [
+const NAMES: [(&str, Column); 36] = [
     ("id", Column::Id),
     ("rec_id", Column::Id),
     ("domain", Column::Domain),
     ("insured", Column::Insured),
+    ("insured_from", Column::InsuredFrom),
+    ("insured_until", Column::InsuredUntil),
     ("family", Column::Family),
     ("surname", Column::Family),
     ("given", Column::Given),
@@ -147,12 +155,20 @@ impl<'r> Row<'r> {
             }
             None => naming.patients.clone().ok_or("there is no domain")?,
         };
-        let mut identifiers = vec![naming.identifier(&self.text(Column::Id), &domain)?];
+        let mut identifiers = vec![naming.identifier(&self.text(Column::Id), &domain)?.into()];
         if let (Some(number), Some(domain)) = (self.0.get(&Column::Insured), &naming.insured) {
-            identifiers.push(naming.identifier(number, domain)?);
+            let validity =
+                Validity { from: self.day(Column::InsuredFrom)?, until: self.day(Column::InsuredUntil)? };
+            identifiers.push(Dated { patient: naming.identifier(number, domain)?, validity });
         }
         let change = Box::new(DemographicsChange::set(&self.person()?));
         Ok(Entry::Announce { identifiers, change, visit: None })
+    }
+
+    fn day(&self, column: Column) -> Result<Option<i64>, String> {
+        let Some(text) = self.0.get(&column) else { return Ok(None) };
+        let day = date::read(text).and_then(|date| day_of(date.as_str()));
+        day.map(Some).ok_or_else(|| "a day of the insurance is no date".to_owned())
     }
 
     fn person(&self) -> Result<Demographics, String> {

@@ -76,3 +76,37 @@ async fn wrong_rulings_change_nothing() {
     }
     assert_eq!(scratch.events().await, before);
 }
+
+#[tokio::test]
+async fn an_undo_puts_back_no_link_that_would_not_be_found_any_more() {
+    let scratch = three().await;
+    let unlink = rule(&scratch, Ruling::Unlink(id(2, "b"))).await.unwrap();
+    // Whom the identifier stands for was a mistake of its source.
+    scratch.announce(&[id(1, "a")], &person("鈴木", "一郎", "19731022")).await;
+    rule(&scratch, Ruling::Undo(unlink)).await.unwrap();
+    assert!(!scratch.others(&id(2, "b")).await.contains(&id(1, "a").to_cx()));
+    assert_eq!(scratch.others(&id(1, "a")).await, ["c^^^&1.2.3&ISO"]);
+}
+
+#[tokio::test]
+async fn what_later_decisions_changed_again_is_taken_back_from_behind() {
+    let scratch = three().await;
+    let link = rule(&scratch, Ruling::Link(id(3, "c"), id(2, "b"))).await.unwrap();
+    let unlink = rule(&scratch, Ruling::Unlink(id(3, "c"))).await.unwrap();
+    let merge = rule(&scratch, Ruling::Merge(id(3, "c"), id(2, "b"))).await.unwrap();
+    for earlier in [link, unlink] {
+        assert_eq!(rule(&scratch, Ruling::Undo(earlier)).await, Err(Refused::Later(merge)));
+    }
+    assert_eq!(scratch.others(&id(3, "c")).await.len(), 2);
+    let undo = rule(&scratch, Ruling::Undo(merge)).await.unwrap();
+    assert!(scratch.others(&id(3, "c")).await.is_empty());
+    // Brought back, it stands in the way again.
+    let again = rule(&scratch, Ruling::Undo(undo)).await.unwrap();
+    assert_eq!(rule(&scratch, Ruling::Undo(unlink)).await, Err(Refused::Later(merge)));
+    rule(&scratch, Ruling::Undo(again)).await.unwrap();
+    rule(&scratch, Ruling::Undo(unlink)).await.unwrap();
+    assert_eq!(scratch.others(&id(3, "c")).await.len(), 2);
+    rule(&scratch, Ruling::Undo(link)).await.unwrap();
+    assert!(scratch.others(&id(3, "c")).await.is_empty());
+    assert_eq!(scratch.others(&id(1, "a")).await, ["b^^^&1.2.2&ISO"]);
+}

@@ -1,6 +1,6 @@
 use super::*;
-use crate::demographics::{BirthRange, Change};
-use crate::identity::index::EventKind;
+use crate::demographics::{Authority, BirthRange, Change, Identifier, Validity};
+use crate::identity::index::{Dated, EventKind, Origin};
 
 #[tokio::test]
 async fn one_person_of_two_sources_is_linked_and_a_repeated_message_changes_nothing() {
@@ -149,4 +149,55 @@ async fn two_that_arrive_at_once_are_linked() {
         assert_eq!(announced.unwrap(), Announced::Added);
     }
     assert_eq!(scratch.others(&id(1, "0")).await.len(), 19);
+}
+
+#[tokio::test]
+async fn an_insured_number_links_those_who_had_it_on_one_day_and_is_told_while_it_holds() {
+    let scratch = Scratch::new();
+    let today = crate::time::today();
+    let days = |from, until| Validity { from, until };
+    let number = insured("06:138:12:1");
+    // The number alone tells who they are: nothing else of them is known but the day of birth.
+    let announce = async |domain: u32, validity| {
+        let born = Demographics { birth: BirthTime::parse("19600229"), ..person("山田", "花子", "") };
+        let named = Demographics {
+            names: vec![named(["山田", "ヤマダ", "佐藤"][domain as usize - 1], "花子")],
+            ..born
+        };
+        let told = [id(domain, "1").into(), Dated { patient: number.clone(), validity }];
+        scratch.index.announce(told, DemographicsChange::set(&named), None).await.unwrap()
+    };
+    let origins = async |patient: &PatientId| {
+        let shown = scratch.index.show(patient).await.unwrap();
+        let by_key = shown.links.iter().filter(|link| link.origin == Origin::Key).count();
+        (by_key, shown.records.iter().filter(|record| !record.insured.is_empty()).count())
+    };
+    announce(1, days(Some(today - 900), Some(today))).await;
+    assert!(scratch.others(&id(1, "1")).await.contains(&number.to_cx()), "it holds until tonight");
+    announce(2, days(Some(today + 1), None)).await;
+    assert_eq!(origins(&id(1, "1")).await.0, 0, "the one ends before the other begins");
+    // The source corrects it: they overlap after all.
+    announce(2, days(Some(today - 1), None)).await;
+    assert_eq!(origins(&id(1, "1")).await, (1, 2));
+    // It is over in one place: that is told by the other only, and what it linked stays linked.
+    assert_eq!(announce(1, days(None, Some(today - 1))).await, Announced::Changed);
+    assert_eq!(announce(1, days(None, Some(today - 1))).await, Announced::Unchanged);
+    assert_eq!(origins(&id(1, "1")).await, (1, 2));
+    assert_eq!(announce(2, days(None, Some(today - 1))).await, Announced::Changed);
+    assert!(!scratch.others(&id(1, "1")).await.contains(&number.to_cx()));
+    assert!(scratch.find(by_number(&number)).await.is_empty());
+    // Whoever has it from today on is somebody else.
+    announce(3, Validity::default()).await;
+    assert_eq!(origins(&id(3, "1")).await.0, 0);
+    assert_eq!(scratch.find(by_number(&number)).await.len(), 1);
+    // What was over before it was ever told is not kept.
+    let late = [id(1, "2").into(), Dated { patient: insured("99:1"), validity: days(None, Some(today - 1)) }];
+    scratch.index.announce(late, DemographicsChange::default(), None).await.unwrap();
+    assert!(scratch.index.show(&id(1, "2")).await.unwrap().records[0].insured.is_empty());
+}
+
+fn by_number(number: &PatientId) -> DemographicsQuery {
+    let authority = Authority::of_oid(number.authority().as_str());
+    let identifier = Identifier { id: number.id().to_owned(), authority, ..Identifier::default() };
+    DemographicsQuery { identifiers: vec![identifier], ..Default::default() }
 }

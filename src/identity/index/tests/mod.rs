@@ -5,6 +5,7 @@ mod feed;
 mod histories;
 mod learning;
 mod merges;
+mod order;
 
 use std::path::PathBuf;
 use std::sync::Arc;
