@@ -359,9 +359,9 @@ mod tests {
         let sent = deferred.try_to_answer(&question).await.unwrap_err().to_string();
         assert!(!sent.contains("cannot be answered"), "{sent}");
         tokio::task::spawn_blocking(move || store.close()).await.unwrap();
-        let not_sent = deferred.try_to_answer(&question).await;
-        let why = "it cannot be answered at present: InternalError".to_owned();
-        assert_eq!(not_sent, Err(NotTold::Later(why)));
+        let not_sent = deferred.try_to_answer(&question).await.unwrap_err();
+        let later = matches!(&not_sent, NotTold::Later(why) if why.contains("cannot be answered at present"));
+        assert!(later, "{not_sent}");
         let _ = std::fs::remove_dir_all(&folder);
     }
 }

@@ -35,8 +35,15 @@ impl FeedReceivers {
     /// ITI-64: all registries, each of which moves what it has. Refused only where none takes it; one that cannot at present has
     /// the message sent again, which does no harm where it was taken.
     pub async fn link_change(&self, change: LinkChange, caller: &Caller) -> Answer<()> {
+        let serves =
+            |registry: &&DocumentRegistry| registry.serves(&change.new) || registry.serves(&change.local);
+        let mut concerned: Vec<_> = self.registries.iter().filter(serves).collect();
+        if concerned.is_empty() {
+            // They say why.
+            concerned.extend(&self.registries);
+        }
         let (mut taken, mut refused) = (false, None);
-        for registry in &self.registries {
+        for registry in concerned {
             match registry.link_change(change.clone(), caller).await {
                 Ok(()) => taken = true,
                 Err(errors) if errors.iter().any(|error| error.retry == Retry::Later) => return Err(errors),

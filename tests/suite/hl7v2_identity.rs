@@ -59,7 +59,7 @@ fn told(name: &str, answer: &[u8]) -> Message {
             "DSC" => fields[1] = "POINTER",
             // Our trace id is the last word.
             "ERR" if line.contains("(trace ") => {
-                *fields.last_mut().unwrap() = fields[8].split("(trace ").next().unwrap();
+                *fields.last_mut().unwrap() = fields[8].split(" (trace ").next().unwrap();
             }
             _ => (),
         }

@@ -90,7 +90,7 @@ impl Region {
 
     /// The MPI hears of somebody.
     async fn knows(&self, ids: &[&str], person: &Demographics) {
-        let ids = ids.iter().map(|id| patient(id)).collect();
+        let ids = ids.iter().map(|id| patient(id)).collect::<Vec<_>>();
         self.mpi.index().unwrap().announce(ids, DemographicsChange::set(person), None).await.unwrap();
     }
 

@@ -41,7 +41,7 @@ impl Scratch {
         Self::open(folder).await
     }
     async fn announce(&self, identifiers: &[(u32, &str)]) {
-        let identifiers = identifiers.iter().map(|(domain, text)| id(*domain, text)).collect();
+        let identifiers = identifiers.iter().map(|(domain, text)| id(*domain, text)).collect::<Vec<_>>();
         self.index.announce(identifiers, DemographicsChange::default(), None).await.unwrap();
     }
     fn notify(&self, consumers: Vec<Consumer>) -> Notifier {

@@ -90,7 +90,7 @@ impl Region {
     }
 
     async fn knows(&self, ids: &[&str], person: &Demographics) {
-        let ids = ids.iter().map(|id| PatientId::parse(id).unwrap()).collect();
+        let ids = ids.iter().map(|id| PatientId::parse(id).unwrap()).collect::<Vec<_>>();
         self.index.announce(ids, DemographicsChange::set(person), None).await.unwrap();
     }
 

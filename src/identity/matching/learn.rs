@@ -83,7 +83,7 @@ impl Model {
 
 fn patterns(records: &Packed, readings: &Readings, pairs: &[(u32, u32)]) -> Patterns {
     let mut counts: HashMap<Levels, f64> = HashMap::new();
-    records.levels(pairs, readings, |_, levels, ..| *counts.entry(levels).or_default() += 1.0);
+    records.levels(pairs, readings, |_, levels, _, _| *counts.entry(levels).or_default() += 1.0);
     let mut patterns: Patterns = counts.into_iter().collect();
     // Sums of floats depend on their order.
     patterns.sort_unstable_by_key(|(levels, _)| *levels);

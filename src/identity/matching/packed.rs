@@ -94,7 +94,9 @@ impl Packed {
             let bits = readings.get(at..at + 8).and_then(|bits| bits.try_into().ok());
             bits.map_or(u64::MAX, u64::from_le_bytes)
         });
-        Some(View { family_readings: families, given_readings: givens, ..View::read(record)? })
+        let mut view = View::read(record)?;
+        (view.family_readings, view.given_readings) = (families, givens);
+        Some(view)
     }
 }
 

@@ -161,7 +161,7 @@ impl<'a> Text<'a> {
         if self.is_empty() || other.is_empty() || self.is_sound() != other.is_sound() {
             return Distance::Unknown;
         }
-        if self.mask == other.mask && self.bytes == other.bytes {
+        if self.mask == other.mask && equal(self.bytes, other.bytes) {
             return Distance::Same;
         }
         if has_three(self.mask & !other.mask) || has_three(other.mask & !self.mask) {
@@ -183,6 +183,16 @@ impl<'a> Text<'a> {
         let (short, long) = if self.bytes.len() < other.bytes.len() { (self, other) } else { (other, self) };
         short.script == long.script && short.symbols() >= 3 && long.bytes.starts_with(short.bytes)
     }
+}
+
+/// Whether two texts are the same: they are short, and a call would cost more than the comparison.
+#[inline]
+fn equal(one: &[u8], two: &[u8]) -> bool {
+    let (words, letters) = one.as_chunks::<4>();
+    let (other_words, other_letters) = two.as_chunks::<4>();
+    one.len() == two.len()
+        && words.iter().zip(other_words).all(|(a, b)| u32::from_le_bytes(*a) == u32::from_le_bytes(*b))
+        && letters.iter().zip(other_letters).all(|(a, b)| a == b)
 }
 
 /// Whether at least three bits are set.

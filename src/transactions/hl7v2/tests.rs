@@ -175,7 +175,7 @@ fn demographics_queries_are_read_as_they_are_written() {
 
 #[test]
 fn segments_of_ours_stand_in_their_order_and_no_others() {
-    let ordered = |structure: &structure::Structure, segments: &str| {
+    let ordered = |structure: &Structure, segments: &str| {
         let text = format!("MSH|^~\\&|A|B|C|D|1||X|1|P|2.5\r{}\r", segments.replace(' ', "|1\r"));
         structure.is_ordered(&Message::read(text.as_bytes(), Charset::Utf8).unwrap())
     };

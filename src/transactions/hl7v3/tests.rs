@@ -1,5 +1,7 @@
 //! Wrappers and queries, read and written.
 
+use bytes::Bytes;
+
 use super::query::{FindQuery, Priority, locate, read_query, write_query};
 use super::*;
 use crate::demographics::{
@@ -118,7 +120,7 @@ fn of_a_query_that_cannot_be_read_the_rest_is_repeated() {
          <livingSubjectId><value extension='B'/><semanticsText/></livingSubjectId>
          </parameterList></queryByParameter></controlActProcess></M>",
     );
-    let (asked, echo) = super::query::read(tree.root()).unwrap();
+    let (asked, echo) = query::read(tree.root()).unwrap();
     assert_eq!(asked.unwrap_err().len(), 1);
     let mut out = Writer::default();
     echo.write(&mut out);

@@ -1,6 +1,6 @@
 use super::*;
 use crate::demographics::{Authority, BirthRange, Change, Identifier, Validity};
-use crate::identity::index::{Dated, EventKind, Origin};
+use crate::identity::index::{Dated, EventKind, Origin, ShownLink};
 
 #[tokio::test]
 async fn one_person_of_two_sources_is_linked_and_a_repeated_message_changes_nothing() {
@@ -169,7 +169,8 @@ async fn an_insured_number_links_those_who_had_it_on_one_day_and_is_told_while_i
     };
     let origins = async |patient: &PatientId| {
         let shown = scratch.index.show(patient).await.unwrap();
-        let by_key = shown.links.iter().filter(|link| link.origin == Origin::Key).count();
+        let its = |link: &&ShownLink| [&link.patients.0, &link.patients.1].contains(&patient);
+        let by_key = shown.links.iter().filter(its).filter(|link| link.origin == Origin::Key).count();
         (by_key, shown.records.iter().filter(|record| !record.insured.is_empty()).count())
     };
     announce(1, days(Some(today - 900), Some(today))).await;
