@@ -324,7 +324,7 @@ mod tests {
             (code, String::from_utf8(answer.to_vec()).unwrap())
         };
         let open = async || -> Vec<String> {
-            questions.open().await.unwrap().into_iter().map(|question| question.message_id).collect()
+            questions.open(0).await.unwrap().into_iter().map(|question| question.message_id).collect()
         };
         for id in ["first", "second"] {
             assert_eq!(ask(id).await.0, AckCode::Accepted);
@@ -335,7 +335,7 @@ mod tests {
         assert!(told.iter().all(|told| answer.contains(told)), "{answer}");
         assert_eq!(open().await, ["first", "second"]);
         // As soon as one is answered there is room again.
-        questions.close(questions.open().await.unwrap()[0].number).await.unwrap();
+        questions.close(questions.open(0).await.unwrap()[0].number).await.unwrap();
         assert_eq!(ask("third").await.0, AckCode::Accepted);
         assert_eq!(open().await, ["second", "third"]);
         // What cannot be answered at present is not answered so: there is time.
@@ -355,7 +355,7 @@ mod tests {
         let envelope = format!(
             "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\"><s:Body>{asked}</s:Body></s:Envelope>"
         );
-        let question = Question { envelope: envelope.into(), ..questions.open().await.unwrap().remove(0) };
+        let question = Question { envelope: envelope.into(), ..questions.open(0).await.unwrap().remove(0) };
         let sent = deferred.try_to_answer(&question).await.unwrap_err().to_string();
         assert!(!sent.contains("cannot be answered"), "{sent}");
         tokio::task::spawn_blocking(move || store.close()).await.unwrap();
