@@ -153,14 +153,14 @@ async fn what_was_found_for_somebody_who_is_another_by_now_is_asked_anew() {
     announce(&changes, "山田").await;
     announce(&ends, "山田").await;
     for patient in [&changes, &ends, &stranger] {
-        assert_eq!(find(patient).await, [there.clone()]);
+        assert_eq!(find(patient).await, std::slice::from_ref(&there));
     }
     announce(&changes, "佐藤").await;
     index.merge(changes.clone(), ends.clone(), DemographicsChange::default(), None).await.unwrap();
     assert!(find(&changes).await.is_empty() && find(&ends).await.is_empty());
     assert_eq!(
         find(&stranger).await,
-        [there.clone()],
+        std::slice::from_ref(&there),
         "whom the index does not know cannot have changed in it"
     );
     drop((correlation, index));
