@@ -16,7 +16,6 @@ pub use acknowledge::{
 };
 pub use echo::Echo;
 
-
 use super::Malformed;
 use crate::demographics::v3::{is_null, write_id};
 use crate::limits;
