@@ -31,7 +31,14 @@ use crate::support::submissions::{Document, oid, rename, submission};
 /// Rules that no submission can break at the wire.
 const ELSEWHERE: &[&str] = &[
     // Of answers.
+    "de.availability-status.cardinality",
+    "de.logical-id.cardinality",
+    "de.version.cardinality",
+    "folder.availability-status.cardinality",
+    "folder.logical-id.cardinality",
+    "folder.version.cardinality",
     "response.patient-id.single",
+    "ss.availability-status.cardinality",
     // Of documents, and of what a configuration lists: below.
     "cl.code.listed",
     "de.mime-type.listed",
