@@ -108,7 +108,7 @@ fn attempt(connection: &Connection, job: &mut dyn Job) -> Result<(), StoreError>
     let mut stands = job.run(connection);
     // On some errors (disk full, I/O) the database rolls back the whole transaction: then nothing of the group stands.
     if !connection.in_transaction() {
-        return Err(StoreError::Damaged("the transaction ended in the middle of a group".to_owned()));
+        return Err(connection.why_ended());
     }
     if stands && let Err(error) = connection.keep() {
         job.fail(error.into());

@@ -151,7 +151,7 @@ impl Session {
     }
 
     /// Whether there is nobody at the other end any more.
-    pub(super) fn is_lost(&self) -> bool {
+    pub(in crate::store) fn is_lost(&self) -> bool {
         self.lost.get() || self.client.is_closed()
     }
 

@@ -1,6 +1,7 @@
 //! Transactions, for the store's threads: rooms above are always within one.
 
-use super::{Connection, Inner, Result};
+use super::{Connection, Error, Inner, Result};
+use crate::store::StoreError;
 
 /// What a transaction is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +57,15 @@ impl Connection {
         match &self.0 {
             Inner::Sqlite(connection) => !connection.is_autocommit(),
             Inner::Postgres(session) => session.in_transaction(),
+        }
+    }
+    /// Why a transaction is over in the middle of a group.
+    pub(in crate::store) fn why_ended(&self) -> StoreError {
+        match &self.0 {
+            Inner::Postgres(session) if session.is_lost() => {
+                Error::Away("the connection was lost in the middle of a group".to_owned()).into()
+            }
+            _ => StoreError::Damaged("the transaction ended in the middle of a group".to_owned()),
         }
     }
     /// Rows that were changed since the connection was made.

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use on_sqlite::{Scratch, ids, insert};
 
-use super::{Backend, Connection, Migration, PostgresSettings, Step, Store, testing};
+use super::{Backend, Connection, Migration, PostgresSettings, Step, Store, Trouble, testing};
 use crate::limits;
 
 /// Of several gateways one has a duty; another one when that is gone, or has lost its connection.
@@ -55,6 +55,26 @@ async fn until<F: Future<Output = bool>>(done: impl Fn() -> F) {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     panic!("it never happened");
+}
+
+/// As when the server is started anew, or takes the lock from a gateway that stood still: senders may come again.
+#[tokio::test]
+async fn a_connection_that_is_lost_in_a_group_is_a_trouble_that_passes() {
+    let scratch = on_postgres::Scratch::new();
+    let store = scratch.store();
+    let cut = |connection: &Connection, id| {
+        insert(connection, id)?;
+        if id == 1 {
+            let cut = "SELECT pg_terminate_backend(pg_backend_pid())";
+            connection.query_row(cut, (), |row| row.get::<bool>(0))?;
+        }
+        Ok(())
+    };
+    for result in on_postgres::together(&store, 0..4, cut).await {
+        assert_eq!(result.unwrap_err().trouble(), Trouble::Busy);
+    }
+    until(async || store.write(|connection| insert(connection, 7)).await.is_ok()).await;
+    assert_eq!(ids(&store), [7]);
 }
 
 /// An index of many millions of rows is not made within the time of a statement.

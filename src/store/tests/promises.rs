@@ -77,7 +77,7 @@ fn count_commits(store: &Store) -> Arc<AtomicUsize> {
 }
 
 /// Queues one job per id while the writer is held, then lets it go.
-async fn together(
+pub(super) async fn together(
     store: &Store,
     ids: std::ops::Range<i64>,
     job: impl Fn(&Connection, i64) -> Result<(), StoreError> + Clone + Send + 'static,
