@@ -5,7 +5,11 @@
 //! head      magic, generation of the index, marks from and to, number of entries, checksum of the head
 //! entries   key (8 bytes), record (4), ascending
 //! fences    the first key of each block of entries
+//! sieves    a sieve of each block
 //! ```
+//!
+//! Fences and sieves are in memory, about a byte for each entry. Most keys that are looked for are in no run: their sieve
+//! says so, and nothing is read.
 
 use std::fs::File;
 use std::io::{BufWriter, Error, ErrorKind, Read, Result, Write};
@@ -14,8 +18,8 @@ use std::path::{Path, PathBuf};
 
 use super::Marks;
 
-/// The last byte goes up when records get other keys: runs with the old ones are then made anew at the start.
-const MAGIC: &[u8; 8] = b"SKSKEYS2";
+/// The last byte goes up when records get other keys, or the file another form: runs with the old ones are then made anew at the start.
+const MAGIC: &[u8; 8] = b"SKSKEYS3";
 const HEAD: usize = 8 + 16 + 5 * 8 + 4;
 const ENTRY: usize = 12;
 /// Entries that are read at once: a kilobyte.
@@ -23,6 +27,46 @@ const BLOCK: usize = 85;
 
 /// A key and a record that has it.
 pub(super) type Entry = (u64, u32);
+
+/// Words of a block's sieve: a byte for each entry lets one of thirty keys pass that are not there.
+const SIEVE: usize = 10;
+const SIEVE_BYTES: usize = SIEVE * 8;
+/// Bytes for each block behind the entries.
+const BEHIND: u64 = (8 + SIEVE_BYTES) as u64;
+
+/// Which keys are certainly not in a block: three bits for each that is, all in one word.
+#[derive(Clone, Copy, Default)]
+struct Sieve([u64; SIEVE]);
+
+impl Sieve {
+    fn add(&mut self, key: u64) {
+        let (word, bits) = Self::place(key);
+        self.0[word] |= bits;
+    }
+    fn may_hold(&self, key: u64) -> bool {
+        let (word, bits) = Self::place(key);
+        self.0[word] & bits == bits
+    }
+    /// Keys are hashes. Those of a block have their first bits in common, so the last are taken.
+    fn place(key: u64) -> (usize, u64) {
+        let bit = |at: u32| 1_u64 << ((key >> at) & 63);
+        ((key >> 18) as usize % SIEVE, bit(0) | bit(6) | bit(12))
+    }
+    fn to_bytes(self) -> [u8; SIEVE_BYTES] {
+        let mut bytes = [0; SIEVE_BYTES];
+        for (to, word) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(self.0) {
+            *to = word.to_le_bytes();
+        }
+        bytes
+    }
+    fn of_bytes(bytes: &[u8; SIEVE_BYTES]) -> Self {
+        let mut sieve = Self::default();
+        for (to, word) in sieve.0.iter_mut().zip(bytes.as_chunks().0) {
+            *to = u64::from_le_bytes(*word);
+        }
+        sieve
+    }
+}
 
 /// An open run.
 pub(super) struct Run {
@@ -32,6 +76,7 @@ pub(super) struct Run {
     pub(super) to: Marks,
     pub(super) count: u64,
     fences: Vec<u64>,
+    sieves: Vec<Sieve>,
 }
 
 impl Run {
@@ -46,11 +91,15 @@ impl Run {
         let unfinished = path.with_extension("new");
         let mut file = BufWriter::with_capacity(256 * 1024, File::create(&unfinished)?);
         file.write_all(&[0; HEAD])?;
-        let (mut count, mut fences) = (0_u64, Vec::new());
+        let (mut count, mut fences, mut sieves) = (0_u64, Vec::new(), Vec::new());
         let mut last = None;
         for entry in entries.filter(|entry| last.replace(*entry) != Some(*entry)) {
             if count.is_multiple_of(BLOCK as u64) {
                 fences.push(entry.0);
+                sieves.push(Sieve::default());
+            }
+            if let Some(sieve) = sieves.last_mut() {
+                sieve.add(entry.0);
             }
             file.write_all(&entry.0.to_le_bytes())?;
             file.write_all(&entry.1.to_le_bytes())?;
@@ -58,6 +107,9 @@ impl Run {
         }
         for fence in &fences {
             file.write_all(&fence.to_le_bytes())?;
+        }
+        for sieve in &sieves {
+            file.write_all(&sieve.to_bytes())?;
         }
         let file = file.into_inner().map_err(|error| error.into_error())?;
         file.write_all_at(head(generation, from, to, count).as_slice(), 0)?;
@@ -76,14 +128,16 @@ impl Run {
         let to = Marks { record: number(2), former: number(3) };
         let count = number(4);
         let blocks = count.div_ceil(BLOCK as u64);
-        let length = count.saturating_mul(ENTRY as u64).saturating_add(blocks * 8 + HEAD as u64);
+        let length = count.saturating_mul(ENTRY as u64).saturating_add(blocks * BEHIND + HEAD as u64);
         if bytes != *head(generation, from, to, count) || file.metadata()?.len() != length {
             return Err(Error::new(ErrorKind::InvalidData, "not a run of this index"));
         }
-        let mut fences = vec![0; blocks as usize * 8];
-        file.read_exact_at(&mut fences, length - blocks * 8)?;
-        let fences = fences.chunks_exact(8).map(|fence| u64_at(fence, 0)).collect();
-        Ok(Self { file, path, from, to, count, fences })
+        let mut behind = vec![0; (blocks * BEHIND) as usize];
+        file.read_exact_at(&mut behind, length - blocks * BEHIND)?;
+        let (fences, sieves) = behind.split_at(blocks as usize * 8);
+        let fences = fences.as_chunks().0.iter().map(|fence| u64::from_le_bytes(*fence)).collect();
+        let sieves = sieves.as_chunks().0.iter().map(Sieve::of_bytes).collect();
+        Ok(Self { file, path, from, to, count, fences, sieves })
     }
 
     /// Where it is.
@@ -97,6 +151,10 @@ impl Run {
         let mut bytes = [0; BLOCK * ENTRY];
         let mut room = most;
         while self.fences.get(block).is_some_and(|fence| *fence <= key) {
+            if !self.sieves.get(block).is_some_and(|sieve| sieve.may_hold(key)) {
+                block += 1;
+                continue;
+            }
             let entries = self.read(block, &mut bytes)?;
             let first = entries.partition_point(|entry| u64_at(entry, 0) < key);
             let equal = entries.iter().skip(first).take_while(|entry| u64_at(*entry, 0) == key);
