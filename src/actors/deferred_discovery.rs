@@ -22,7 +22,7 @@ use crate::store::StoreError;
 use crate::transactions::Caller;
 use crate::transactions::hl7v3::{AckCode, AckDetail, read_acknowledgement};
 use crate::transactions::iti44::write_acknowledgement;
-use crate::transactions::iti55::{self, ITI55_DEFERRED_ANSWER, Outcome, Reason, Received, lifetime};
+use crate::transactions::iti55::{self, ITI55_DEFERRED_ANSWER, Received, lifetime};
 use crate::wire::http::Client;
 use crate::wire::soap::{self, AllowedReplies, CallError, Endpoint, Envelope, Outgoing};
 use crate::wire::xml::{Ns, Tree, Writer};
@@ -173,10 +173,6 @@ impl DeferredDiscovery {
             ..Caller::default()
         };
         let response = discovery.discover(&received, &caller).await;
-        // There is time for a better answer.
-        if let Outcome::Cannot(reason @ (Reason::ResponderBusy | Reason::InternalError)) = response.outcome {
-            return Err(NotTold::Later(format!("it cannot be answered at present: {}", reason.code())));
-        }
         let mut headers: Vec<Bytes> = response.time_to_live.map(lifetime::write).into_iter().collect();
         headers.push(relates_to(&question.message_id));
         let request = Outgoing {
@@ -270,13 +266,10 @@ mod tests {
     use super::*;
     use crate::actors::patient_discovery::DiscoveryPolicy;
     use crate::actors::permits::Callers;
-    use crate::demographics::{BirthRange, BirthTime, Name};
     use crate::identity::index::{self, Index};
     use crate::store::Store;
-    use crate::transactions::hl7v3::Ii;
     use crate::transactions::hl7v3::{Echo, Transmission};
-    use crate::transactions::identity::DemographicsQuery;
-    use crate::transactions::iti55::{Asking, Discovery};
+    use crate::transactions::iti55::Discovery;
     use crate::wire::http::ClientSettings;
 
     /// Where nobody listens.
@@ -338,30 +331,8 @@ mod tests {
         questions.close(questions.open(0).await.unwrap()[0].number).await.unwrap();
         assert_eq!(ask("third").await.0, AckCode::Accepted);
         assert_eq!(open().await, ["second", "third"]);
-        // What cannot be answered at present is not answered so: there is time.
-        let asking = Asking {
-            query: Ii::of_root("1.2.9"),
-            sender: "1.2.9",
-            receiver: "1.2.3",
-            respond_to: Some(AWAY),
-        };
-        let who = DemographicsQuery {
-            names: vec![Name { family: "関所".into(), given: "守".into(), ..Name::default() }],
-            birth: BirthTime::parse("19700101").map(BirthRange::Within),
-            ..DemographicsQuery::default()
-        };
-        let asked = iti55::write_request(&Discovery { who, ..Discovery::default() }, &asking);
-        let asked = std::str::from_utf8(&asked).unwrap();
-        let envelope = format!(
-            "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\"><s:Body>{asked}</s:Body></s:Envelope>"
-        );
-        let question = Question { envelope: envelope.into(), ..questions.open(0).await.unwrap().remove(0) };
-        let sent = deferred.try_to_answer(&question).await.unwrap_err().to_string();
-        assert!(!sent.contains("cannot be answered"), "{sent}");
+        drop(deferred);
         tokio::task::spawn_blocking(move || store.close()).await.unwrap();
-        let not_sent = deferred.try_to_answer(&question).await.unwrap_err();
-        let later = matches!(&not_sent, NotTold::Later(why) if why.contains("cannot be answered at present"));
-        assert!(later, "{not_sent}");
         let _ = std::fs::remove_dir_all(&folder);
     }
 }
