@@ -166,7 +166,9 @@ fn a_community_file_that_breaks_raises_the_alarm_and_the_old_one_stays() {
         told["status"].clone()
     };
     assert_eq!(status()["communities"][0]["name"], "Western region");
-    assert_eq!(status()["problems"], Value::Array(Vec::new()));
+    // On PostgreSQL without an object store there is one, which says so.
+    let before = status()["problems"].as_array().unwrap().clone();
+    assert!(before.iter().all(|problem| problem.as_str().unwrap().contains("store.postgres")), "{before:?}");
     std::fs::write(&file, "name = \"broken\"\nhome = [\"urn:oid:1.x\"]\n[endpoints]\n").unwrap();
     let patience = Instant::now() + Duration::from_secs(20);
     let alarmed = loop {
