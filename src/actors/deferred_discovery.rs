@@ -6,6 +6,7 @@
 //! database each accepts questions, and one answers all of them; when that is gone, another one does.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
@@ -42,6 +43,8 @@ struct Shared {
     working: Semaphore,
     /// Questions that are waited for here, by number.
     begun: Mutex<HashSet<i64>>,
+    /// One of them is waited for no longer and is not answered.
+    left_open: AtomicBool,
     /// There is a new one.
     news: Arc<Notify>,
 }
@@ -60,8 +63,19 @@ impl DeferredDiscovery {
         limits: Limits,
     ) -> Self {
         let working = Semaphore::new(limits::MAX_DEFERRED_AT_ONCE);
-        let (begun, news) = (Mutex::default(), Arc::default());
-        Self(Arc::new(Shared { discovery, own, questions, allowed, client, limits, working, begun, news }))
+        let (begun, left_open, news) = (Mutex::default(), AtomicBool::default(), Arc::default());
+        Self(Arc::new(Shared {
+            discovery,
+            own,
+            questions,
+            allowed,
+            client,
+            limits,
+            working,
+            begun,
+            left_open,
+            news,
+        }))
     }
 
     /// Takes up what is accepted, what was before we were started, and what gateways beside us leave to us: as long as
@@ -71,6 +85,9 @@ impl DeferredDiscovery {
         tokio::spawn(async move {
             let mut after = 0;
             while let Some(shared) = this.upgrade() {
+                if shared.left_open.swap(false, Ordering::AcqRel) {
+                    after = 0;
+                }
                 let taken_up = DeferredDiscovery(shared).take_up(after).await;
                 after = taken_up.unwrap_or_else(|problem| {
                     tracing::error!(%problem, "the deferred questions cannot be read");
@@ -205,6 +222,11 @@ impl DeferredDiscovery {
 }
 
 impl Shared {
+    /// Has a question that is still open looked for again: it may lie behind what was taken up already.
+    fn leave(&self, question: &Question) {
+        self.begun().remove(&question.number);
+        self.left_open.store(true, Ordering::Release);
+    }
     fn begun(&self) -> std::sync::MutexGuard<'_, HashSet<i64>> {
         self.begun.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -221,7 +243,7 @@ async fn answer(discovery: Weak<Shared>, question: Question) {
     while let Some(shared) = discovery.upgrade() {
         let this = DeferredDiscovery(shared);
         if let Ok(false) = this.0.questions.are_ours().await {
-            this.0.begun().remove(&question.number);
+            this.0.leave(&question);
             return;
         }
         let (outcome, problem) = match this.try_to_answer(&question).await {
@@ -244,6 +266,7 @@ async fn answer(discovery: Weak<Shared>, question: Question) {
         tracing::info!(question = question.number, outcome, problem, "deferred question");
         if let Err(problem) = this.0.questions.close(question.number).await {
             tracing::error!(question = question.number, %problem, "a deferred question will be answered once more");
+            this.0.leave(&question);
         }
         this.0.begun().remove(&question.number);
         return;

@@ -32,8 +32,8 @@ impl FeedReceivers {
         self.tell_registries(feed, caller).await
     }
 
-    /// ITI-64: all registries, each of which moves what it has. Refused only where none takes it; one that cannot at present has
-    /// the message sent again, which does no harm where it was taken.
+    /// ITI-64: all registries, each of which moves what it has. Refused where one refuses it and nothing moved anywhere;
+    /// one that cannot at present has the message sent again, which does no harm where it was taken.
     pub async fn link_change(&self, change: LinkChange, caller: &Caller) -> Answer<()> {
         let serves =
             |registry: &&DocumentRegistry| registry.serves(&change.new) || registry.serves(&change.local);
@@ -42,15 +42,22 @@ impl FeedReceivers {
             // They say why.
             concerned.extend(&self.registries);
         }
-        let (mut taken, mut refused) = (false, None);
+        let (mut moved, mut refused) = (0, None);
         for registry in concerned {
             match registry.link_change(change.clone(), caller).await {
-                Ok(()) => taken = true,
+                Ok(entries) => moved += entries,
                 Err(errors) if errors.iter().any(|error| error.retry == Retry::Later) => return Err(errors),
                 Err(errors) => _ = refused.get_or_insert(errors),
             }
         }
-        refused.filter(|_| !taken).map_or(Ok(()), Err)
+        match refused {
+            Some(errors) if moved == 0 => Err(errors),
+            Some(_) => {
+                tracing::warn!(trace = %caller.trace, "a link change was refused by one registry and carried out by another");
+                Ok(())
+            }
+            None => Ok(()),
+        }
     }
 
     async fn tell_registries(&self, feed: Feed, caller: &Caller) -> Answer<()> {

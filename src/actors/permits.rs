@@ -75,8 +75,9 @@ impl Permits {
         let Some(id) = submission.submission_set().and_then(|set| set.source_id()) else { return Ok(()) };
         let is_caller = |source: &&Source| caller.certificate.as_deref() == Some(&*source.certificate);
         let has = |source: &Source| source.ids.iter().any(|own| own.as_str() == id);
-        let permitted = match self.sources.iter().find(is_caller) {
-            Some(caller) => has(caller),
+        let mut own = self.sources.iter().filter(is_caller).peekable();
+        let permitted = match own.peek() {
+            Some(_) => own.any(has),
             None => !self.sources.iter().any(has),
         };
         if permitted {

@@ -17,7 +17,7 @@ use crate::config::{OWN, Settings, TenantSettings};
 use crate::limits;
 use crate::repository::{Condition, Repository, Usage};
 use crate::store::{Store, StoreError};
-use differences::{Compared, MISCOUNTED};
+use differences::{Compared, MISCOUNTED, WITHOUT_DOCUMENT, WITHOUT_METADATA};
 
 /// Read every stored document and compare it with its checksums and metadata.
 #[derive(Debug, Args)]
@@ -116,6 +116,7 @@ pub struct Partition {
 
 /// What a repository found amiss when it was opened: bytes that should be there are not.
 const ALARMS: &str = "alarms at opening";
+const STRAYS: &str = "bytes that no document refers to";
 
 /// Everything that was found, over all tenants.
 #[derive(Default)]
@@ -162,7 +163,7 @@ impl Opened {
             settled.extend(done.map_err(|error| unusable(&error))?);
         }
         self.close();
-        Ok(findings.told(output, settled))
+        Ok(findings.told(output, settled, &[STRAYS, MISCOUNTED]))
     }
 
     fn compare(self, output: Output, remedy: Remedy) -> Outcome {
@@ -192,7 +193,7 @@ impl Opened {
             settled.extend(findings.has(MISCOUNTED).then_some("counts corrected"));
         }
         self.close();
-        let exit = findings.told(output, settled);
+        let exit = findings.told(output, settled, &[WITHOUT_DOCUMENT, WITHOUT_METADATA, MISCOUNTED]);
         if let Err(refusal) = permitted {
             output.line(&refusal);
         }
@@ -228,7 +229,7 @@ impl Partition {
         let places = strays.iter().map(|stray| stray.place()).collect();
         findings.add(self, "documents whose bytes are missing", missing);
         findings.add(self, "documents that are damaged", damaged);
-        findings.add(self, "bytes that no document refers to", places);
+        findings.add(self, STRAYS, places);
         findings.add(self, ALARMS, alarms);
         differences.listed().into_iter().for_each(|(what, ids)| findings.add(self, what, ids));
         let mut settled = Vec::new();
@@ -273,10 +274,13 @@ impl Findings {
         self.found.iter().any(|(known, ids)| *known == what && !ids.is_empty())
     }
 
-    /// Tells what was found, and what that means for the caller's script.
-    fn told(self, output: Output, settled: Vec<&'static str>) -> Exit {
+    /// Tells what was found, and what that means for the caller's script: all is well where nothing was, or nothing but
+    /// what was settled.
+    fn told(self, output: Output, settled: Vec<&'static str>, settles: &[&str]) -> Exit {
         let Self { documents, bytes, removed, found } = self;
         let count: usize = found.iter().map(|(_, ids)| ids.len()).sum();
+        let is_left = |what: &&str| settled.is_empty() || !settles.contains(what);
+        let is_well = !found.iter().any(|(what, ids)| is_left(what) && !ids.is_empty());
         output.line(&format!("{documents} documents, {}", super::output::bytes(bytes)));
         if removed > 0 {
             output.line(&format!(
@@ -301,7 +305,7 @@ impl Findings {
             "findings": findings,
             "settled": settled,
         }));
-        if count == 0 || !settled.is_empty() { Exit::Done } else { Exit::No }
+        if is_well { Exit::Done } else { Exit::No }
     }
 }
 

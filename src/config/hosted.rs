@@ -138,7 +138,7 @@ fn sender(section: Section<'_>) -> Option<(Option<SenderRules>, Option<Source>)>
     let certificate: Option<String> = section.required("certificate");
     let changes = section.section("rules").map(|rules| changes(&section, &rules));
     let ids: Vec<Oid> = section.list("source_ids");
-    if changes.is_none() && !section.has("source_ids") {
+    if changes.is_none() && ids.is_empty() {
         let help = "rules = { … }, or source_ids = [\"OID\"]";
         section.error("rules", "nothing is said of this sender", help);
     }

@@ -70,9 +70,9 @@ impl DocumentRegistry {
         Some(self.registry.merging(self.resolve(surviving)?, self.resolve(subsumed)?))
     }
 
-    /// ITI-64. Durable on return; where it is refused, nothing has changed. Some send the two identifiers of a field the
+    /// ITI-64: how many entries moved. Durable on return; where it is refused, nothing has changed. Some send the two identifiers of a field the
     /// other way round: which one is the affinity domain's is told by its authority.
-    pub async fn link_change(&self, change: LinkChange, caller: &Caller) -> Answer<()> {
+    pub async fn link_change(&self, change: LinkChange, caller: &Caller) -> Answer<usize> {
         let LinkChange { mut new, mut local, mut previous, mut subsumed_local, source } = change;
         if !self.serves(&new) && self.serves(&local) {
             swap(&mut new, &mut local);
@@ -99,7 +99,7 @@ impl DocumentRegistry {
         match self.registry.relink(relinking).await {
             Ok(Ok(left)) => {
                 report(&left, caller);
-                Ok(())
+                Ok(left.entries)
             }
             Ok(Err(errors)) => Err(errors),
             Err(error) => Err(vec![failed(&error, caller)]),

@@ -34,7 +34,9 @@ struct Begun {
 struct Accepted {
     file: String,
     sha1: String,
-    url: String,
+    /// Journals of before have none: theirs counts for nobody.
+    #[serde(default)]
+    url: Option<String>,
 }
 
 impl Journal {
@@ -68,7 +70,7 @@ impl Journal {
                 continue;
             }
             let one: Accepted = serde_json::from_str(&line).map_err(|_| no_journal())?;
-            if one.url == url {
+            if one.url.as_deref() == Some(url) {
                 accepted.insert(one.file, one.sha1);
             }
         }
@@ -99,7 +101,7 @@ impl Journal {
     /// Records that a file was accepted.
     pub fn accept(&self, file: &str, sha1: &str) -> std::io::Result<()> {
         let mut journal = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        let (file, sha1, url) = (file.to_owned(), sha1.to_owned(), self.url.clone());
+        let (file, sha1, url) = (file.to_owned(), sha1.to_owned(), Some(self.url.clone()));
         append(&mut journal, &Accepted { file, sha1, url })
     }
 }

@@ -6,6 +6,10 @@ use crate::registry::{RegisteredDocument, Registry};
 use crate::repository::{Recount, Repository, StoredDocument, Usage};
 use crate::store::{Connection, Store, StoreError};
 
+/// What `--settle` deprecates.
+pub(super) const WITHOUT_DOCUMENT: &str = "approved entries without document";
+/// What it removes.
+pub(super) const WITHOUT_METADATA: &str = "documents without metadata";
 /// What is counted for a quota is not what there is.
 pub(super) const MISCOUNTED: &str = "wrong counts of documents";
 
@@ -133,8 +137,8 @@ impl Differences {
         let said = |usage: Usage| format!("{} documents of {} bytes", usage.documents, usage.bytes);
         let miscounted = || format!("{} are counted, and {} are stored", said(counted), said(stored));
         [
-            ("approved entries without document", entries.collect()),
-            ("documents without metadata", self.without_metadata.clone()),
+            (WITHOUT_DOCUMENT, entries.collect()),
+            (WITHOUT_METADATA, self.without_metadata.clone()),
             ("entries whose hash or size is not the document's", self.unlike.clone()),
             (MISCOUNTED, self.is_miscounted().then(miscounted).into_iter().collect()),
         ]

@@ -20,11 +20,15 @@ const NON_XML_BODY: &[u8] = b"nonXMLBody";
 #[derive(Debug, Default)]
 pub struct Beginning {
     bytes: Vec<u8>,
+    /// How many of them are white space before the first that is not.
+    blank: usize,
     cut: bool,
     /// The last bytes behind the beginning, as many as could begin a name.
     last: Vec<u8>,
     /// Whether a nonXMLBody is named behind the beginning.
     later_body: bool,
+    /// Whether it may be markup, once more bytes would not change that.
+    markup: Option<bool>,
 }
 
 /// A media type, and where it is: said of a document, or of what is in it.
@@ -37,24 +41,28 @@ struct Said<'a> {
 impl Beginning {
     /// Looks at the next chunk.
     pub fn look(&mut self, chunk: &Bytes) {
-        let most = match self.bytes.len() < SIGNATURE_BYTES || media::may_be_markup(self.head()) {
-            true => limits::MAX_INSPECTED_BYTES,
-            false => SIGNATURE_BYTES,
-        };
-        let room = most.saturating_sub(self.bytes.len()).min(chunk.len());
+        if self.markup == Some(false) {
+            return;
+        }
+        let before = self.bytes.len();
+        let room = limits::MAX_INSPECTED_BYTES.saturating_sub(before).min(chunk.len());
         let (within, behind) = chunk.split_at(room);
         self.bytes.extend_from_slice(within);
-        if !media::may_be_markup(self.head()) {
+        // White space says nothing; what follows it does, as soon as a signature of it is there.
+        self.blank += match self.blank == before {
+            true => within.len() - within.trim_ascii_start().len(),
+            false => 0,
+        };
+        let told = self.bytes.get(self.blank..).unwrap_or_default();
+        let is_full = self.bytes.len() == limits::MAX_INSPECTED_BYTES;
+        if self.markup.is_none() && (told.len() >= SIGNATURE_BYTES || is_full) {
+            self.markup = Some(media::may_be_markup(&told[..told.len().min(SIGNATURE_BYTES)]));
+        }
+        if self.markup == Some(false) {
             self.bytes.truncate(SIGNATURE_BYTES);
         } else if !behind.is_empty() {
             self.look_behind(behind);
         }
-    }
-
-    /// What shows whether there is markup: the signature, or all where that is white space.
-    fn head(&self) -> &[u8] {
-        let signature = self.bytes.get(..SIGNATURE_BYTES).unwrap_or(&self.bytes);
-        if signature.trim_ascii_start().is_empty() { &self.bytes } else { signature }
     }
 
     /// Behind the beginning only a name is looked for, which may lie across two chunks.

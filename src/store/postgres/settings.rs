@@ -24,7 +24,8 @@ pub struct PostgresSettings {
 }
 
 /// Once per connection. No transaction of ours outlives these; what was acknowledged is on disk, whatever the server's
-/// default; short statements gain nothing from being compiled.
+/// default; short statements gain nothing from being compiled. A host that vanished is noticed by the server, too, whose
+/// session would keep its locks.
 fn session_settings() -> String {
     let milliseconds = |duration: Duration| duration.as_millis();
     format!(
@@ -32,6 +33,9 @@ fn session_settings() -> String {
          SET lock_timeout = {lock};
          SET idle_in_transaction_session_timeout = {idle};
          SET jit = off;
+         SET tcp_keepalives_idle = 5;
+         SET tcp_keepalives_interval = 2;
+         SET tcp_keepalives_count = 3;
          SELECT set_config('synchronous_commit', 'on', false)
              WHERE current_setting('synchronous_commit') IN ('off', 'local')",
         statement = milliseconds(limits::POSTGRES_STATEMENT),
