@@ -104,18 +104,18 @@ impl Repository {
 
     /// Whether the objects are our database's. Where nobody has said so, they are if there are none, or if we know some.
     async fn owns(&self, objects: &Objects) -> Result<bool, StoreError> {
-        let (index, rooms) = (self.rooms.index.clone(), self.rooms.clone());
-        let name = self.store.write(move |connection| index.name(connection)).await?;
-        if let Some(owner) = objects.owner().await? {
-            return Ok(owner == name);
+        let index = self.rooms.index.clone();
+        let named =
+            self.store.write(move |connection| Ok((index.name(connection)?, index.has_objects(connection)?)));
+        let (name, known) = named.await?;
+        match objects.owner().await? {
+            Some(owner) => Ok(owner == name),
+            None if known || objects.days().await?.is_empty() => {
+                objects.take_ownership(&name).await?;
+                Ok(true)
+            }
+            None => Ok(false),
         }
-        // Looks through all rows where there are files only.
-        let known = self.store.read(move |connection| rooms.index.has_objects(connection)).await?;
-        let ours = known || objects.days().await?.is_empty();
-        if ours {
-            objects.take_ownership(&name).await?;
-        }
-        Ok(ours)
     }
 }
 
