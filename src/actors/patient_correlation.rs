@@ -147,8 +147,9 @@ impl Inner {
         let Some(index) = &self.sources.index else { return true };
         match index.corresponding(patient).await {
             Ok((_, person)) => [Digest::NONE, Digest::of(&person)].contains(&entry.digest),
-            // Nobody of ours: by the operator's word, or a manager's.
-            Err(IndexError::Unknown(_)) => true,
+            // Nobody of ours: by the operator's word, or a manager's. But an insured person's number is unknown, too, once it
+            // is over or several share it.
+            Err(IndexError::Unknown(_)) => !index.is_insured(patient),
             Err(_) => false,
         }
     }

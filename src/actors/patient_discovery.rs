@@ -232,7 +232,8 @@ impl PatientDiscovery {
             obtained,
             expires: obtained + lifetime.min(limits::MAX_CORRELATION_LIFE).as_secs(),
         };
-        for local in person.identifiers.iter().take(limits::MAX_IDENTITIES_PER_COMMUNITY) {
+        let own = self.own(&person.identifiers);
+        for local in own.take(limits::MAX_IDENTITIES_PER_COMMUNITY) {
             let home = community.peer.member.home().clone();
             cache.keep(cache.ticket(local), home, entry.clone()).await;
         }
@@ -264,12 +265,17 @@ impl PatientDiscovery {
         locations
     }
 
+    /// The identifiers that are one person's alone: a family may share an insured person's number.
+    fn own<'a>(&'a self, identifiers: &'a [PatientId]) -> impl Iterator<Item = &'a PatientId> {
+        identifiers.iter().filter(|id| !self.domains.is_insured(id))
+    }
+
     fn elsewhere(&self, identifiers: &[PatientId]) -> Vec<Location> {
         let Some(Learning { cache, directory }) = &self.learning else { return Vec::new() };
         let mut locations: Vec<Location> = Vec::new();
         for community in directory.communities().all().iter().filter(|community| community.enabled) {
             let home = community.peer.member.home();
-            for local in identifiers {
+            for local in self.own(identifiers) {
                 let crossref::Lookup::Hit(entry) = cache.get(local, home) else { continue };
                 for patient in entry.remote {
                     let location = Location { home: home.clone(), patient };

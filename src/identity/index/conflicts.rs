@@ -116,10 +116,12 @@ impl Compared<'_> {
                 person.iter().flat_map(|one| person.range(one + 1..).map(move |another| (one, another)))
             {
                 let pair = Pair::of(one, another);
+                if !unsettled(pair) {
+                    continue;
+                }
                 // Whoever is linked was compared.
                 let linked = links.iter().any(|link| link.pair == pair && link.origin.is_found());
-                let contradict =
-                    unsettled(pair) && (self.held_apart(pair)? || !linked && self.contradict(pair)?);
+                let contradict = self.held_apart(pair)? || !linked && self.contradict(pair)?;
                 if contradict && !self.decided_with(one).contains(&another) {
                     return Ok(false);
                 }

@@ -315,7 +315,7 @@ impl Tables<'_> {
     }
 
     fn carry_out(self, effect: &Effect, now: i64) -> Result<(), StoreError> {
-        let mut regrouping = Regrouping::new(self);
+        let mut regrouping = Regrouping::ruled(self);
         for record in effect.records() {
             let mut record = self.record(record)?;
             while let Some(survivor) = record.survivor {

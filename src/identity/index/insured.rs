@@ -3,6 +3,8 @@
 //!
 //! Numbers come and go with employers. Two records share one if both had it on some day; answers tell what holds today.
 
+use std::collections::BTreeSet;
+
 use unicode_normalization::UnicodeNormalization;
 
 use super::records::Record;
@@ -49,6 +51,11 @@ impl Insurance {
     pub(super) fn days(&self) -> Validity {
         Validity { from: self.validity.from.or(Some(self.since.div_euclid(DAY))), ..self.validity }
     }
+    /// Whether it only goes on, where it is told from a day on: no day lies between.
+    fn goes_on(&self, from: i64) -> bool {
+        let Validity { from: first, until } = self.days();
+        first.is_none_or(|first| first <= from) && until.is_none_or(|until| from <= until.saturating_add(1))
+    }
 }
 
 /// Seconds.
@@ -75,6 +82,16 @@ pub(super) fn agree(a: &Demographics, b: &Demographics) -> bool {
     day(a).is_some_and(|day_of_a| day(b) == Some(day_of_a))
 }
 
+/// Leaves out what is told as over of numbers that are told as current, too: those hold.
+pub(super) fn without_renewed(mut told: Vec<Dated>) -> Vec<Dated> {
+    let today = today();
+    let over = |told: &Dated| told.validity.has_ended(today);
+    let number = |told: &Dated| (told.patient.authority().as_str().to_owned(), spelling(told.patient.id()));
+    let current: BTreeSet<_> = told.iter().filter(|told| !over(told)).map(number).collect();
+    told.retain(|told| !over(told) || !current.contains(&number(told)));
+    told
+}
+
 impl Tables<'_> {
     /// Gives a record a number, or renews it; whether that is news.
     pub(super) fn insure(self, record: i64, told: &Dated, since: i64) -> Result<bool, StoreError> {
@@ -95,20 +112,22 @@ impl Tables<'_> {
         let Some(known) = self.insurance(record, &told.patient)? else {
             return Ok(Some(told.validity).filter(|told| !told.has_ended(today)));
         };
-        // Whoever tells a number without its end tells that it is not over.
+        let had = known.validity;
+        // Whoever tells a number without its end tells that it is not over; so does who tells it from behind its end on.
+        let still = |end: &i64| !had.has_ended(today) && from.is_none_or(|from| from <= *end);
         let renewed = Validity {
-            from: from.or(known.from),
-            until: until.or(known.until.filter(|_| !known.has_ended(today))),
+            from: from.filter(|from| !known.goes_on(*from)).or(had.from),
+            until: until.or(had.until.filter(still)),
         };
-        Ok(Some(renewed).filter(|renewed| *renewed != known))
+        Ok(Some(renewed).filter(|renewed| *renewed != had))
     }
-    fn insurance(self, record: i64, number: &PatientId) -> Result<Option<Validity>, StoreError> {
+    fn insurance(self, record: i64, number: &PatientId) -> Result<Option<Insurance>, StoreError> {
         let Some(domain) = self.domain(number.authority())? else { return Ok(None) };
-        let find = "SELECT valid_from, valid_until FROM identity_insured
+        let find = "SELECT domain, id, since, valid_from, valid_until FROM identity_insured
                     WHERE domain = ?1 AND number = ?2 AND record = ?3";
         let mut find = self.connection.prepare_cached(find)?;
-        let validity = |row: &Row<'_>| Ok(Validity { from: row.get(0)?, until: row.get(1)? });
-        Ok(find.query_row(params![domain, spelling(number.id()), record], validity).optional()?)
+        let values = params![domain, spelling(number.id()), record];
+        Ok(find.query_row(values, Insurance::of).optional()?)
     }
     /// Records that have or had a number, each with its own.
     pub(super) fn insured_by(self, number: &PatientId) -> Result<Vec<(i64, Insurance)>, StoreError> {
@@ -139,11 +158,21 @@ impl Tables<'_> {
         let mut find = self.connection.prepare_cached(find)?;
         Ok(find.query_map([record], Insurance::of)?.collect::<Result<_, _>>()?)
     }
-    /// Moves numbers to another record.
+    /// Moves numbers to another record. One that it has, too, is its own from the earlier first day to the later last one; no
+    /// first day told means the one on which it was told, and no last one that it is not over.
     pub(super) fn move_insured(self, from: i64, to: i64) -> Result<(), StoreError> {
         let copy = "INSERT INTO identity_insured (domain, number, record, id, since, valid_from, valid_until)
                     SELECT domain, number, ?2, id, since, valid_from, valid_until FROM identity_insured
-                    WHERE record = ?1 ON CONFLICT DO NOTHING";
+                    WHERE record = ?1 ON CONFLICT (domain, number, record) DO UPDATE SET
+                    since = CASE WHEN COALESCE(excluded.valid_from, excluded.since / 86400)
+                        < COALESCE(identity_insured.valid_from, identity_insured.since / 86400)
+                        THEN excluded.since ELSE identity_insured.since END,
+                    valid_from = CASE WHEN COALESCE(excluded.valid_from, excluded.since / 86400)
+                        < COALESCE(identity_insured.valid_from, identity_insured.since / 86400)
+                        THEN excluded.valid_from ELSE identity_insured.valid_from END,
+                    valid_until = CASE WHEN identity_insured.valid_until IS NULL
+                        OR identity_insured.valid_until > excluded.valid_until
+                        THEN identity_insured.valid_until ELSE excluded.valid_until END";
         self.connection.prepare_cached(copy)?.execute([from, to])?;
         self.connection.prepare_cached("DELETE FROM identity_insured WHERE record = ?1")?.execute([from])?;
         Ok(())

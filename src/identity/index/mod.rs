@@ -174,7 +174,8 @@ impl Index {
         if patients.is_empty() {
             return Err(IndexError::NoPatient);
         }
-        let announcement = Arc::new(Announcement { patients, insured, change, visit });
+        let announcement =
+            Arc::new(Announcement { patients, insured: insured::without_renewed(insured), change, visit });
         let asked = Arc::clone(&announcement);
         let proposal = self.read(move |index, tables| tables.propose(&index.keys, &asked)).await??;
         if proposal.news == News::None {
@@ -296,6 +297,11 @@ impl Index {
     /// The last event's number, and a wake-up whenever there are more.
     pub fn watch_events(&self) -> watch::Receiver<u64> {
         self.0.told.subscribe()
+    }
+
+    /// Whether an identifier is an insured person's number: a family may share it.
+    pub fn is_insured(&self, patient: &PatientId) -> bool {
+        self.domains().is_insured(patient)
     }
 
     fn domains(&self) -> Arc<Domains> {

@@ -77,11 +77,19 @@ pub(super) struct Regrouping<'c> {
     before: BTreeMap<i64, Vec<i64>>,
     fresh: BTreeMap<i64, Record>,
     relinked: BTreeSet<i64>,
+    /// By an operator.
+    ruled: bool,
 }
 
 impl<'c> Regrouping<'c> {
     pub(super) fn new(tables: Tables<'c>) -> Self {
-        Self { tables, before: BTreeMap::new(), fresh: BTreeMap::new(), relinked: BTreeSet::new() }
+        let (before, fresh, relinked) = Default::default();
+        Self { tables, before, fresh, relinked, ruled: false }
+    }
+    /// By an operator's ruling: that may take away what kept two together who contradict each other, or put a bar between
+    /// those who are one person, so everybody is looked at anew.
+    pub(super) fn ruled(tables: Tables<'c>) -> Self {
+        Self { ruled: true, ..Self::new(tables) }
     }
     /// A person whose links may change from here on.
     pub(super) fn touch(&mut self, person: i64) -> Result<(), StoreError> {
@@ -121,7 +129,7 @@ impl<'c> Regrouping<'c> {
         tables.resolve(&open, &mut links, &stood_back, |pair| {
             let before = |record: i64| person_before.get(&record);
             let anew = |record: i64| self.relinked.contains(&record) || before(record).is_none();
-            anew(pair.0) || anew(pair.1) || before(pair.0) != before(pair.1)
+            self.ruled || anew(pair.0) || anew(pair.1) || before(pair.0) != before(pair.1)
         })?;
         while let Some(&lowest) = open.first() {
             let person = component(lowest, &links, |_| false);

@@ -35,6 +35,21 @@ async fn what_an_operator_parts_the_matcher_does_not_join_again() {
 }
 
 #[tokio::test]
+async fn an_undone_merge_parts_whom_matching_joined_since() {
+    let scratch = three().await;
+    rule(&scratch, Ruling::Unlink(id(2, "b"))).await.unwrap();
+    let merge = rule(&scratch, Ruling::Merge(id(1, "a"), id(2, "b"))).await.unwrap();
+    // While no bar holds them apart, a message lets the matcher link them.
+    let mut hanako = person("山田", "花子", "19600229");
+    hanako.names.push(named("ヤマダ", "ハナコ"));
+    scratch.announce(&[id(2, "b")], &hanako).await;
+    assert_eq!(scratch.index.show(&id(1, "a")).await.unwrap().links.len(), 2);
+    rule(&scratch, Ruling::Undo(merge)).await.unwrap();
+    assert!(scratch.others(&id(1, "a")).await.is_empty());
+    assert!(scratch.others(&id(2, "b")).await.is_empty());
+}
+
+#[tokio::test]
 async fn an_operators_link_stands_until_it_is_undone() {
     let scratch = three().await;
     let link = rule(&scratch, Ruling::Link(id(3, "c"), id(2, "b"))).await.unwrap();

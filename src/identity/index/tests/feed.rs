@@ -197,6 +197,72 @@ async fn an_insured_number_links_those_who_had_it_on_one_day_and_is_told_while_i
     assert!(scratch.index.show(&id(1, "2")).await.unwrap().records[0].insured.is_empty());
 }
 
+#[tokio::test]
+async fn a_renewed_number_goes_on() {
+    let scratch = Scratch::new();
+    let (today, number) = (crate::time::today(), insured("06:138:12:1"));
+    let announce = async |domain: u32, number: &PatientId, from, until| {
+        let validity = Validity { from, until };
+        let told = [id(domain, "1").into(), Dated { patient: number.clone(), validity }];
+        let name = ["山田", "ヤマダ", "鈴木"][domain as usize - 1];
+        let change = DemographicsChange::set(&person(name, "花子", "19600229"));
+        scratch.index.announce(told, change, None).await.unwrap()
+    };
+    let by_key = async || {
+        let shown = scratch.index.show(&id(1, "1")).await.unwrap();
+        shown.links.iter().filter(|link| link.origin == Origin::Key).count()
+    };
+    announce(1, &number, Some(today - 900), Some(today)).await;
+    announce(2, &number, Some(today - 900), Some(today)).await;
+    assert_eq!(by_key().await, 1);
+    for domain in [1, 2] {
+        assert_eq!(announce(domain, &number, Some(today + 1), None).await, Announced::Changed);
+        assert_eq!(announce(domain, &number, Some(today + 1), None).await, Announced::Unchanged);
+        assert_eq!(by_key().await, 1);
+        assert_eq!(scratch.find(by_number(&number)).await.len(), 1, "it holds today");
+    }
+    // Days lie between: that is another time.
+    let other = insured("99:1");
+    announce(3, &other, Some(today - 9), Some(today)).await;
+    assert_eq!(scratch.find(by_number(&other)).await.len(), 1);
+    announce(3, &other, Some(today + 2), None).await;
+    assert!(scratch.find(by_number(&other)).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_number_that_is_told_as_over_and_as_current_holds() {
+    let scratch = Scratch::new();
+    let (today, number) = (crate::time::today(), insured("06:138:12:1"));
+    let over = Validity { from: None, until: Some(today - 1) };
+    let current = Validity { from: Some(today), until: None };
+    for days in [[current, over], [over, current]] {
+        let numbers = days.map(|validity| Dated { patient: number.clone(), validity });
+        let told = numbers.into_iter().chain([id(1, "1").into()]);
+        let change = DemographicsChange::set(&person("山田", "花子", "19600229"));
+        scratch.index.announce(told, change, None).await.unwrap();
+        assert_eq!(scratch.others(&id(1, "1")).await, [number.to_cx()]);
+    }
+}
+
+#[tokio::test]
+async fn a_merge_keeps_all_days_of_a_number() {
+    let scratch = Scratch::new();
+    let (today, number) = (crate::time::today(), insured("06:138:12:1"));
+    let announce = async |record: &str, from, until| {
+        let told =
+            [id(1, record).into(), Dated { patient: number.clone(), validity: Validity { from, until } }];
+        let change = DemographicsChange::set(&person("山田", "花子", "19600229"));
+        scratch.index.announce(told, change, None).await.unwrap()
+    };
+    announce("a", Some(today - 9), Some(today)).await;
+    announce("b", Some(today - 5), None).await;
+    announce("c", None, Some(today + 5)).await;
+    for subsumed in ["b", "c"] {
+        scratch.merge(&id(1, "a"), &id(1, subsumed)).await.unwrap();
+        assert_eq!(announce("a", Some(today - 9), None).await, Announced::Unchanged, "{subsumed}");
+    }
+}
+
 fn by_number(number: &PatientId) -> DemographicsQuery {
     let authority = Authority::of_oid(number.authority().as_str());
     let identifier = Identifier { id: number.id().to_owned(), authority, ..Identifier::default() };
