@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::conflicts::stood_back;
 use super::links::{Bar, Cause, Link, Origin, Pair};
 use super::persons::{Regrouping, pairs};
 use super::records::Record;
@@ -230,7 +231,13 @@ impl Tables<'_> {
             Err(refused) => return Ok(Err(refused)),
         };
         let mut effect = Effect { unlinked: self.links_of(&record)?, ..Effect::default() };
-        for other in self.members(record.person)?.into_iter().filter(|other| *other != record.number) {
+        // Whoever stood back before the person's other records would be joined in their place.
+        let doubts = self.doubts_of(record.number)?;
+        let instead =
+            doubts.iter().filter(|doubt| stood_back(doubt)).map(|doubt| doubt.pair.other(record.number));
+        let mut others: BTreeSet<i64> = self.members(record.person)?.into_iter().chain(instead).collect();
+        others.remove(&record.number);
+        for other in others {
             let pair = Pair::of(record.number, other);
             effect.answered.extend(self.doubt_about(pair)?);
             if self.bar(pair)?.is_none() {
