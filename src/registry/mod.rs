@@ -1,6 +1,6 @@
 //! The hosted Document Registry's store and stored-query engine (ITI TF-2: 3.18.4, 3.42.4).
 //!
-//! A submission is prepared ([`prepare`]), checked against the registry ([`rules`]) and stored with its effects
+//! A submission is prepared ([`prepare`]), checked against the registry ([`mod@rules`]) and stored with its effects
 //! ([`submit`]), the last two in one job of the store's writer. Every object lies in the store in the very bytes in which
 //! a query returns it ([`fragment`]), with columns beside it for what queries ask ([`schema`], [`rows`]): answering builds
 //! no model ([`query`]). Called by actors.
