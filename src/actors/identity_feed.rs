@@ -19,17 +19,20 @@ pub struct FeedReceivers {
 }
 
 impl FeedReceivers {
-    /// Tells all; the PIX Manager first, which refuses more. A merge is one transaction of all, since a source that did not
-    /// hear the answer is refused when it repeats one; an announcement can be repeated. A merge that is none of the
-    /// registries' domain is no business of a registry beside a manager. Returns when it is on disk.
+    /// Tells all, in one transaction: what one refuses, none takes, but a further registry's refusal of a merge. What is none
+    /// of the registries' domain is no business of a registry beside a manager. Returns when it is on disk.
     pub async fn patient_identity_feed(&self, feed: Feed, caller: &Caller) -> Answer<()> {
         let Some(manager) = &self.manager else { return self.tell_registries(feed, caller).await };
-        if let FeedEvent::Merge { surviving, subsumed, .. } = &feed.event {
-            let along = in_order(merging(&self.registries, surviving, subsumed));
-            return manager.patient_identity_feed(feed, along, caller).await;
-        }
-        manager.patient_identity_feed(feed.clone(), None, caller).await?;
-        self.tell_registries(feed, caller).await
+        let along = match &feed.event {
+            FeedEvent::Merge { surviving, subsumed, .. } => {
+                in_order(merging(&self.registries, surviving, subsumed))
+            }
+            FeedEvent::Announce { identifiers, .. } => {
+                let parts = self.registries.iter().map(|registry| registry.announcing(identifiers, &feed));
+                all_of(parts.filter_map(Answer::transpose).collect::<Answer<_>>()?)
+            }
+        };
+        manager.patient_identity_feed(feed, along, caller).await
     }
 
     /// ITI-64: all registries, each of which moves what it has. Refused where one refuses it and nothing moved anywhere;
@@ -83,6 +86,21 @@ impl FeedReceivers {
 /// The parts of registries in a merge.
 fn merging(registries: &[DocumentRegistry], surviving: &Identifier, subsumed: &Identifier) -> Vec<Along> {
     registries.iter().filter_map(|registry| registry.merging(surviving, subsumed)).collect()
+}
+
+/// Several parts as one, of which each decides.
+fn all_of(parts: Vec<Along>) -> Option<Along> {
+    if parts.is_empty() {
+        return None;
+    }
+    Some(Box::new(move |connection| {
+        for part in parts {
+            if let Err(refused) = part(connection)? {
+                return Ok(Err(refused));
+            }
+        }
+        Ok(Ok(()))
+    }))
 }
 
 /// Several parts as one, of which the first decides: a further registry where the subsumed identifier ended before has

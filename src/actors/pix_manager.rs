@@ -64,7 +64,7 @@ impl PixManager {
                     validity: identifiers.get(number - 1).map(|told| told.validity).unwrap_or_default(),
                 });
                 let told = told.chain(self.ended(&ended, &feed.source)).collect::<Vec<_>>();
-                let done = self.index.announce(told, *change, visit.map(|visit| *visit)).await;
+                let done = self.index.announce_along(told, *change, visit.map(|visit| *visit), along).await;
                 done.map(drop).map_err(|error| {
                     let place = |id: &PatientId| announced.iter().find(|(_, known)| known == id);
                     let place =

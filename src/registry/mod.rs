@@ -240,12 +240,16 @@ impl Registry {
 
     /// Makes patients known, each with its place in the message, or none of them (ITI TF-2: 3.8.4.1.3). Durable on return.
     pub async fn announce(&self, patients: Vec<(Place, PatientId)>) -> Result<Answer<()>, StoreError> {
+        self.store.write(self.announcing(patients)).await
+    }
+
+    /// The same as a part of somebody's transaction.
+    pub fn announcing(&self, patients: Vec<(Place, PatientId)>) -> Joined {
         let registry = self.clone();
-        let announce = move |connection: &Connection| {
+        Box::new(move |connection| {
             let tenant = TenantNumber::find_or_make(connection, &registry.tenant.0)?;
             patients::announce(connection, tenant, &patients)
-        };
-        self.store.write(announce).await
+        })
     }
 
     /// Merges a patient into another, with everything that is registered (ITI TF-2: 3.8.4.2.3). Durable on return; where it

@@ -185,7 +185,9 @@ fn utf16(head: &[u8]) -> Option<String> {
 pub enum RootElement<'a> {
     /// Its name, without prefix.
     Named(&'a [u8]),
-    /// It comes later, or behind a DTD.
+    /// It is behind a DTD's own declarations.
+    Hidden,
+    /// It is not there yet.
     Unseen,
 }
 
@@ -198,7 +200,7 @@ pub fn root_element(head: &[u8]) -> RootElement<'_> {
         let Some(length) = memchr::memmem::find(rest, end) else { return RootElement::Unseen };
         let (passed, behind) = rest.split_at(length + end.len());
         if end == b">" && passed.contains(&b'[') {
-            return RootElement::Unseen;
+            return RootElement::Hidden;
         }
         rest = behind.trim_ascii_start();
     }
@@ -252,13 +254,13 @@ mod tests {
 
     #[test]
     fn the_document_element_is_found_behind_what_may_come_before() {
-        use RootElement::{Named, Unseen};
+        use RootElement::{Hidden, Named, Unseen};
         for (head, expected) in [
             (&b"<a/>"[..], Named(b"a")),
             (b"\xef\xbb\xbf\n <a:b xmlns:a='x'>", Named(b"b")),
             (b"<?xml version='1.0'?><!-- <x> --><?y <z> ?>\n<!DOCTYPE html><a\n>", Named(b"a")),
             (b"<!-- <a>", Unseen),
-            (b"<!DOCTYPE a [<!ENTITY b '>'>]><a>", Unseen),
+            (b"<!DOCTYPE a [<!ENTITY b '>'>]><a>", Hidden),
             (b"<abc", Unseen),
             (b"  ", Unseen),
         ] {

@@ -35,18 +35,10 @@ impl DocumentRegistry {
         caller: &Caller,
     ) -> Answer<()> {
         let answered = match &feed.event {
-            FeedEvent::Announce { identifiers, .. } => {
-                let mut known = Vec::new();
-                for (place, identifier) in (1..).zip(identifiers) {
-                    let Some(patient) = self.resolve(identifier) else { continue };
-                    self.check_source(&patient, &feed, place)?;
-                    known.push((Place::Identifier(place), patient));
-                }
-                if known.is_empty() {
-                    return Ok(());
-                }
-                self.registry.announce(known).await
-            }
+            FeedEvent::Announce { identifiers, .. } => match self.known(identifiers, &feed)? {
+                known if known.is_empty() => return Ok(()),
+                known => self.registry.announce(known).await,
+            },
             FeedEvent::Merge { surviving, subsumed, .. } => {
                 let (into, from) = (self.resolve(surviving), self.resolve(subsumed));
                 let (Some(into), Some(from)) = (&into, &from) else {
@@ -62,6 +54,24 @@ impl DocumentRegistry {
             }
         };
         answered.unwrap_or_else(|error| Err(vec![failed(&error, caller)]))
+    }
+
+    /// Those of the identifiers that are the affinity domain's.
+    fn known(&self, identifiers: &[Identifier], feed: &Feed) -> Answer<Vec<(Place, PatientId)>> {
+        let mut known = Vec::new();
+        for (place, identifier) in (1..).zip(identifiers) {
+            let Some(patient) = self.resolve(identifier) else { continue };
+            self.check_source(&patient, feed, place)?;
+            known.push((Place::Identifier(place), patient));
+        }
+        Ok(known)
+    }
+
+    /// An announcement as the registry's part in one that a PIX Manager beside it takes; None if nothing of it is the
+    /// affinity domain's.
+    pub fn announcing(&self, identifiers: &[Identifier], feed: &Feed) -> Answer<Option<Along>> {
+        let known = self.known(identifiers, feed)?;
+        Ok((!known.is_empty()).then(|| self.registry.announcing(known)))
     }
 
     /// A merge as the registry's part in one that a PIX Manager beside it carries out, which has checked the source; None if

@@ -1,6 +1,7 @@
 //! Rows 1, 2, 5, 13 and 14: what a filled store changes in the cost of a query and a submission, in the start, and in the
 //! memory of a gateway that nobody asks.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -28,12 +29,18 @@ const SENDERS: usize = 8;
 pub async fn filled(run: &Run) -> Result<Vec<Row>, String> {
     let patients = (run.entries / ENTRIES).max(FEW);
     let region = Region::new(run, "filled", 21)?;
+    let mut rows = Vec::new();
+    // Another database is one for all regions.
+    let small = if run.with.is_empty() {
+        let few = Region::new(run, "few", 22)?.start(&[], &[])?;
+        rows.push(idle("row 14: idle, with an empty store", &few));
+        register(&few, 0..FEW).await?;
+        Some(measured(run, &few, None, &question(&few, FEW).await?, run.connections).await?)
+    } else {
+        None
+    };
     let process = region.start(&[], &[])?;
-    let mut rows = vec![idle("row 14: idle, with an empty store", &process)];
-
-    register(&process, 0..FEW).await?;
-    let small = measured(run, &process, None, &question(&process, FEW).await?, run.connections).await?;
-    register(&process, FEW..patients).await?;
+    fill(&process, &region.dir.join("patients"), patients).await?;
     let anybody = question(&process, patients).await?;
     let (large, limit) = beside_the_limit(run, &process, &Tls::default(), &anybody).await?;
     rows.push(Row::share(
@@ -43,7 +50,7 @@ pub async fn filled(run: &Run) -> Result<Vec<Row>, String> {
         0.25,
     ));
     rows.push(steady(&large));
-    rows.push(independent_of_size(small, large, patients * ENTRIES));
+    rows.extend(small.map(|small| independent_of_size(small, large, patients * ENTRIES)));
     rows.extend(provide(run, &process, &data::patient(patients)).await?);
     // Killed, not stopped: the start has the last commits to take over from the log.
     drop(process);
@@ -105,7 +112,19 @@ fn idle(work: &str, process: &Process) -> Row {
     }
 }
 
-/// Registers the entries of patients, several submissions at once.
+/// Registers the entries of so many patients, going on where an earlier run in the same folder stopped: a file says where.
+async fn fill(process: &Process, mark: &Path, patients: u64) -> Result<(), String> {
+    const STEP: usize = 2_000;
+    let registered = std::fs::read_to_string(mark).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+    for first in (registered..patients).step_by(STEP) {
+        let next = patients.min(first + STEP as u64);
+        register(process, first..next).await?;
+        std::fs::write(mark, next.to_string()).map_err(|error| format!("{}: {error}", mark.display()))?;
+    }
+    Ok(())
+}
+
+/// Registers the entries of patients, several submissions at once. Some may be there already.
 async fn register(process: &Process, patients: std::ops::Range<u64>) -> Result<(), String> {
     let client = Client::new(&ClientSettings::default()).map_err(|error| error.to_string())?;
     let url = format!("{}/services/iti-42", process.http());
@@ -118,9 +137,10 @@ async fn register(process: &Process, patients: std::ops::Range<u64>) -> Result<(
             let (content_type, body) = data::request(ITI42, Form::Simple, body, Vec::new()).await?;
             let shot = Shot { url, content_type, body: Arc::new(move |_| body.clone()), expect: SUCCESS };
             let answer = load::exchange(client, &shot, 0).await?.concat();
-            match memchr::memmem::find(&answer, SUCCESS.as_bytes()) {
-                Some(_) => Ok(()),
-                None => Err(format!("filling failed: {}", String::from_utf8_lossy(&answer))),
+            let done = [SUCCESS, "XDSDuplicateUniqueIdInRegistry"];
+            match done.iter().any(|done| memchr::memmem::find(&answer, done.as_bytes()).is_some()) {
+                true => Ok(()),
+                false => Err(format!("filling failed: {}", String::from_utf8_lossy(&answer))),
             }
         }
     };

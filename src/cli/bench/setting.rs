@@ -51,6 +51,12 @@ impl Region {
         Ok(Self { dir, home, repository, deadline_ms: None, tls: false, with: run.with.clone() })
     }
 
+    /// With these lines in its configuration, too.
+    pub fn with(mut self, lines: &str) -> Self {
+        self.with.insert_str(0, lines);
+        self
+    }
+
     /// Starts it: a stand-alone without neighbours, else a gateway with a registry of its own.
     pub fn start(&self, neighbours: &[Neighbour], patients: &[String]) -> Result<Process, String> {
         self.write(neighbours, patients).map_err(|error| format!("{}: {error}", self.dir.display()))?;

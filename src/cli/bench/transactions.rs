@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 
@@ -197,9 +197,12 @@ pub async fn provide(run: &Run, server: &Process, patient: &str) -> Result<Vec<R
     }
     let places: Vec<usize> = memchr::memmem::find_iter(&template, MARK.as_bytes()).collect();
     let template = Arc::new(template);
+    // Others each time: the store may have those of an earlier run.
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let first = 1_000_000_001 + since % 4_000_000 * 2_000;
     let body = Arc::new(move |number: u64| {
         let mut bytes = template.as_ref().clone();
-        let digits = (1_000_000_001 + number).to_string();
+        let digits = (first + number).to_string();
         for place in &places {
             bytes[*place..place + MARK.len()].copy_from_slice(digits.as_bytes());
         }

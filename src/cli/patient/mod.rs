@@ -114,12 +114,12 @@ enum Answer {
 }
 
 /// The index, open for one command.
-struct Opened {
-    index: Index,
+pub(in crate::cli) struct Opened {
+    pub(in crate::cli) index: Index,
     domains: Arc<Domains>,
     /// Where the region hosts one: it hears of whoever is imported.
     registry: Option<Registry>,
-    store: Store,
+    pub(in crate::cli) store: Store,
 }
 
 impl Patient {
@@ -233,7 +233,7 @@ impl Patient {
 }
 
 /// Opens the index of a configuration.
-async fn open(file: &Path, overrides: &[String]) -> Result<Opened, Stop> {
+pub(in crate::cli) async fn open(file: &Path, overrides: &[String]) -> Result<Opened, Stop> {
     let configured = Configured::load(file, overrides).await?;
     let settings = configured.settings().clone();
     let identity = settings.identity.clone().unwrap_or_default();

@@ -11,7 +11,7 @@ use super::links::{Cause, Link, Origin, Pair};
 use super::persons::{Regrouping, component, pairs};
 use super::records::{Content, Record, prepared};
 use super::schema::{Numbered, Tables};
-use super::{Announced, IndexError, search_keys};
+use super::{Along, Announced, IndexError, search_keys};
 use crate::demographics::{Demographics, DemographicsChange, Visit};
 use crate::identity::matching::Prepared;
 use crate::ids::PatientId;
@@ -172,12 +172,16 @@ impl Tables<'_> {
         keys: &Keys,
         announcement: &Announcement,
         proposal: Proposal,
+        along: Option<Along>,
         now: i64,
     ) -> Result<Result<Announced, IndexError>, StoreError> {
         let proposal = match self.renew(keys, announcement, proposal)? {
             Ok(proposal) => proposal,
             Err(refused) => return Ok(Err(refused)),
         };
+        if let Some(Err(refused)) = along.map(|along| along(self.connection)).transpose()? {
+            return Ok(Err(IndexError::Along(refused)));
+        }
         if proposal.news == News::None {
             return Ok(Ok(Announced::Unchanged));
         }

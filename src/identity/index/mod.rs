@@ -102,7 +102,7 @@ pub enum IndexError {
     Store(#[from] StoreError),
 }
 
-/// Another room's part in a merge: the same transaction, so that the two cannot disagree, whatever happens in between. It
+/// Another room's part in a merge or an announcement: the same transaction, so that the two cannot disagree, whatever happens in between. It
 /// runs when the index finds nothing wrong, and where it refuses, nothing has changed.
 pub type Along = Box<dyn FnOnce(&Connection) -> Result<Answer<()>, StoreError> + Send>;
 
@@ -167,6 +167,17 @@ impl Index {
         change: DemographicsChange,
         visit: Option<Visit>,
     ) -> Result<Announced, IndexError> {
+        self.announce_along(identifiers, change, visit, None).await
+    }
+
+    /// The same, and what it means elsewhere, in one transaction.
+    pub async fn announce_along(
+        &self,
+        identifiers: impl IntoIterator<Item = impl Into<Dated>>,
+        change: DemographicsChange,
+        visit: Option<Visit>,
+        along: Option<Along>,
+    ) -> Result<Announced, IndexError> {
         let domains = self.domains();
         let told = identifiers.into_iter().map(Into::into);
         let (insured, patients) = told.partition::<Vec<Dated>, _>(|told| domains.is_insured(&told.patient));
@@ -178,11 +189,13 @@ impl Index {
             Arc::new(Announcement { patients, insured: insured::without_renewed(insured), change, visit });
         let asked = Arc::clone(&announcement);
         let proposal = self.read(move |index, tables| tables.propose(&index.keys, &asked)).await??;
-        if proposal.news == News::None {
+        if proposal.news == News::None && along.is_none() {
             return Ok(Announced::Unchanged);
         }
         let now = now();
-        self.write(move |index, tables| tables.announce(&index.keys, &announcement, proposal, now)).await?
+        let announce =
+            move |index: &Shared, tables: Tables<'_>| tables.announce(&index.keys, &announcement, proposal, along, now);
+        self.write(announce).await?
     }
 
     /// A40, ITI-44 merge: `subsumed` ends for good, here and where `along` says so. Refused without change if either is

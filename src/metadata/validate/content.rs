@@ -122,7 +122,9 @@ fn embedded(beginning: &Beginning) -> Result<Vec<Embedded>, &'static str> {
     match media::root_element(head) {
         RootElement::Named(b"ClinicalDocument") => {}
         RootElement::Named(_) => return Ok(Vec::new()),
-        RootElement::Unseen => return Err("its first element cannot be seen"),
+        // What ends without an element is no XML.
+        RootElement::Unseen if !cut => return Ok(Vec::new()),
+        RootElement::Hidden | RootElement::Unseen => return Err("its first element cannot be seen"),
     }
     let bytes = Bytes::copy_from_slice(bytes);
     let tree = if *cut { Tree::parse_beginning(bytes) } else { Tree::parse(bytes) };
@@ -265,6 +267,8 @@ mod tests {
             ("text/xml", format!("<other>{much}<nonXMLBody/></other>")),
             ("text/html", format!("<!DOCTYPE html><html>{much}<p>nonXMLBody")),
             ("text/plain", format!("{much} nonXMLBody")),
+            ("text/plain", "<検査結果".to_owned()),
+            ("application/octet-stream", "<!\u{7f}".to_owned()),
         ] {
             for size in [7_777, usize::MAX] {
                 let chunks: Vec<_> = document.as_bytes().chunks(size.min(document.len())).collect();
