@@ -35,6 +35,8 @@ use crate::wire::soap::Form;
 
 /// Connections of a feed.
 const FEEDERS: usize = 32;
+/// More messages than any gateway takes in a second.
+const MOST_PER_SECOND: u64 = 10_000;
 /// Whom the questions are from.
 const DEVICE: &str = "1.2.392.100495.20.3.52";
 /// From which degree on a patient is an answer.
@@ -227,21 +229,18 @@ async fn feed(process: &Process, run: &Run, connections: usize, from: u64) -> Re
     let (host, port) = address.rsplit_once(':').ok_or("the gateway does not listen for MLLP")?;
     let port = port.parse().map_err(|_| address.to_owned())?;
     let client = MllpClient::new(&MllpPeer { host: host.to_owned(), port, tls: None }).map_err(|error| error.to_string())?;
+    // Written before: whoever sends them is another machine.
+    let messages = (from..from + MOST_PER_SECOND * run.duration.as_secs()).map(|number| news(run, number));
+    let messages = Arc::new(messages.collect::<Result<Vec<_>, _>>()?);
     let cost = Cost::begin(process);
     let outcome = load(connections, run.duration, |number| {
-        let (client, number) = (client.clone(), from + number);
-        let known = scatter(number) % run.entries.max(1);
-        let fresh = run.entries + number;
+        let (client, messages) = (client.clone(), messages.clone());
         async move {
-            let (facility, mut person) = if number % 2 == 1 { (2, person(known)) } else { (1, person(fresh)) };
-            if number % 2 == 1 {
-                err(&mut person, number / 2);
-            }
-            let (id, message) = announcement(facility, fresh, &person)?;
+            let (id, message) = messages.get(number as usize).ok_or("there are no more messages")?;
             let deadline = Instant::now() + Duration::from_secs(60);
-            let answer = client.send(&message, deadline).await.map_err(|error| error.to_string())?;
+            let answer = client.send(message, deadline).await.map_err(|error| error.to_string())?;
             let answer = Message::read(&answer, Charset::Utf8).map_err(|error| error.to_string())?;
-            accepted(&answer, &id).map_err(|refusal| refusal.to_string())
+            accepted(&answer, id).map_err(|refusal| refusal.to_string())
         }
     })
     .await?;
@@ -258,6 +257,17 @@ async fn feed(process: &Process, run: &Run, connections: usize, from: u64) -> Re
         reached: if asked { format!("{rate:.0} /s") } else { format!("{rate:.0} /s, p99 {p99:.1} ms") },
         met: asked.then_some(rate >= 3_000.0),
     })
+}
+
+/// The n-th message of a feed: of somebody new, or, every other one, of somebody who is known elsewhere, with an error.
+fn news(run: &Run, number: u64) -> Result<(String, Vec<u8>), String> {
+    let fresh = run.entries + number;
+    if number.is_multiple_of(2) {
+        return announcement(1, fresh, &person(fresh));
+    }
+    let mut known = person(scatter(number) % run.entries.max(1));
+    err(&mut known, number / 2);
+    announcement(2, fresh, &known)
 }
 
 /// An A04, and its MSH-10.

@@ -26,7 +26,7 @@ impl Document {
         let seed = self.unique_id.bytes().fold(7_usize, |seed, byte| seed * 31 % 65_521 + usize::from(byte));
         // A linear congruential sequence: no stretch of one document stands in another.
         let mut state = seed as u64;
-        let next = |_| {
+        let mut next = |_| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             (state >> 56) as u8
         };
