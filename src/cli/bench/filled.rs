@@ -115,7 +115,8 @@ fn idle(work: &str, process: &Process) -> Row {
 /// Registers the entries of so many patients, going on where an earlier run in the same folder stopped: a file says where.
 async fn fill(process: &Process, mark: &Path, patients: u64) -> Result<(), String> {
     const STEP: usize = 2_000;
-    let registered = std::fs::read_to_string(mark).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+    let registered =
+        std::fs::read_to_string(mark).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
     for first in (registered..patients).step_by(STEP) {
         let next = patients.min(first + STEP as u64);
         register(process, first..next).await?;

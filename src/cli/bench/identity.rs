@@ -17,8 +17,8 @@ use super::setting::Region;
 use super::{Run, data};
 use crate::cli::patient;
 use crate::demographics::{
-    Address, Authority, BirthRange, BirthTime, Demographics, DemographicsChange, Identifier, Name, Representation, Sex,
-    Telecom,
+    Address, Authority, BirthRange, BirthTime, Demographics, DemographicsChange, Identifier, Name,
+    Representation, Sex, Telecom,
 };
 use crate::identity::index::Index;
 use crate::ids::{Oid, PatientId};
@@ -137,7 +137,8 @@ async fn fill(region: &Region, patients: u64) -> Result<Row, String> {
     let opened = patient::open(&region.dir.join("sekisho.toml"), &[]).await.map_err(|stop| stop.message)?;
     let (start, us) = (Instant::now(), std::process::id());
     let before = process::cpu_seconds(us);
-    let announcements = stream::iter(0..patients).map(|number| announce(&opened.index, 1, number, person(number)));
+    let announcements =
+        stream::iter(0..patients).map(|number| announce(&opened.index, 1, number, person(number)));
     let mut announcements = announcements.buffer_unordered(limits::IMPORT_ROWS_AT_ONCE);
     while let Some(done) = announcements.next().await {
         done?;
@@ -228,7 +229,8 @@ async fn feed(process: &Process, run: &Run, connections: usize, from: u64) -> Re
     let address = process.ready["mllp"].as_str().and_then(|url| url.rsplit('/').next()).unwrap_or_default();
     let (host, port) = address.rsplit_once(':').ok_or("the gateway does not listen for MLLP")?;
     let port = port.parse().map_err(|_| address.to_owned())?;
-    let client = MllpClient::new(&MllpPeer { host: host.to_owned(), port, tls: None }).map_err(|error| error.to_string())?;
+    let client = MllpClient::new(&MllpPeer { host: host.to_owned(), port, tls: None })
+        .map_err(|error| error.to_string())?;
     // Written before: whoever sends them is another machine.
     let messages = (from..from + MOST_PER_SECOND * run.duration.as_secs()).map(|number| news(run, number));
     let messages = Arc::new(messages.collect::<Result<Vec<_>, _>>()?);

@@ -193,8 +193,9 @@ impl Index {
             return Ok(Announced::Unchanged);
         }
         let now = now();
-        let announce =
-            move |index: &Shared, tables: Tables<'_>| tables.announce(&index.keys, &announcement, proposal, along, now);
+        let announce = move |index: &Shared, tables: Tables<'_>| {
+            tables.announce(&index.keys, &announcement, proposal, along, now)
+        };
         self.write(announce).await?
     }
 
