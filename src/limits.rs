@@ -230,7 +230,7 @@ pub const STORE_WRITER_CACHE_KIB: i64 = 64 * 1024;
 pub const STORE_READER_CACHE_KIB: i64 = 16 * 1024;
 /// How long a connection waits for another process (a backup, a shell) that holds a lock.
 pub const STORE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// How often a data directory that another process holds is tried again meanwhile.
+/// How often a data directory, or a cross-reference cache, that another process holds is tried again meanwhile.
 pub const STORE_LOCK_PAUSE: Duration = Duration::from_millis(50);
 /// Prepared statements that a connection keeps.
 pub const MAX_PREPARED_STATEMENTS: usize = 128;
@@ -354,6 +354,8 @@ pub const MAX_COMMUNITIES: usize = 10_000;
 pub const MAX_CROSSREF_ENTRIES: usize = 20_000_000;
 /// Memory for its pages; the rest is left to the system's page cache.
 pub const CROSSREF_MEMORY_BYTES: u64 = 32 * 1024 * 1024;
+/// How long the cache of a process that is on its way out is waited for.
+pub const CROSSREF_BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 /// Expired entries that go with each that comes.
 pub const CROSSREF_SWEPT_PER_WRITE: usize = 2;
 /// Counters by which it is noticed that a patient was forgotten while a question was under way: two patients who share one

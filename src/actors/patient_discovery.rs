@@ -140,19 +140,22 @@ impl PatientDiscovery {
             tracing::info!(trace = &*caller.trace, problem, "a patient discovery asks too widely");
             return Err(Reason::AnswerNotAvailable);
         }
-        let least = query.minimum_degree.unwrap_or(0).max(self.policy.minimum_degree);
-        let least = if emergency { limits::EMERGENCY_DEGREE.min(least) } else { least };
+        let sure = query.minimum_degree.unwrap_or(0).max(self.policy.minimum_degree);
+        let least = if emergency { limits::EMERGENCY_DEGREE.min(sure) } else { sure };
         let mut matches = self.people.find(&query, least, caller).await?;
         matches.retain(|found| self.policy.communities.iter().any(|community| community.knows(found)));
+        if emergency {
+            emergency::record(matches.len().min(limits::MAX_EMERGENCY_ANSWERS), caller);
+        }
         match (matches.as_slice(), self.policy.several) {
             ([], _) => Ok(self.lasting(Outcome::Found(Vec::new()))),
-            ([only], _) => {
+            // A candidate who would not be found otherwise is nobody to keep anything of, on either side.
+            ([only], _) if !emergency || only.degree >= sure => {
                 self.learn(question, only, caller).await;
                 Ok(self.lasting(Outcome::Found(self.found(&matches))))
             }
-            (several, _) if emergency => {
-                let listed = several.get(..limits::MAX_EMERGENCY_ANSWERS).unwrap_or(several);
-                emergency::record(listed.len(), caller);
+            (candidates, _) if emergency => {
+                let listed = candidates.get(..limits::MAX_EMERGENCY_ANSWERS).unwrap_or(candidates);
                 Ok(Outcome::Found(self.found(listed)).into())
             }
             (several, Several::List) if several.len() <= limits::MAX_DISCOVERED => {

@@ -99,7 +99,8 @@ impl From<rusqlite::Error> for StoreError {
 
 /// The disk, or what somebody may use of it.
 fn is_used_up(kind: std::io::ErrorKind) -> bool {
-    matches!(kind, std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+    use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(kind, StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 impl StoreError {

@@ -54,8 +54,8 @@ async fn the_answer_goes_to_reply_to_with_its_reference_parameters() {
     let answer = sink.next().await;
     assert_eq!(answer.path, "/replies/iti38");
     assert_eq!(answer.text("RelatesTo"), MESSAGE_ID);
-    let port = sink.server.address.port().to_string();
-    let shown = format!("Content-Type: {}\n\n{}\n", answer.content_type, answer.body.replace(&port, "PORT"));
+    let port = format!(":{}", sink.server.address.port());
+    let shown = format!("Content-Type: {}\n\n{}\n", answer.content_type, answer.body.replace(&port, ":PORT"));
     golden::check("asynchronous/answer.http", shown.as_bytes());
 }
 

@@ -2,10 +2,12 @@
 //! and starting again sends nothing twice.
 
 use std::path::Path;
+use std::time::Instant;
 
 use serde_json::Value;
 
 use crate::support::certs::TempDir;
+use crate::support::http::PATIENCE;
 use crate::support::program::{Served, run};
 
 const PATIENT: &str = "1^^^&1.2.3&ISO";
@@ -243,7 +245,9 @@ fn a_server_that_dies_loses_nothing_and_gets_nothing_twice() {
         crate::support::program::sekisho(&arguments).stdout(std::process::Stdio::piped()).spawn().unwrap();
     let journal = folder.path().join(".sekisho-submit");
     let lines = || std::fs::read_to_string(&journal).unwrap_or_default().lines().count();
+    let started = Instant::now();
     while lines() < 6 {
+        assert!(started.elapsed() < PATIENCE, "nothing is accepted");
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
     served.kill();

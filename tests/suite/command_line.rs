@@ -6,6 +6,7 @@ use std::net::TcpStream;
 use serde_json::Value;
 
 use crate::support::certs::TempDir;
+use crate::support::postgres;
 use crate::support::program::{Served, run};
 
 const PATIENT: &str = "1^^^&1.2.3&ISO";
@@ -97,6 +98,24 @@ fn a_data_directory_has_one_process() {
     assert_eq!(exit, 3, "{log}");
     assert!(log.contains("another process uses"), "{log}");
     assert_eq!(served.terminate(), Some(0));
+}
+
+/// A database of a newer version is left as it is: by the server, too.
+#[test]
+fn a_newer_schema_is_refused_at_start() {
+    let data = TempDir::new();
+    let config = "examples/standalone/sekisho.toml";
+    Served::start(config, data.path(), &[]).terminate();
+    let newer = "UPDATE store_schema SET version = version + 90 WHERE room = 'registry'";
+    match postgres::connection_for(data.path()) {
+        Some(at) => postgres::run(&at, newer),
+        None => {
+            let database = rusqlite::Connection::open(data.path().join("sekisho.db")).unwrap();
+            assert_eq!(database.execute(newer, []).unwrap(), 1);
+        }
+    }
+    let refused = Served::try_start(config, data.path(), &[]).err().unwrap();
+    assert!(refused.contains("of registry") && refused.contains("install the newer version again"), "{refused}");
 }
 
 #[test]

@@ -7,9 +7,10 @@ use sekisho::metadata::{Kind, Submission};
 use sekisho::transactions::errors::{RegistryResponse, Severity, Status, code};
 use sekisho::transactions::iti43::{self, DocumentRequest, ITI43, RetrieveRequest};
 
+use crate::support::certs::TempDir;
 use crate::support::hosted::{REPOSITORY, Standalone};
 use crate::support::http::raw;
-use crate::support::program::run;
+use crate::support::program::{Served, run};
 use crate::support::scanners::{Clamd, Manner, Straw, eicar};
 use crate::support::submissions::{Document, submission};
 
@@ -240,6 +241,26 @@ async fn the_operator_sees_that_a_scanner_is_away() {
         }
         assert!(pages.contains("sekisho_tenant_scanner_up{tenant=\"own\"}"), "{pages}");
     }
+}
+
+/// The verdict is in the reply and in the log, and what was in the document is in neither.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verdict_is_in_the_log_too() {
+    let (clamd, folder) = (Straw::clamd(Manner::Good).await, TempDir::new());
+    let file = folder.path().join("letter");
+    std::fs::write(&file, eicar()).unwrap();
+    let scanner = format!("standalone.content.scanner={}", clamd.address);
+    let served = Served::start("examples/standalone/sekisho.toml", &folder.path().join("data"), &[&scanner]);
+    let url = served.endpoint("iti41");
+    let submit = ["submit", "--url", &url, "--patient", PATIENT, file.to_str().unwrap()];
+    let (exit, told, _) = tokio::task::block_in_place(|| run(&submit, ""));
+    assert!(exit == 1 && told.contains("InvalidDocumentContent") && told.contains("Eicar"), "{told}");
+    let (_, metrics) = served.get("/metrics");
+    assert!(metrics.contains("sekisho_document_scans_total{verdict=\"found\"} 1"), "{metrics}");
+    let log = served.into_log();
+    let line = log.lines().find(|line| line.contains("the malware scanner found something in it"));
+    assert!(line.is_some_and(|line| line.contains("Eicar-Test-Signature") && line.contains("trace")), "{log}");
+    assert!(!log.contains("X5O!P"), "{log}");
 }
 
 #[tokio::test]

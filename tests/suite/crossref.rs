@@ -1,7 +1,6 @@
 //! The cross-reference cache in an operator's hands: `sekisho crossref`, and what the status page says of a damaged one.
 
 use std::path::Path;
-use std::time::Duration;
 
 use hyper::Method;
 use sekisho::cli::assemble::Running;
@@ -102,8 +101,6 @@ async fn a_damaged_cache_is_on_the_status_page() {
     let config = configuration(folder.path());
     open(folder.path()).flush().await;
     std::fs::write(folder.path().join("data/crossref/conf"), b"no sled at all").unwrap();
-    // The lock goes with the last handle, which sled drops a moment later.
-    tokio::time::sleep(Duration::from_millis(200)).await;
     let running = Running::start(Path::new(&config), &[]).await.map_err(|stop| stop.message).unwrap();
     let operator = running.bound().operator.clone().unwrap();
     let address = operator.split("://").nth(1).unwrap().parse().unwrap();

@@ -29,6 +29,7 @@ use super::support::certs::TempDir;
 use super::support::front::Asks;
 use super::support::http::PATIENCE;
 use super::support::submissions::{self, Document};
+use super::support::waiting::until_caught_up;
 use super::support::{golden, messages};
 
 struct Region {
@@ -49,7 +50,7 @@ impl Region {
         let config = format!(
             "[community]\nhome = \"urn:oid:{root}\"\nname = \"Region {root}\"\nauthorities = [\"{root}.3\"]\n\
              [listen.http]\naddress = \"127.0.0.1:0\"\n[hosted]\nrepository = \"{root}.2\"\npatients = \"any\"\n\
-             [federation]\ndeadline_ms = 5000\n[[identity.domains]]\noid = \"{root}.3\"\nnamespace = \"H{root}\"\n"
+             [federation]\ndeadline_ms = 30000\n[[identity.domains]]\noid = \"{root}.3\"\nnamespace = \"H{root}\"\n"
         );
         std::fs::write(&file, config + more).unwrap();
         let running = Running::start(&file, &[]).await.map_err(|stop| stop.message).unwrap();
@@ -77,6 +78,7 @@ impl Region {
         let patient = PatientId::new(id, Oid::parse(&format!("{}.3", self.root)).unwrap());
         let index = self.running.index().unwrap();
         index.announce(vec![patient.clone()], DemographicsChange::set(person), None).await.unwrap();
+        until_caught_up(&self.running).await;
         patient
     }
 
@@ -190,15 +192,6 @@ fn question() -> DemographicsQuery {
     }
 }
 
-/// Until the cache has followed the index: an event is taken up at once, but not in the same instant.
-async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let started = Instant::now();
-    while !holds().await {
-        assert!(started.elapsed() < PATIENCE, "{what} did not happen");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_five_answers_to_a_discovery() {
     let region = Region::start("1.2.50").await;
@@ -287,8 +280,7 @@ async fn the_main_job_begins_with_the_local_identifier_alone() {
         error.context
     );
     here.knows("UNSEXED", &person(Sex::Male, "060-0001")).await;
-    until("the community is asked again", async || here.documents_of(&unsexed).await.objects.len() == 1)
-        .await;
+    assert_eq!(here.documents_of(&unsexed).await.objects.len(), 1, "the community is asked again");
 
     // A stranger to the region over there is no failure of it.
     let alone = Demographics {

@@ -46,6 +46,36 @@ async fn attack_65_what_was_acknowledged_survives_a_kill_and_nothing_is_half_the
     assert_eq!(left, 0, "what was arriving is gone");
 }
 
+/// Nothing of what finds no room is there, what was acknowledged stays, and questions are answered all the time.
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_64_what_finds_no_room_on_the_disk_is_refused_and_nothing_else_is_lost() {
+    const ROOM: u64 = 6 << 20;
+    let (folder, begun) = (TempDir::new(), Begun::default());
+    let served = Served::start_on_little(CONFIG, folder.path(), &[], ROOM);
+    let sizes = std::iter::once(ROOM as usize + 1).chain(std::iter::repeat_n(300_000, 60));
+    let mut refused = 0;
+    for size in sizes {
+        let answer = submit(&served, &begun, vec![Document::new(size), Document::new(100)]).await.unwrap();
+        for error in &answer.errors {
+            assert_eq!(error.code, "XDSRepositoryOutOfResources", "{error:?}");
+            assert!(!error.context.contains("os error"), "no internal text: {error:?}");
+            refused += 1;
+        }
+        if refused == 3 {
+            break;
+        }
+    }
+    assert_eq!(refused, 3, "there was room for everything");
+    check(&served, &begun).await;
+    drop(served);
+    let served = Served::start(CONFIG, folder.path(), &[]);
+    check(&served, &begun).await;
+    let more = submit(&served, &begun, vec![Document::new(ROOM as usize)]).await.unwrap();
+    assert_eq!(more.errors, []);
+    check(&served, &begun).await;
+    usage_is_exact(&served).await;
+}
+
 /// Kills a server that several send to, and looks at what is left; with these settings besides.
 pub async fn killed_again_and_again(data: &Path, settings: &[&str], kills: usize) {
     let begun = Begun::default();
@@ -54,10 +84,8 @@ pub async fn killed_again_and_again(data: &Path, settings: &[&str], kills: usize
         check(&served, &begun).await;
         let senders: Vec<_> =
             (0..SENDERS).map(|_| tokio::spawn(send(url(&served, "iti41"), begun.clone()))).collect();
-        // However slow the machine is: something has to be acknowledged first.
-        while !begun.lock().unwrap().iter().any(|(_, acknowledged)| *acknowledged) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        // However slow the machine is: each time something more has to be acknowledged first.
+        goes_on(&begun).await;
         tokio::time::sleep(Duration::from_millis(100 + any_below(900) as u64)).await;
         // SIGKILL.
         drop(served);
@@ -69,6 +97,18 @@ pub async fn killed_again_and_again(data: &Path, settings: &[&str], kills: usize
     check(&served, &begun).await;
     usage_is_exact(&served).await;
     assert!(begun.lock().unwrap().iter().any(|(_, acknowledged)| *acknowledged), "nothing was tested");
+}
+
+/// Waits until something more is acknowledged.
+pub(crate) async fn goes_on(begun: &Begun) {
+    let acknowledged = || begun.lock().unwrap().iter().filter(|(_, yes)| *yes).count();
+    let before = acknowledged();
+    let waiting = async {
+        while acknowledged() == before {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, waiting).await.expect("nothing more is acknowledged");
 }
 
 /// What the quota goes by is what is there: neither a kill nor what was refused by it makes the count drift.

@@ -7,6 +7,7 @@ use sekisho::federation::breaker::BreakerState;
 use sekisho::transactions::errors::{Severity, Status};
 
 use crate::support::community::{Behaviour, Gateway, OWN, Scripted, collected, community_file, found};
+use crate::support::http::NOBODY;
 
 const LIVE: &str = "1.2.200";
 const FAILED: &str = "1.2.300";
@@ -60,8 +61,7 @@ async fn retrieve_names(gateway: &Gateway, reason: &str) {
 #[tokio::test]
 async fn attack_66_connection_refused() {
     let live = Scripted::new(LIVE, Behaviour::Right).await;
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let file = (FAILED.to_owned(), community_file(FAILED, gone, "").replace("breaker_failures = 3", ""));
+    let file = (FAILED.to_owned(), community_file(FAILED, NOBODY, "").replace("breaker_failures = 3", ""));
     let gateway = Gateway::new(&[live.file(""), file]);
     query_names(&gateway, "no connection").await;
     // Two questions of three attempts each are enough for the breaker; either reason is right.
@@ -159,7 +159,7 @@ async fn the_breaker_opens_and_closes_again_by_probing() {
     let live = Scripted::new(LIVE, Behaviour::Right).await;
     let failed = Scripted::new(FAILED, Behaviour::Closes).await;
     let (name, text) = failed.file("");
-    let failed_file = (name, text.replace("breaker_pause_ms = 200", "breaker_pause_ms = 1500"));
+    let failed_file = (name, text.replace("breaker_pause_ms = 200", "breaker_pause_ms = 3000"));
     let gateway = Gateway::new(&[live.file(""), failed_file]);
     let breaker = || gateway.directory.status().communities[1].breaker;
     assert_eq!(breaker(), BreakerState::Closed);

@@ -11,6 +11,7 @@ use sekisho::wire::hl7v2::{Charset, Message, MessageWriter, SegmentWriter, Value
 use serde_json::Value as Json;
 
 use crate::support::certs::TempDir;
+use crate::support::http::NOBODY;
 use crate::support::program::{FED, Served, run};
 
 const IDENTITY: &str = r#"
@@ -289,8 +290,7 @@ fn attack_61_what_an_acknowledgement_repeats_is_escaped() {
 
 #[test]
 fn nobody_there_is_told_apart_from_a_refusal() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let url = format!("mllp://127.0.0.1:{port}");
+    let url = format!("mllp://{NOBODY}");
     let (exit, told, _) = run(&["feed", "--url", &url, "--id", REGIONAL], "");
     assert_eq!(exit, 3);
     assert!(told.contains("no connection"), "{told}");

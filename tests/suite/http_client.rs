@@ -16,7 +16,7 @@ use sekisho::wire::stream::{Body, StreamError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::http::{Answers, PATIENCE, collect, plain, whole};
+use crate::support::http::{Answers, NOBODY, PATIENCE, collect, plain, whole};
 
 fn client() -> Client {
     let settings =
@@ -108,11 +108,8 @@ async fn a_streamed_body_has_its_length_when_that_is_known() {
 
 #[tokio::test]
 async fn nothing_was_sent_where_nobody_listens() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
-    assert!(matches!(post(address, PATIENCE).await, Err(HttpError::Connect(_))));
-    let https = format!("https://{address}/").parse().unwrap();
+    assert!(matches!(post(NOBODY, PATIENCE).await, Err(HttpError::Connect(_))));
+    let https = format!("https://{NOBODY}/").parse().unwrap();
     let refused = client().get(&https, Instant::now() + PATIENCE).await;
     assert!(matches!(refused, Err(HttpError::Connect(why)) if why.contains("CA")));
 }

@@ -22,6 +22,7 @@ use crate::support::certs::TempDir;
 use crate::support::front::{Asks, MESSAGE_ID, SIMPLE, envelope};
 use crate::support::http::PATIENCE;
 use crate::support::sink::Sink;
+use crate::support::waiting::until;
 use crate::support::{golden, messages, postgres};
 
 const CONFIG: &str = r#"
@@ -300,11 +301,9 @@ async fn a_deferred_question_is_acknowledged_kept_and_answered_to_where_it_says(
         "{answer}"
     );
     let first = asker.next().await;
-    // Until it is known that it was refused.
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     region.shutdown().await;
 
-    // It was not taken: another process answers it.
+    // It was not taken: another process answers it, or the first one did once more.
     let region = start(&folder, &more).await;
     let again = asker.next().await;
     for told in [&first, &again] {
@@ -347,7 +346,8 @@ async fn deferred_questions_to_several_gateways_are_answered_by_one_of_them() {
         assert!(answer.contains("<hl7:typeCode code=\"CA\"/>"), "{answer}");
         assert_eq!(asker.next().await.path, "/deferred");
     }
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    // Whoever answered has noted that they are: otherwise the other one would answer again, and rightly.
+    until("no question is open", async || postgres::count(&schema, "delivery_question") == 0).await;
     one.shutdown().await;
     let answer = defer(&other, Some(&address)).await;
     assert!(answer.contains("<hl7:typeCode code=\"CA\"/>"), "{answer}");

@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 
 use crate::durability::{self, Begun, CONFIG};
 use crate::support::certs::TempDir;
+use crate::support::http::{NOBODY, PATIENCE};
 use crate::support::program::{Served, run};
 use crate::support::submissions::Document;
 use crate::support::{postgres, s3};
@@ -175,10 +176,8 @@ async fn attack_65_what_was_acknowledged_survives_a_kill_with_documents_in_objec
 #[tokio::test(flavor = "multi_thread")]
 async fn attack_64_a_store_that_is_away_refuses_submissions_and_is_told_to_the_operator() {
     let folder = TempDir::new();
-    // Nobody listens there.
-    let nowhere = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let begun = Begun::default();
-    let served = serve(&folder, &format!("http://{nowhere}"));
+    let served = serve(&folder, &format!("http://{NOBODY}"));
     let refused = durability::submit(&served, &begun, vec![Document::new(1_000)]).await.unwrap();
     assert_eq!(refused.status, Status::Failure);
     assert_eq!(refused.errors[0].code, "XDSRepositoryError");
@@ -197,5 +196,5 @@ async fn attack_64_a_store_that_is_away_refuses_submissions_and_is_told_to_the_o
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), ready).await.unwrap();
+    tokio::time::timeout(PATIENCE, ready).await.unwrap();
 }

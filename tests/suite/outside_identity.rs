@@ -30,6 +30,7 @@ use super::support::certs::TempDir;
 use super::support::community::{find_documents, patient};
 use super::support::http::PATIENCE;
 use super::support::straw::{Straw, THERE, found, person};
+use super::support::waiting::until_caught_up;
 use super::support::{golden, messages};
 
 const LOCAL: &str = "HERE^^^&1.2.81.3&ISO";
@@ -51,7 +52,7 @@ async fn run(folder: &TempDir, home: &str, more: &str) -> Running {
     let config = format!(
         "[community]\nhome = \"urn:oid:{home}\"\nname = \"Region {home}\"\nauthorities = [\"1.2.81.3\"]\n\
          [listen.http]\naddress = \"127.0.0.1:0\"\n[listen.mllp]\naddress = \"127.0.0.1:0\"\n\
-         [hosted]\nrepository = \"{home}.2\"\npatients = \"any\"\n[federation]\ndeadline_ms = 5000\n{more}"
+         [hosted]\nrepository = \"{home}.2\"\npatients = \"any\"\n[federation]\ndeadline_ms = 30000\n{more}"
     );
     std::fs::write(&file, config).unwrap();
     Running::start(&file, &[]).await.map_err(|stop| stop.message).unwrap()
@@ -237,8 +238,7 @@ async fn notified(straw: &Straw, more: &str) -> (Running, TempDir) {
     let region = run(&folder, "1.2.82", &more).await;
     let index = region.index().unwrap();
     index.announce(vec![patient(LOCAL)], DemographicsChange::set(&person(Sex::Male)), None).await.unwrap();
-    // Until the cache has followed: what it keeps before that, it would forget again.
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    until_caught_up(&region).await;
     (region, folder)
 }
 

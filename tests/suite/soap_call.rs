@@ -13,6 +13,8 @@ use sekisho::wire::xml::Ns;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
+use crate::support::http::NOBODY;
+
 const MESSAGE_ID: &str = "urn:uuid:2f0d2f0e-8a3b-4a43-9d07-ef5a29f0c001";
 const SIMPLE: &str = "application/soap+xml; charset=UTF-8";
 const MTOM: &str = "multipart/related; type=\"application/xop+xml\"; boundary=b";
@@ -109,10 +111,7 @@ async fn answers_in_either_form_are_taken() {
 
 #[tokio::test]
 async fn refused() {
-    let url = {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap()
-    };
+    let url = format!("http://{NOBODY}/").parse().unwrap();
     let client = Client::new(&ClientSettings::default()).unwrap();
     let deadline = Instant::now() + Duration::from_secs(5);
     let endpoint = Endpoint { url, relates_to_optional: false };

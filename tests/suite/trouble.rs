@@ -23,7 +23,7 @@ use sekisho::wire::xml::Tree;
 
 use crate::support::draft::{Draft, PATIENT, id};
 use crate::support::hosted::{REPOSITORY, Standalone, codes_of};
-use crate::support::http::{Answers, collect, plain};
+use crate::support::http::{Answers, NOBODY, collect, plain};
 use crate::support::postgres;
 use crate::support::submissions::{Document, named, submission};
 
@@ -212,8 +212,7 @@ async fn what_stands_behind_is_heard() {
 /// A registry that nobody reaches is not available; whether anything was stored is said.
 #[tokio::test]
 async fn a_registry_that_is_away_is_not_available() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let gateway = bridge(nobody).await;
+    let gateway = bridge(NOBODY).await;
     let [registered, provided] = both(&gateway).await;
     for (answer, expected) in [(registered, code::REGISTRY_NOT_AVAILABLE), (provided, code::REPOSITORY_ERROR)]
     {

@@ -301,6 +301,34 @@ async fn candidates_are_listed_by_four_items_in_an_emergency_only() {
     assert_eq!(answer.outcome, Outcome::Cannot(Reason::AnswerNotAvailable));
 }
 
+/// Whether one, several or nobody was found: who searched is noted. And nothing is kept of a candidate.
+#[tokio::test]
+async fn every_emergency_search_is_noted_and_a_candidate_is_no_correlation() {
+    let region = Region::new(policy());
+    region.knows(&["A^^^&1.2.3.1&ISO"], &person(Sex::Male, "060-0001")).await;
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let _counting = metrics::set_default_local_recorder(&recorder);
+    let mistyped = BirthTime::parse("19700110").map(BirthRange::Within);
+    let four_items = |names: Vec<Name>, birth| DemographicsQuery {
+        names,
+        birth,
+        sex: Some(Sex::Male),
+        addresses: person(Sex::Male, "060-0001").addresses,
+        identifiers: Vec::new(),
+        ..question()
+    };
+    let caller = Caller { purpose: Some(Purpose::Emergency), ..Caller::default() };
+    for (who, found, kept) in [
+        (four_items(question().names, question().birth), 1, true),
+        (four_items(question().names, mistyped), 1, false),
+        (four_items(vec![name("誰", "某")], question().birth), 0, true),
+    ] {
+        let answer = region.ask(Discovery { who, ..Discovery::default() }, &caller).await;
+        assert_eq!((patients(&answer.outcome).len(), answer.time_to_live.is_some()), (found, kept));
+    }
+    assert!(recorder.handle().render().contains("sekisho_emergency_searches_total 3"));
+}
+
 #[tokio::test]
 async fn what_a_community_tells_of_its_own_patient_is_kept_if_it_is_the_one() {
     let region = Region::new(policy());

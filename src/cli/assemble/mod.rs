@@ -29,6 +29,7 @@ use crate::actors::notifier::Notifier;
 use crate::admin::{Operator, install_metrics};
 use crate::config::{MllpListener, MllpsListener, PlainListener, Problems, Settings, TlsListener};
 use crate::federation::directory::Directory;
+use crate::identity::crossref::follow::has_caught_up;
 use crate::identity::index::Index;
 use crate::server::{Exposure, Front, ListenError, ListenerSettings, Listeners, Services, TlsFiles};
 
@@ -167,6 +168,12 @@ impl Running {
     /// Its patient index; None without `[identity]`.
     pub fn index(&self) -> Option<&Index> {
         self.region.index()
+    }
+
+    /// Whether its cross-reference cache has taken up everything that its patient index has told.
+    pub fn cache_has_caught_up(&self) -> bool {
+        let both = self.region.crossref().zip(self.region.index());
+        both.is_none_or(|(cache, index)| has_caught_up(cache, index))
     }
 
     /// Takes up certificates, communities, correlation and who is told of changes anew. What is wrong is logged, and the old stays in force.

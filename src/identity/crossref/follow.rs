@@ -57,6 +57,12 @@ pub async fn follow(cache: Crossref, index: Index) {
     }
 }
 
+/// Whether everything that the index has told so far is taken up.
+pub fn has_caught_up(cache: &Crossref, index: &Index) -> bool {
+    let last = *index.watch_events().borrow();
+    !cache.inner.behind.load(Ordering::Acquire) && cache.followed().unwrap_or(0) >= last
+}
+
 /// Whom an event is about. A person's records are asked for together, so that a change of one is a change of all.
 async fn patients(event: &EventKind, index: &Index) -> Vec<PatientId> {
     match event {

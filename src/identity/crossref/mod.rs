@@ -24,7 +24,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::ids::{HomeCommunityId, PatientId};
 use crate::limits;
@@ -96,16 +96,18 @@ impl Crossref {
     /// Opens the cache, or begins a new one where it is damaged. Touches the disk.
     pub fn open(settings: &CrossrefSettings) -> Result<Self, CrossrefError> {
         let CrossrefSettings { directory, tenant, most, memory } = settings;
-        let (trees, damaged) = match trees(directory, *memory) {
+        let (trees, damaged) = match unlocked(directory, *memory) {
             Ok(trees) => (trees, false),
-            Err(Opening::Unusable(why)) => return Err(CrossrefError::Unusable(directory.clone(), why)),
+            Err(Opening::Locked(why) | Opening::Unusable(why)) => {
+                return Err(CrossrefError::Unusable(directory.clone(), why));
+            }
             Err(Opening::Damaged(why)) => {
                 tracing::error!(problem = why, "the cross-reference cache is damaged; a new one is begun");
                 metrics::counter!("sekisho_crossref_damaged_total").increment(1);
                 move_aside(directory)
                     .map_err(|error| CrossrefError::Unusable(directory.clone(), error.to_string()))?;
                 let trees = trees(directory, *memory).map_err(|why| match why {
-                    Opening::Unusable(why) | Opening::Damaged(why) => {
+                    Opening::Locked(why) | Opening::Unusable(why) | Opening::Damaged(why) => {
                         CrossrefError::Unusable(directory.clone(), why)
                     }
                 })?;
@@ -362,8 +364,22 @@ impl Inner {
 }
 
 enum Opening {
+    Locked(String),
     Unusable(String),
     Damaged(String),
+}
+
+/// A process that is on its way out, as at a restart, is waited for up to [`limits::CROSSREF_BUSY_TIMEOUT`].
+fn unlocked(directory: &Path, memory: u64) -> Result<[sled::Tree; 3], Opening> {
+    let patience = Instant::now() + limits::CROSSREF_BUSY_TIMEOUT;
+    loop {
+        match trees(directory, memory) {
+            Err(Opening::Locked(_)) if Instant::now() < patience => {
+                std::thread::sleep(limits::STORE_LOCK_PAUSE);
+            }
+            opened => return opened,
+        }
+    }
 }
 
 fn trees(directory: &Path, memory: u64) -> Result<[sled::Tree; 3], Opening> {
@@ -374,11 +390,17 @@ fn trees(directory: &Path, memory: u64) -> Result<[sled::Tree; 3], Opening> {
     };
     match catch_unwind(AssertUnwindSafe(open)) {
         Ok(Ok(trees)) => Ok(trees),
-        // Locked by another process, no permission, no space: what lies there is whole.
+        Ok(Err(sled::Error::Io(error))) if is_lock(&error) => Err(Opening::Locked(error.to_string())),
+        // No permission, no space: what lies there is whole.
         Ok(Err(sled::Error::Io(error))) if !is_damage(&error) => Err(Opening::Unusable(error.to_string())),
         Ok(Err(error)) => Err(Opening::Damaged(error.to_string())),
         Err(_) => Err(Opening::Damaged("it cannot be read".to_owned())),
     }
+}
+
+/// sled gives its lock no kind of its own.
+fn is_lock(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::Other && error.to_string().contains("could not acquire lock")
 }
 
 fn is_damage(error: &std::io::Error) -> bool {

@@ -51,6 +51,26 @@ async fn keep(cache: &Crossref, patient: &str, community: &str, entry: Entry) {
     cache.keep(ticket, home(community), entry).await;
 }
 
+/// The operator's rates: how often something was known, too old, or not there.
+#[tokio::test]
+async fn lookups_are_counted_by_what_they_found() {
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let _counting = metrics::set_default_local_recorder(&recorder);
+    let folder = Folder::new();
+    let cache = folder.open(100);
+    let (patient, there) = (local("1"), home("1.5"));
+    assert_eq!(cache.get(&patient, &there), Lookup::Miss);
+    keep(&cache, "1", "1.5", entry(&["X"], now() + 60)).await;
+    assert!(matches!(cache.get(&patient, &there), Lookup::Hit(_)));
+    assert!(matches!(cache.get(&patient, &there), Lookup::Hit(_)));
+    assert_eq!(cache.get_at(&patient, &there, now() + 61), Lookup::Stale);
+    let told = recorder.handle().render();
+    for (outcome, times) in [("miss", 1), ("hit", 2), ("stale", 1)] {
+        let line = format!("sekisho_crossref_lookups_total{{outcome=\"{outcome}\"}} {times}");
+        assert!(told.contains(&line), "{line}: {told}");
+    }
+}
+
 #[test]
 fn an_entry_is_its_bytes() {
     for remote in [&[][..], &["1"], &["花子", "^&~|\\"]] {

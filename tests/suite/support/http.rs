@@ -1,6 +1,6 @@
 //! Servers and raw clients for tests of the wire.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,9 +16,20 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::messages;
+use super::submissions::any_below;
 
-/// How long a test waits for what must happen. Nothing is measured by it.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a test waits for what must happen. Nothing is measured by it: a machine may be as slow as it likes.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where nobody listens: no free port is ever this one, as one that was free a moment ago may be somebody's by now.
+pub const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
+
+/// A port for a server that must be told one. Not one of those that the system gives by itself, which may be somebody's
+/// before the server has it.
+pub fn unused_port() -> u16 {
+    let some = || 10_000 + any_below(20_000) as u16;
+    std::iter::repeat_with(some).find(|port| std::net::TcpListener::bind((NOBODY.ip(), *port)).is_ok()).unwrap()
+}
 
 /// A handler made of a function.
 pub struct Answers<F>(pub F);

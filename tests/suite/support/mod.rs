@@ -21,3 +21,4 @@ pub mod scanners;
 pub mod sink;
 pub mod straw;
 pub mod submissions;
+pub mod waiting;

@@ -40,17 +40,27 @@ pub fn section_for(data: &Path) -> String {
 
 /// Runs statements. On a thread of its own, where it may wait.
 pub fn run(connection: &str, script: &str) {
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let (client, driven) =
-                    tokio_postgres::connect(connection, tokio_postgres::NoTls).await.expect(connection);
-                tokio::spawn(driven);
-                client.batch_execute(script).await.unwrap();
-            });
-        });
-    });
+    with(connection, async |client| client.batch_execute(script).await.unwrap());
+}
+
+/// How many rows a table has.
+#[allow(dead_code, reason = "the library's own tests need it not")]
+pub fn count(connection: &str, table: &str) -> i64 {
+    let count = format!("SELECT count(*) FROM {table}");
+    with(connection, async |client| client.query_one(&count, &[]).await.unwrap().get(0))
+}
+
+fn with<T: Send>(connection: &str, work: impl AsyncFnOnce(tokio_postgres::Client) -> T + Send) -> T {
+    let working = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (client, driven) =
+                tokio_postgres::connect(connection, tokio_postgres::NoTls).await.expect(connection);
+            tokio::spawn(driven);
+            work(client).await
+        })
+    };
+    std::thread::scope(|scope| scope.spawn(working).join().unwrap())
 }
 
 fn server() -> &'static str {

@@ -65,6 +65,27 @@ impl Served {
 
     /// The same; an Err says why it does not serve.
     pub fn try_start(config: &str, data: &Path, set: &[&str]) -> Result<Self, String> {
+        Self::spawned(config, data, set, sekisho)
+    }
+
+    /// The same with files that cannot grow beyond so many bytes, as on a disk that is full.
+    pub fn start_on_little(config: &str, data: &Path, set: &[&str], bytes: u64) -> Self {
+        let limited = |arguments: &[&str]| {
+            let mut command = Command::new("bash");
+            let script = format!("ulimit -f {}; trap '' XFSZ; exec \"$0\" \"$@\"", bytes / 1024);
+            command.args(["-c", &script, env!("CARGO_BIN_EXE_sekisho")]).args(arguments);
+            command.current_dir(env!("CARGO_MANIFEST_DIR"));
+            command
+        };
+        Self::spawned(config, data, set, limited).unwrap_or_else(|why| panic!("{config} is not ready: {why}"))
+    }
+
+    fn spawned(
+        config: &str,
+        data: &Path,
+        set: &[&str],
+        program: impl FnOnce(&[&str]) -> Command,
+    ) -> Result<Self, String> {
         let database = postgres::setting_for(data);
         let data = format!("data.directory={}", data.display());
         let mut arguments = vec!["serve", "--config", config];
@@ -72,7 +93,8 @@ impl Served {
         for setting in free.iter().copied().chain(database.as_deref()).chain(set.iter().copied()) {
             arguments.extend(["--set", setting]);
         }
-        let mut child = sekisho(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            program(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let Some(json) = line.strip_prefix("ready ") else {

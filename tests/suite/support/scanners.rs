@@ -218,7 +218,7 @@ impl Clamd {
         let place = folder.path();
         let hex: String = eicar().iter().map(|byte| format!("{byte:02x}")).collect();
         std::fs::write(place.join("test.ndb"), format!("Eicar-Test-Signature:0:*:{hex}\n")).unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = unused_port();
         let shown = place.display();
         let config = format!(
             "Foreground yes\nLocalSocket {shown}/clamd.sock\nTCPAddr 127.0.0.1\nTCPSocket {port}\n\

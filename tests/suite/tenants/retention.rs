@@ -1,7 +1,6 @@
 //! What a tenant keeps, and for how long: nothing goes by itself where nothing says so.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use sekisho::transactions::errors::code;
 use sekisho::transactions::iti42::ITI42;
@@ -10,9 +9,9 @@ use super::estate::{DOCUMENTS, FOLDER, PATIENT, REPORT, bytes, fill, related};
 use super::queries::QUERIES;
 use super::{CONFIG, EAST, WEST, everything};
 use crate::support::hosted::Standalone;
-use crate::support::http::PATIENCE;
 use crate::support::postgres;
 use crate::support::program::run;
+use crate::support::waiting::until;
 
 const OWN: &str = "1.2.3.4";
 
@@ -47,14 +46,6 @@ fn due(folder: &Path) -> Vec<(String, u64, u64)> {
         (row["tenant"].as_str().unwrap().to_owned(), number("due"), number("kept"))
     };
     told["rules"].as_array().unwrap().iter().map(row).collect()
-}
-
-async fn until<F: Future<Output = bool>>(done: impl Fn() -> F) {
-    let started = Instant::now();
-    while !done().await {
-        assert!(started.elapsed() < PATIENCE, "it never happened");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 async fn folders(tenant: &Standalone) -> usize {
@@ -96,8 +87,8 @@ async fn what_has_been_kept_for_long_enough_ends_as_each_tenant_says() {
 
     let region = Standalone::in_folder(folder, &with_rules(), &[]).await;
     let (east, west) = (region.tenant("east"), region.tenant("west"));
-    until(async || east.entries_of(PATIENT).await.len() == 1).await;
-    until(async || west.entries_of(PATIENT).await.is_empty()).await;
+    until("east's are removed", async || east.entries_of(PATIENT).await.len() == 1).await;
+    until("west's are deprecated", async || west.entries_of(PATIENT).await.is_empty()).await;
     for document in DOCUMENTS {
         assert_eq!(east.document(EAST, document).await.unwrap_err(), code::DOCUMENT_UNIQUE_ID_ERROR);
         assert_eq!(west.document(WEST, document).await.unwrap(), bytes("west", document));
