@@ -115,7 +115,10 @@ fn a_newer_schema_is_refused_at_start() {
         }
     }
     let refused = Served::try_start(config, data.path(), &[]).err().unwrap();
-    assert!(refused.contains("of registry") && refused.contains("install the newer version again"), "{refused}");
+    assert!(
+        refused.contains("of registry") && refused.contains("install the newer version again"),
+        "{refused}"
+    );
 }
 
 #[test]

@@ -259,7 +259,10 @@ async fn a_verdict_is_in_the_log_too() {
     assert!(metrics.contains("sekisho_document_scans_total{verdict=\"found\"} 1"), "{metrics}");
     let log = served.into_log();
     let line = log.lines().find(|line| line.contains("the malware scanner found something in it"));
-    assert!(line.is_some_and(|line| line.contains("Eicar-Test-Signature") && line.contains("trace")), "{log}");
+    assert!(
+        line.is_some_and(|line| line.contains("Eicar-Test-Signature") && line.contains("trace")),
+        "{log}"
+    );
     assert!(!log.contains("X5O!P"), "{log}");
 }
 

@@ -70,10 +70,10 @@ async fn attack_64_what_finds_no_room_on_the_disk_is_refused_and_nothing_else_is
     drop(served);
     let served = Served::start(CONFIG, folder.path(), &[]);
     check(&served, &begun).await;
+    usage_is_exact(&served).await;
     let more = submit(&served, &begun, vec![Document::new(ROOM as usize)]).await.unwrap();
     assert_eq!(more.errors, []);
     check(&served, &begun).await;
-    usage_is_exact(&served).await;
 }
 
 /// Kills a server that several send to, and looks at what is left; with these settings besides.

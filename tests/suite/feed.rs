@@ -274,6 +274,35 @@ fn files_are_sent_as_they_are_in_their_character_sets() {
     }
 }
 
+/// MSH-18 says in what a message is; where it says nothing, the listener does.
+#[test]
+fn a_character_set_is_the_messages_or_the_listeners() {
+    let mllp = "[listen.mllp]\naddress = \"127.0.0.1:0\"\n";
+    let listener = FED.replace(mllp, &format!("{mllp}charset = \"Shift_JIS\"\n"));
+    assert_ne!(listener, FED);
+    let region = Region::start(&[&listener, IDENTITY]);
+    for (id, declared, charset, name) in [
+        ("1", "", Charset::ShiftJis, "表能ー"),
+        ("2", "ISO IR14", Charset::Jis0201, "ﾔﾏﾀﾞ"),
+        ("3", "8859/1", Charset::Latin(1), "MÜLLER"),
+        ("4", "SHIFT_JIS", Charset::ShiftJis, "ソ十"),
+        ("5", "~ISO IR87||ISO 2022-1994", Charset::Iso2022Jp, "高橋"),
+    ] {
+        let message = format!(
+            "MSH|^~\\&|A|B|C|D|20260101||ADT^A04|{id}|P|2.3.1||||||{declared}\rEVN||20260101\r\
+             PID|||{id}^^^&1.2.3.10&ISO||{name}^A\rPV1||N\r"
+        );
+        let taken = region.ask(&charset.encode(&message).bytes);
+        assert_eq!(taken.field("MSA", 1).value(), "AA", "{declared:?}");
+        let question = format!(
+            "MSH|^~\\&|A|B|C|D|20260101||QBP^Q22^QBP_Q21|9|P|2.5||||||UNICODE UTF-8\r\
+             QPD|IHE PDQ Query|q|@PID.3.1^{id}~@PID.3.4.2^1.2.3.10~@PID.3.4.3^ISO\rRCP|I\r"
+        );
+        let found = region.ask(question.as_bytes());
+        assert_eq!(found.field("PID", 5).value(), name, "{declared:?}");
+    }
+}
+
 #[test]
 fn attack_61_what_an_acknowledgement_repeats_is_escaped() {
     let region = Region::start(&[FED, IDENTITY]);

@@ -121,6 +121,11 @@ async fn consumers_are_told_and_told_again_until_they_take_it() {
     assert_eq!(notified.path, "/pix");
     assert!(notified.content_type.contains("urn:hl7-org:v3:PRPA_IN201302UV02"), "{}", notified.content_type);
     assert!(notified.body.contains("extension=\"H1\"") && notified.body.contains("1.2.4"));
+    let shown = notified.body.replace(&web.url("/"), "http://WEB/");
+    // Ours begins with what this database is called.
+    let (before, rest) = shown.split_once("<hl7:id root=\"1.2.3\" extension=\"").unwrap();
+    let shown = format!("{before}<hl7:id root=\"1.2.3\" extension=\"ID\"{}", rest.split_once('"').unwrap().1);
+    golden::check("iti46/notification.xml", without_time(&shown).as_bytes());
     region.shutdown().await;
 
     // What happens while a consumer is away is told when it is there again, also by the next process.

@@ -14,6 +14,7 @@ use sekisho::ids::{HomeCommunityId, PatientId};
 use sekisho::limits::Limits;
 use sekisho::transactions::Transaction;
 use sekisho::transactions::errors::Status;
+use sekisho::transactions::hl7v2::structure;
 use sekisho::transactions::hl7v3::registration::{Custodian, HealthDataLocator};
 use sekisho::transactions::hl7v3::{Ii, Party};
 use sekisho::transactions::identity::{DemographicsQuery, IdentifiersChanged};
@@ -23,12 +24,17 @@ use sekisho::transactions::iti46::{self, ITI46};
 use sekisho::transactions::iti55::{self, Asking, Attribute, Discovery, ITI55, Outcome, Reason};
 use sekisho::transactions::iti56::{self, ITI56};
 use sekisho::wire::hl7v2::mllp::{MllpClient, MllpPeer};
+use sekisho::wire::hl7v2::{Charset, Message as V2};
 use sekisho::wire::http::{Client, ClientSettings};
 use sekisho::wire::soap::{Endpoint, Message, Outgoing, call};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::support::certs::TempDir;
 use super::support::community::{find_documents, patient};
 use super::support::http::PATIENCE;
+use super::support::sink::Sink;
 use super::support::straw::{Straw, THERE, found, person};
 use super::support::waiting::until_caught_up;
 use super::support::{golden, messages};
@@ -96,11 +102,7 @@ impl Region {
     }
 
     async fn discover(&self, who: DemographicsQuery) -> Outcome {
-        let query = Ii::of_root("1.2.9.1");
-        let asking = Asking { query: query.clone(), sender: "1.2.9", receiver: "1.2.82", respond_to: None };
-        let body = iti55::write_request(&Discovery { who, ..Discovery::default() }, &asking);
-        let answer = ask(&self.running, &ITI55, body).await;
-        iti55::read_response(&answer.envelope, &query).unwrap().outcome
+        discover(&self.running, who).await
     }
 
     async fn shutdown(self) {
@@ -120,6 +122,14 @@ fn file(straw: &Straw, more: &str) -> String {
 async fn documents(region: &Running) -> QueryResponse {
     let url = region.bound().endpoints["iti18"].parse().unwrap();
     Asker::plain(PATIENCE).unwrap().query(&ITI18, &url, &find_documents(LOCAL)).await.unwrap()
+}
+
+async fn discover(region: &Running, who: DemographicsQuery) -> Outcome {
+    let query = Ii::of_root("1.2.9.1");
+    let asking = Asking { query: query.clone(), sender: "1.2.9", receiver: "1.2.82", respond_to: None };
+    let body = iti55::write_request(&Discovery { who, ..Discovery::default() }, &asking);
+    let answer = ask(region, &ITI55, body).await;
+    iti55::read_response(&answer.envelope, &query).unwrap().outcome
 }
 
 async fn ask(region: &Running, transaction: &Transaction, body: bytes::Bytes) -> Message {
@@ -319,4 +329,77 @@ async fn only_the_managers_certificates_may_tell_where_any_are_named() {
 fn without_trace(text: &str) -> String {
     let (before, rest) = text.split_once("(trace ").unwrap();
     format!("{before}(trace TRACE{}", rest.get(36..).unwrap())
+}
+
+/// A server of straw over MLLP: it gives away what it is asked, and hangs up.
+async fn listening() -> (String, UnboundedReceiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (url, (tell, told)) = (format!("mllp://{}", listener.local_addr().unwrap()), unbounded_channel());
+    tokio::spawn(async move {
+        while let Ok((mut line, _)) = listener.accept().await {
+            let mut bytes = Vec::new();
+            while !bytes.ends_with(b"\x1c\r") && line.read_buf(&mut bytes).await.unwrap_or(0) > 0 {}
+            let _ = tell.send(String::from_utf8(bytes).unwrap());
+        }
+    });
+    (url, told)
+}
+
+/// A question as it was sent, with what differs every time replaced; its structure is checked.
+async fn asked(mut told: UnboundedReceiver<String>) -> String {
+    let question = tokio::time::timeout(PATIENCE, told.recv()).await.expect("nobody was asked").unwrap();
+    let question = question.trim_matches(['\u{b}', '\u{1c}', '\r']);
+    let message = V2::read(question.as_bytes(), Charset::Utf8).unwrap();
+    let structure = structure::ALL.into_iter().find(|known| known.name == "QBP_Q21").unwrap();
+    assert_eq!(structure.check(&message), []);
+    assert!(structure.is_ordered(&message));
+    let line = |line: &str| {
+        let mut fields: Vec<&str> = line.split('|').collect();
+        match fields[0] {
+            "MSH" => (fields[6], fields[9]) = ("TIME", "ID"),
+            "QPD" => fields[2] = "TAG",
+            _ => (),
+        }
+        fields.join("|") + "\n"
+    };
+    question.split('\r').map(line).collect()
+}
+
+/// The same over SOAP.
+async fn posted(sink: &mut Sink) -> String {
+    let question = sink.next().await.body.replace(&sink.url("/"), "http://MPI/");
+    let (before, rest) = question.split_once("creationTime value=\"").unwrap();
+    format!("{before}creationTime value=\"TIME\"{}", rest.split_once('"').unwrap().1)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_asked_outside_is_as_the_technical_framework_has_it() {
+    let straw = Straw::new().await;
+    let region = async |manager: String, supplier: String| {
+        let folder = TempDir::new();
+        std::fs::create_dir_all(folder.path().join("communities")).unwrap();
+        std::fs::write(folder.path().join("communities/there.toml"), file(&straw, "")).unwrap();
+        let outside = format!("[identity.manager]\n{manager}\n[identity.supplier]\n{supplier}\n");
+        (run(&folder, "1.2.82", &format!("[identity]\nindex = false\n{DOMAINS}{outside}")).await, folder)
+    };
+    let url = |url: &str| format!("url = \"{url}\"");
+
+    let ((manager, at_manager), (supplier, at_supplier)) = (listening().await, listening().await);
+    let (running, folder) = region(url(&manager), url(&supplier)).await;
+    documents(&running).await;
+    golden::check("hl7v2/question-iti9.hl7", asked(at_manager).await.as_bytes());
+    discover(&running, question()).await;
+    golden::check("hl7v2/question-iti21.hl7", asked(at_supplier).await.as_bytes());
+    running.shutdown().await;
+    drop(folder);
+
+    let (mut manager, mut supplier) = (Sink::new(&[]).await, Sink::new(&[]).await);
+    let (running, folder) =
+        region(format!("iti45 = \"{}\"", manager.url("/45")), url(&supplier.url("/47"))).await;
+    documents(&running).await;
+    golden::check("identity-v3/question-iti45.xml", posted(&mut manager).await.as_bytes());
+    discover(&running, question()).await;
+    golden::check("identity-v3/question-iti47.xml", posted(&mut supplier).await.as_bytes());
+    running.shutdown().await;
+    drop(folder);
 }

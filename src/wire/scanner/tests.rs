@@ -22,8 +22,8 @@ enum Manner {
 
 const SHORT: Patience = Patience {
     connect: Duration::from_secs(5),
-    write: Duration::from_millis(500),
-    verdict: Duration::from_millis(500),
+    write: Duration::from_secs(1),
+    verdict: Duration::from_secs(1),
 };
 /// An ICAP service that wants no preview.
 const OPTIONS: &[u8] = b"ICAP/1.0 200 OK\r\nMethods: RESPMOD\r\n\r\n";

@@ -28,7 +28,9 @@ pub const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 
 /// before the server has it.
 pub fn unused_port() -> u16 {
     let some = || 10_000 + any_below(20_000) as u16;
-    std::iter::repeat_with(some).find(|port| std::net::TcpListener::bind((NOBODY.ip(), *port)).is_ok()).unwrap()
+    std::iter::repeat_with(some)
+        .find(|port| std::net::TcpListener::bind((NOBODY.ip(), *port)).is_ok())
+        .unwrap()
 }
 
 /// A handler made of a function.

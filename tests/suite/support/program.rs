@@ -93,8 +93,7 @@ impl Served {
         for setting in free.iter().copied().chain(database.as_deref()).chain(set.iter().copied()) {
             arguments.extend(["--set", setting]);
         }
-        let mut child =
-            program(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = program(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let Some(json) = line.strip_prefix("ready ") else {

@@ -10,6 +10,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::certs::TempDir;
+use super::http::unused_port;
 
 /// What scanners are tested with: every one knows it, and nothing is wrong with it. In two pieces, so that none finds it here.
 pub fn eicar() -> Vec<u8> {
