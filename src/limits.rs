@@ -87,8 +87,11 @@ pub const MLLP_IDLE: Duration = Duration::from_secs(30 * 60);
 /// How long our client keeps an idle MLLP connection.
 pub const MLLP_CLIENT_IDLE: Duration = Duration::from_secs(60);
 
-/// Documents of one retrieve request; DocumentResponses, RegistryErrors and objects of one answer have bounds of their own.
+/// Documents that a repository gives, or removes, at once, and that a gateway asks a community for at once. What is asked
+/// for beyond them is answered with an error each.
 pub const MAX_DOCUMENTS_PER_RETRIEVE: usize = 1_000;
+/// DocumentRequests of one message: each has an answer, if only an error. A message with more is none.
+pub const MAX_DOCUMENT_REQUESTS: usize = 10_000;
 /// Documents of one submission.
 pub const MAX_DOCUMENTS_PER_SUBMISSION: usize = 1_000;
 /// Registry objects of one removal: as many as of the submission that brought them.
@@ -239,6 +242,18 @@ pub const STORE_WATCH: Duration = Duration::from_secs(2);
 
 /// Threads that read from PostgreSQL, each with a connection; one more connection writes. They wait more than they work.
 pub const POSTGRES_READERS: usize = 6;
+/// Bytes of an identifier that something is found by: ebRIM's 256 characters, whatever they are.
+pub const MAX_IDENTIFIER_BYTES: usize = 4 * 256;
+/// Bytes of any other value that objects are found by. PostgreSQL's keys have a third of a page, 2,704 with what leads; a
+/// code and its scheme, of 256 characters each, take no more than this.
+pub const MAX_KEY_BYTES: usize = 2_560;
+
+/// How long a new connection keeps the statements that it has prepared; then twice as long each time, up to the longest. A
+/// plan is for tables as large as they were when it was made, and one for an empty table reads all of a full one: so none
+/// is older than half of the time in which its tables were filled.
+pub const POSTGRES_FIRST_PLANS: Duration = Duration::from_secs(1);
+/// See [`POSTGRES_FIRST_PLANS`].
+pub const POSTGRES_LONGEST_PLANS: Duration = Duration::from_secs(60);
 /// How long a connection to PostgreSQL may take to come about.
 pub const POSTGRES_CONNECT: Duration = Duration::from_secs(5);
 /// How long PostgreSQL works on a statement of ours before it gives up.
@@ -312,8 +327,8 @@ pub const OBJECT_RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// How often an object store is asked whether it is there.
 pub const OBJECT_STORE_WATCH_PERIOD: Duration = Duration::from_secs(15);
 /// An object without a row that is older than this belongs to no submission any more: a request has ended long before, and
-/// clocks do not differ by so much.
-pub const ORPHAN_GRACE: Duration = Duration::from_secs(24 * 3600);
+/// neither our clock nor the store's jumps by so much.
+pub const ORPHAN_GRACE: Duration = Duration::from_secs(3 * 24 * 3600);
 /// Days back that orphans are looked for at the start and once a day.
 pub const ORPHAN_DAYS: i64 = 7;
 /// How often they are looked for.
@@ -507,6 +522,15 @@ pub const MAX_INSPECTED_BYTES: usize = 256 * 1024;
 pub const MAX_CONCURRENT_SCANS: usize = 32;
 /// How long a document waits for its turn with the scanner.
 pub const SCAN_TURN_WAIT: Duration = Duration::from_secs(30);
+/// Bytes of a document that are gathered before it has a turn: one that is not larger is scanned when it is here whole, and
+/// a slow sender of it holds up nobody.
+pub const SCAN_GATHERED_BYTES: u64 = 256 * 1024;
+/// How long the sender of a larger one has before its pace matters.
+pub const SCAN_GRACE: Duration = Duration::from_secs(5);
+/// Bytes in a second below which a sender loses its turn, where others wait for one.
+pub const SCAN_SLOWEST_BYTES: u64 = 64 * 1024;
+/// How often somebody who waits for a turn looks for such a sender.
+pub const SCAN_TURN_LOOK: Duration = Duration::from_millis(250);
 /// How long it may take to reach a scanner.
 pub const SCANNER_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a scanner may leave bytes untaken.

@@ -2,19 +2,20 @@
 //! against their entries by the rules of [`crate::metadata::validate`]; a malware scanner, where there is one, gets every
 //! byte before the document becomes visible. Bytes are never altered.
 
+mod turns;
+
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+
+use self::turns::{Taken, Turns};
 
 use crate::limits;
 use crate::metadata::DocumentEntry;
 use crate::metadata::validate::{self, Beginning, Report, Settings};
 use crate::transactions::Caller;
 use crate::transactions::errors::{RegistryError, code};
-use crate::wire::scanner::{Address, Patience, Scan, ScanError, Scanner, Verdict};
+use crate::wire::scanner::{Address, Patience, ScanError, Scanner, Verdict};
 
 /// What becomes of documents while the scanner is away. One that is there and gives no verdict on a document refuses it
 /// in either case: its sender may be the cause, by size, by slowness, by sending much at once.
@@ -38,8 +39,7 @@ struct Scanning {
     address: Address,
     scanner: Scanner,
     away: Away,
-    turns: Arc<Semaphore>,
-    turn_wait: Duration,
+    turns: Turns,
 }
 
 /// A document that is being looked at.
@@ -51,8 +51,11 @@ pub(super) struct Inspection {
 /// How far the scanner is.
 enum State {
     NoScanner,
+    /// It may be whole before it needs a turn.
+    Gathering(Vec<Bytes>, Scanning),
+    /// It got no turn, or was too slow to keep it.
     NoTurn,
-    Running(Scan, Scanning, OwnedSemaphorePermit),
+    Running(Arc<Taken>, Scanning),
     Failed(ScanError, Scanning),
 }
 
@@ -73,10 +76,8 @@ enum Unscanned {
 impl ContentGate {
     /// With a scanner.
     pub fn scanning(address: Address, away: Away) -> Self {
-        let turns = Arc::new(Semaphore::new(limits::MAX_CONCURRENT_SCANS));
         let scanner = Scanner::new(address.clone(), Patience::default());
-        let turn_wait = limits::SCAN_TURN_WAIT;
-        Self { scanning: Some(Scanning { address, scanner, away, turns, turn_wait }) }
+        Self { scanning: Some(Scanning { address, scanner, away, turns: Turns::default() }) }
     }
 
     /// Where its scanner is, and what becomes of documents while it is away; None without one.
@@ -85,22 +86,41 @@ impl ContentGate {
     }
 
     /// Begins with a document.
-    pub(super) async fn inspect(&self) -> Inspection {
+    pub(super) fn inspect(&self) -> Inspection {
         let state = match &self.scanning {
             None => State::NoScanner,
-            Some(scanning) => scanning.begin().await,
+            Some(scanning) => State::Gathering(Vec::new(), scanning.clone()),
         };
         Inspection { beginning: Beginning::default(), state }
     }
 }
 
 impl Scanning {
-    async fn begin(&self) -> State {
-        let turn = timeout(self.turn_wait, Arc::clone(&self.turns).acquire_owned()).await;
-        let Ok(Ok(turn)) = turn else { return State::NoTurn };
-        match self.scanner.begin().await {
-            Ok(scan) => State::Running(scan, self.clone(), turn),
-            Err(error) => State::Failed(error, self.clone()),
+    /// Begins with what has gathered, once there is a turn.
+    async fn begin(self, gathered: Vec<Bytes>) -> State {
+        let Some(turn) = self.turns.wait().await else { return State::NoTurn };
+        let begun = async {
+            let mut scan = self.scanner.begin().await?;
+            for chunk in &gathered {
+                scan.chunk(chunk).await?;
+            }
+            Ok(scan)
+        };
+        match begun.await {
+            Ok(scan) => State::Running(self.turns.taken(scan, turn, size(&gathered)), self),
+            Err(error) => State::Failed(error, self),
+        }
+    }
+
+    /// Goes on with a chunk.
+    async fn go_on(self, taken: Arc<Taken>, chunk: &Bytes) -> State {
+        let Some((mut scan, turn)) = taken.resume(chunk.len() as u64) else { return State::NoTurn };
+        match scan.chunk(chunk).await {
+            Ok(()) => {
+                taken.pause(scan, turn);
+                State::Running(taken, self)
+            }
+            Err(error) => State::Failed(error, self),
         }
     }
 
@@ -117,26 +137,44 @@ impl Inspection {
     /// Looks at the next chunk; waits while the scanner is behind.
     pub(super) async fn chunk(&mut self, chunk: &Bytes) {
         self.beginning.look(chunk);
-        if let State::Running(scan, scanning, _) = &mut self.state
-            && let Err(error) = scan.chunk(chunk).await
-        {
-            self.state = State::Failed(error, scanning.clone());
-        }
+        self.state = match std::mem::replace(&mut self.state, State::NoTurn) {
+            State::Gathering(mut gathered, scanning) => {
+                gathered.push(chunk.clone());
+                match size(&gathered) > limits::SCAN_GATHERED_BYTES {
+                    true => scanning.begin(gathered).await,
+                    false => State::Gathering(gathered, scanning),
+                }
+            }
+            State::Running(taken, scanning) => scanning.go_on(taken, chunk).await,
+            state => state,
+        };
     }
 
     /// The document is whole.
     pub(super) async fn finish(self) -> Inspected {
-        let scanned = match self.state {
+        let state = match self.state {
+            State::Gathering(gathered, scanning) => scanning.begin(gathered).await,
+            state => state,
+        };
+        let scanned = match state {
             State::NoScanner => None,
-            State::NoTurn => Some(Err(Unscanned::NoTurn)),
+            State::NoTurn | State::Gathering(..) => Some(Err(Unscanned::NoTurn)),
             State::Failed(error, scanning) => Some(Err(scanning.unscanned(error).await)),
-            State::Running(scan, scanning, _turn) => Some(match scan.finish().await {
-                Ok(verdict) => Ok(verdict),
-                Err(error) => Err(scanning.unscanned(error).await),
+            State::Running(taken, scanning) => Some(match taken.resume(0) {
+                None => Err(Unscanned::NoTurn),
+                Some((scan, _turn)) => match scan.finish().await {
+                    Ok(verdict) => Ok(verdict),
+                    Err(error) => Err(scanning.unscanned(error).await),
+                },
             }),
         };
         Inspected { beginning: self.beginning, scanned }
     }
+}
+
+/// Bytes of chunks.
+fn size(chunks: &[Bytes]) -> u64 {
+    chunks.iter().map(|chunk| chunk.len() as u64).sum()
 }
 
 impl Inspected {
@@ -185,8 +223,32 @@ impl Inspected {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
     use super::*;
     use crate::metadata::DocumentEntryBuilder;
+
+    const ALL: usize = limits::MAX_CONCURRENT_SCANS;
+
+    /// What becomes of a document that comes in one chunk.
+    async fn refusal(gate: &ContentGate, size: usize) -> Option<RegistryError> {
+        refusal_of(inspecting(gate, size).await).await
+    }
+
+    /// A document so far.
+    async fn inspecting(gate: &ContentGate, size: usize) -> Inspection {
+        let mut inspection = gate.inspect();
+        inspection.chunk(&Bytes::from(vec![0x20; size])).await;
+        inspection
+    }
+
+    async fn refusal_of(inspection: Inspection) -> Option<RegistryError> {
+        let entry = DocumentEntryBuilder::stable("Document01").unique_id("1.2.3").build();
+        inspection.finish().await.refusal(DocumentEntry::of(&entry).unwrap(), &Caller::default())
+    }
 
     /// Who sends many at once gets none past the scanner by that, and others are told to come again.
     #[tokio::test]
@@ -194,18 +256,72 @@ mod tests {
         let nowhere = Address::parse("clamd://127.0.0.1:1").unwrap();
         let mut gate = ContentGate::scanning(nowhere, Away::Pass);
         let scanning = gate.scanning.as_mut().unwrap();
-        scanning.turn_wait = Duration::from_millis(1);
-        let all = u32::try_from(limits::MAX_CONCURRENT_SCANS).unwrap();
-        let turns = Arc::clone(&scanning.turns).acquire_many_owned(all).await.unwrap();
-        let entry = DocumentEntryBuilder::stable("Document01").unique_id("1.2.3").build();
-        let refusal = async |gate: &ContentGate| {
-            let mut inspection = gate.inspect().await;
-            inspection.chunk(&Bytes::from_static(b"document")).await;
-            let entry = DocumentEntry::of(&entry).unwrap();
-            inspection.finish().await.refusal(entry, &Caller::default())
-        };
-        assert_eq!(refusal(&gate).await.unwrap().code, code::REPOSITORY_BUSY);
+        scanning.turns.patience = Duration::from_millis(1);
+        let mut turns = Vec::new();
+        for _ in 0..ALL {
+            turns.push(scanning.turns.wait().await.unwrap());
+        }
+        assert_eq!(refusal(&gate, 10).await.unwrap().code, code::REPOSITORY_BUSY);
         drop(turns);
-        assert_eq!(refusal(&gate).await, None, "the scanner is away, and the policy says pass");
+        assert_eq!(refusal(&gate, 10).await, None, "the scanner is away, and the policy says pass");
+    }
+
+    /// A clamd that finds nothing, and the gate before it.
+    async fn clean() -> ContentGate {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = Address::parse(&format!("clamd://{}", listener.local_addr().unwrap())).unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    stream.read_exact(&mut [0; 10]).await?;
+                    loop {
+                        let length = stream.read_u32().await? as usize;
+                        if length == 0 {
+                            return stream.write_all(b"stream: OK\0").await;
+                        }
+                        stream.read_exact(&mut vec![0; length]).await?;
+                    }
+                });
+            }
+        });
+        ContentGate::scanning(address, Away::Refuse)
+    }
+
+    #[tokio::test]
+    async fn slow_uploads_do_not_keep_others_from_the_scanner() {
+        let mut gate = clean().await;
+        let large = limits::SCAN_GATHERED_BYTES as usize + 1;
+        // Small ones take no turn before they are whole.
+        let mut slow = Vec::new();
+        for _ in 0..2 * ALL {
+            slow.push(inspecting(&gate, 100).await);
+        }
+        assert_eq!(refusal(&gate, large).await, None);
+        for inspection in slow {
+            assert_eq!(refusal_of(inspection).await, None);
+        }
+        // Large ones do, and keep it unless others wait and they are slow.
+        let mut slow = Vec::new();
+        for _ in 0..ALL {
+            slow.push(inspecting(&gate, large).await);
+        }
+        let scanning = gate.scanning.as_mut().unwrap();
+        scanning.turns.patience = Duration::from_millis(1);
+        assert_eq!(refusal(&gate, 100).await.unwrap().code, code::REPOSITORY_BUSY, "they are within their grace");
+        let scanning = gate.scanning.as_mut().unwrap();
+        (scanning.turns.patience, scanning.turns.grace) = (limits::SCAN_TURN_WAIT, Duration::ZERO);
+        scanning.turns.slowest = 1 << 20;
+        for (n, inspection) in slow.iter_mut().enumerate() {
+            // All but one are fast enough.
+            if n > 0 {
+                inspection.chunk(&Bytes::from(vec![0x20; 1 << 20])).await;
+            }
+        }
+        assert_eq!(refusal(&gate, 100).await, None);
+        let mut refused = 0;
+        for inspection in slow {
+            refused += usize::from(refusal_of(inspection).await.is_some());
+        }
+        assert_eq!(refused, 1, "the slowest lost its turn");
     }
 }

@@ -184,31 +184,23 @@ impl DocumentRepository {
         match self.permits.query.check(caller) {
             Ok(()) => self.answer_gateway(request, caller).await,
             Err(refusal) => {
-                let wanted = request.documents.into_iter().take(limits::MAX_DOCUMENTS_PER_RETRIEVE);
-                let each = wanted.map(|wanted| refusal.clone().at(wanted.document));
+                let each = request.documents.into_iter().map(|wanted| refusal.clone().at(wanted.document));
                 RetrieveResponse::new(each.collect(), Vec::new())
             }
         }
     }
 
     /// The same for a gateway of ours, which decides for itself whom it answers.
-    pub async fn answer_gateway(&self, request: RetrieveRequest, caller: &Caller) -> RetrieveResponse {
+    pub async fn answer_gateway(&self, mut request: RetrieveRequest, caller: &Caller) -> RetrieveResponse {
+        let beyond = request.take_beyond();
         let asked = request.documents;
-        if asked.len() > limits::MAX_DOCUMENTS_PER_RETRIEVE {
-            let most = limits::MAX_DOCUMENTS_PER_RETRIEVE;
-            let context = format!("{} documents are asked for; at most {most} can be at once", asked.len());
-            return RetrieveResponse::new(
-                vec![RegistryError::error(code::REPOSITORY_ERROR, context)],
-                Vec::new(),
-            );
-        }
         let ours = asked.iter().filter(|wanted| self.holds(wanted)).map(|wanted| wanted.document.clone());
         let retrieved = match self.repository.retrieve_all(ours.collect()).await {
             Ok(retrieved) => retrieved,
             Err(error) => {
                 let error = self.store_failed(&error, caller);
                 let each = asked.into_iter().map(|wanted| error.clone().at(wanted.document));
-                return RetrieveResponse::new(each.collect(), Vec::new());
+                return RetrieveResponse::new(each.chain(beyond).collect(), Vec::new());
             }
         };
         let mut retrieved = retrieved.into_iter();
@@ -229,18 +221,20 @@ impl DocumentRepository {
                 Err(error) => errors.push(error),
             }
         }
+        errors.extend(beyond);
         RetrieveResponse::new(errors, documents)
     }
 
     /// ITI-86 Remove Documents (RMD: 3.86.4.1.3), for those who are permitted to remove: each document for itself. The
     /// metadata stay: they are ITI-62's to remove.
-    pub async fn remove_documents(&self, request: RetrieveRequest, caller: &Caller) -> RegistryResponse {
+    pub async fn remove_documents(&self, mut request: RetrieveRequest, caller: &Caller) -> RegistryResponse {
         if let Err(refusal) = self.permits.remove.check(caller) {
             return RegistryResponse::from_errors(vec![refusal]);
         }
         let mut seen = HashSet::new();
-        let mut asked = request.documents;
-        asked.retain(|wanted| seen.insert((wanted.repository.clone(), wanted.document.clone())));
+        request.documents.retain(|wanted| seen.insert((wanted.repository.clone(), wanted.document.clone())));
+        let beyond = request.take_beyond();
+        let asked = request.documents;
         let ours = asked.iter().filter(|wanted| self.holds(wanted)).map(|wanted| wanted.document.clone());
         let ours: Vec<_> = ours.collect();
         let removed = match caller.effect {
@@ -276,6 +270,7 @@ impl DocumentRepository {
             let context = format!("document {:?}: {problem} (RMD: 3.86.4.1.3)", shown(&wanted.document));
             errors.push(RegistryError::error(code, context).at(wanted.document));
         }
+        errors.extend(beyond);
         if caller.effect == Effect::DryRun {
             errors = dry_run::response(errors, Answering::Repository).errors;
         }

@@ -2,16 +2,19 @@
 //! configuration says. Nothing is ever removed by itself where it says nothing.
 //!
 //! A removal is that of ITI-62 and ITI-86 in one commit (RMD: 3.62.4.1.3, 3.86.4.1.3): what those would refuse, stays. Every
-//! step is a whole by itself, so that a pass can break off anywhere and begin again. Of several gateways on one database one
-//! does it, and another one takes over when that is gone.
+//! step is a whole by itself, so that a pass can break off anywhere and begin again.
+//!
+//! Of several gateways on one database one has this duty, and another one takes over when that is gone. But documents that
+//! lie in a gateway's own folder are removed by that gateway, whoever has the duty: nobody else reaches their bytes.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 
 use crate::limits;
 use crate::registry::{Age, Aged, Registry, Standing, Window};
-use crate::repository::Repository;
+use crate::repository::{Remover, Repository};
 use crate::store::{Duty, StoreError};
 
 /// What becomes of entries of an age.
@@ -74,6 +77,15 @@ pub struct Retention {
     duty: Duty,
 }
 
+/// What of a pass is this gateway's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Share {
+    /// All but what lies in other gateways' folders.
+    Duty,
+    /// What lies in its own folder.
+    Folder,
+}
+
 /// What became of an entry that was to be removed.
 enum Fate {
     Removed,
@@ -108,18 +120,15 @@ impl Retention {
         }
     }
 
-    /// One pass over everything, by each rule in its order. In earnest it is made, and gone on with, only where it is this
-    /// gateway's to make.
+    /// One pass over everything, by each rule in its order; in earnest, over what is this gateway's to do.
     pub async fn pass(&self, earnest: Earnest) -> Result<Vec<(RetentionRule, Tally)>, StoreError> {
-        if !self.may_go_on(earnest).await? {
-            return Ok(Vec::new());
-        }
         if earnest == Earnest::Real {
             self.registry.begin_days().await?;
         }
         let mut tallies = Vec::with_capacity(self.rules.len());
         for rule in &self.rules {
-            let tally = self.pass_by(rule, earnest).await?;
+            let Some(share) = self.share(rule, earnest).await? else { continue };
+            let tally = self.pass_by(rule, share, earnest).await?;
             if earnest == Earnest::Real {
                 self.tell(rule, tally);
             }
@@ -128,7 +137,16 @@ impl Retention {
         Ok(tallies)
     }
 
-    async fn pass_by(&self, rule: &RetentionRule, earnest: Earnest) -> Result<Tally, StoreError> {
+    /// What this gateway does by a rule, as things are at the moment.
+    async fn share(&self, rule: &RetentionRule, earnest: Earnest) -> Result<Option<Share>, StoreError> {
+        if earnest == Earnest::Rehearsal || self.duty.is_ours().await? {
+            return Ok(Some(Share::Duty));
+        }
+        let here = self.repository.remover(self.repository.id().as_str()).await? == Remover::ThisGateway;
+        Ok((rule.action == RetentionAction::Remove && here).then_some(Share::Folder))
+    }
+
+    async fn pass_by(&self, rule: &RetentionRule, share: Share, earnest: Earnest) -> Result<Tally, StoreError> {
         let age = Age {
             days: rule.days,
             class: rule.class.clone(),
@@ -138,10 +156,11 @@ impl Retention {
             },
         };
         let (mut tally, mut after) = (Tally::default(), 0);
+        let mut removers = HashMap::new();
         loop {
-            let Window { entries, next } = self.registry.aged(age.clone(), after).await?;
+            let Window { mut entries, next } = self.registry.aged(age.clone(), after).await?;
             let Some(next) = next else { return Ok(tally) };
-            if !self.may_go_on(earnest).await? {
+            if self.share(rule, earnest).await? != Some(share) {
                 return Ok(tally);
             }
             after = next;
@@ -153,17 +172,28 @@ impl Retention {
                     tally.done += ids.len() as u64;
                     self.registry.deprecate(ids).await?;
                 }
-                (RetentionAction::Remove, _) => self.remove_all(entries, earnest, &mut tally).await?,
+                (RetentionAction::Remove, _) => {
+                    self.learn_removers(&entries, &mut removers).await?;
+                    entries.retain(|entry| share.includes(remover_of(entry, &removers)));
+                    self.remove_all(entries, earnest, &mut tally).await?;
+                }
             }
             tokio::time::sleep(pause(earnest)).await;
         }
     }
 
-    async fn may_go_on(&self, earnest: Earnest) -> Result<bool, StoreError> {
-        match earnest {
-            Earnest::Real => self.duty.is_ours().await,
-            Earnest::Rehearsal => Ok(true),
+    /// Looks up who removes the documents of repositories that were not met before.
+    async fn learn_removers(
+        &self,
+        entries: &[Aged],
+        removers: &mut HashMap<String, Remover>,
+    ) -> Result<(), StoreError> {
+        for (repository, _) in entries.iter().filter_map(|entry| entry.document.as_ref()) {
+            if !removers.contains_key(repository) {
+                removers.insert(repository.clone(), self.repository.remover(repository).await?);
+            }
         }
+        Ok(())
     }
 
     async fn remove_all(
@@ -221,6 +251,21 @@ impl Retention {
             tracing::info!(tenant = self.tenant, action, days = rule.days, done, kept, failed, "retention");
         }
     }
+}
+
+impl Share {
+    fn includes(self, remover: Remover) -> bool {
+        match self {
+            Self::Duty => remover != Remover::AnotherGateway,
+            Self::Folder => remover == Remover::ThisGateway,
+        }
+    }
+}
+
+/// Who removes an entry: whoever can remove its document, if it has one.
+fn remover_of(entry: &Aged, removers: &HashMap<String, Remover>) -> Remover {
+    let known = entry.document.as_ref().and_then(|(repository, _)| removers.get(repository));
+    known.copied().unwrap_or(Remover::Anyone)
 }
 
 fn pause(earnest: Earnest) -> Duration {

@@ -16,7 +16,7 @@ use crate::store::{Migration, Step};
 
 /// Its tables.
 pub const MIGRATION: Migration =
-    Migration { room: "delivery", steps: &[Step::Both(FIRST), Step::Both(ASKED)] };
+    Migration { room: "delivery", steps: &[Step::Both(FIRST), Step::Both(ASKED), Step::Both(QUESTIONS)] };
 
 const FIRST: &str = "
 -- Tells the notices of one data directory from those of another with the same numbers.
@@ -69,4 +69,30 @@ CREATE TABLE delivery_asked (
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX delivery_asked_key ON delivery_asked (tenant, key);
 CREATE INDEX delivery_asked_until ON delivery_asked (tenant, until);
+";
+
+/// Questions are kept by tenant and number: the numbers are each tenant's own, and none is given twice.
+const QUESTIONS: &str = "
+CREATE TABLE delivery_numbered (
+    tenant TEXT PRIMARY KEY,
+    question INTEGER NOT NULL              -- the last number that was given
+) STRICT, WITHOUT ROWID;
+INSERT INTO delivery_numbered (tenant, question)
+SELECT tenant, max(question) FROM delivery_question GROUP BY tenant;
+
+DROP INDEX delivery_question_tenant;
+ALTER TABLE delivery_question RENAME TO delivery_question_before;
+CREATE TABLE delivery_question (
+    tenant TEXT NOT NULL,
+    question INTEGER NOT NULL,
+    since INTEGER NOT NULL,
+    address TEXT NOT NULL,                 -- where the answer goes, as asked
+    message_id TEXT NOT NULL,
+    certificate TEXT,                      -- who asked
+    envelope BLOB NOT NULL,
+    PRIMARY KEY (tenant, question)
+) STRICT;
+INSERT INTO delivery_question (tenant, question, since, address, message_id, certificate, envelope)
+SELECT tenant, question, since, address, message_id, certificate, envelope FROM delivery_question_before;
+DROP TABLE delivery_question_before;
 ";

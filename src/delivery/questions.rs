@@ -77,10 +77,15 @@ impl Questions {
             if open >= most {
                 return Ok(Kept::Full);
             }
-            let insert = "INSERT INTO delivery_question (tenant, since, address, message_id, certificate, envelope) \
-                          VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+            let next = "INSERT INTO delivery_numbered (tenant, question) VALUES (?1, 1) \
+                        ON CONFLICT (tenant) DO UPDATE SET question = delivery_numbered.question + 1 \
+                        RETURNING question";
+            let number: i64 = connection.prepare_cached(next)?.query_row([&*tenant], |row| row.get(0))?;
+            let insert = "INSERT INTO delivery_question \
+                          (tenant, question, since, address, message_id, certificate, envelope) \
+                          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
             let Question { since, address, message_id, certificate, envelope, .. } = question;
-            let values = params![&*tenant, since, address, message_id, certificate, &envelope[..]];
+            let values = params![&*tenant, number, since, address, message_id, certificate, &envelope[..]];
             connection.prepare_cached(insert)?.run(values)?;
             Ok(Kept::Yes)
         });

@@ -31,7 +31,7 @@ use crate::limits;
 use crate::metadata::validate;
 use crate::metadata::views::SubmissionSet;
 use crate::metadata::{Code, Kind, Submission};
-use crate::store::sql::{OptionalExtension, params};
+use crate::store::sql::{Asked, params};
 use crate::store::{Connection, Store, StoreError};
 use crate::time;
 use crate::transactions::errors::{RegistryError, code};
@@ -48,7 +48,7 @@ pub use retention::{Age, Aged, Standing, Window};
 use rules::References;
 pub use rules::Rule;
 pub use schema::MIGRATION;
-use schema::TenantNumber;
+use schema::{FreeNumbers, TenantNumber};
 pub use stock::RegisteredDocument;
 pub use update::Update;
 
@@ -158,6 +158,7 @@ impl Registry {
     ) -> Result<Registered, StoreError> {
         let now = time::now_dtm();
         let objects = prepare::prepare(submission, Holding::New, &now);
+        self.look_up_tenant().await?;
         let registry = self.clone();
         self.store
             .write(move |connection| registry.register_prepared(connection, &objects, digest, &now, also))
@@ -174,19 +175,30 @@ impl Registry {
         also: Option<Also>,
     ) -> Result<Registered, StoreError> {
         // Number 0 is no tenant's: a refused submission leaves nothing behind, the tenant included.
-        let tenant = TenantNumber::find(connection, &self.tenant.0)?;
-        let tenant_or_none = tenant.unwrap_or(TenantNumber(0));
+        let known = self.tenant_for_writing(connection)?;
+        let tenant = known.unwrap_or(TenantNumber(0));
         let set_id = set_id(objects);
-        if accepted_before(connection, tenant_or_none, set_id, digest)? {
+        // Whatever the database is asked, before the first answer is waited for.
+        let before = ask_accepted(connection, tenant, set_id)?;
+        let references = References::ask(connection, tenant, objects)?;
+        let free = FreeNumbers::ask(connection, tenant, rules::patients(objects))?;
+        if is_accepted(before, digest)? {
             return Ok(Registered::Replayed(Vec::new()));
         }
-        let references = References::resolve(connection, tenant_or_none, objects)?;
-        let errors = rules::check(connection, tenant_or_none, &self.settings, objects, &references)?;
+        let references = references.answer(self.settings.known_by)?;
+        let errors = rules::check(&self.settings, objects, &references);
         if !errors.is_empty() {
             return Ok(Registered::Refused(bounded(errors)));
         }
-        let tenant = TenantNumber::find_or_make(connection, &self.tenant.0)?;
-        submit::store(connection, tenant, objects, &references, now)?;
+        let free = match known {
+            Some(_) => free,
+            None => {
+                let made = TenantNumber::find_or_make(connection, &self.tenant.0)?;
+                FreeNumbers::ask(connection, made, rules::patients(objects))?
+            }
+        };
+        let tenant = free.tenant();
+        submit::store(connection, free, objects, &references, now)?;
         accept(connection, tenant, set_id, digest)?;
         if let Some(also) = also {
             also(connection)?;
@@ -220,12 +232,14 @@ impl Registry {
         now: &str,
     ) -> Result<Registered, StoreError> {
         // A tenant without a number has nothing that could be updated.
-        let tenant = TenantNumber::find(connection, &self.tenant.0)?.unwrap_or(TenantNumber(0));
+        let tenant = self.tenant_for_writing(connection)?.unwrap_or(TenantNumber(0));
         let set_id = set_id(&objects).to_owned();
-        if accepted_before(connection, tenant, &set_id, digest)? {
+        let before = ask_accepted(connection, tenant, &set_id)?;
+        let references = References::ask(connection, tenant, &objects)?;
+        if is_accepted(before, digest)? {
             return Ok(Registered::Replayed(Vec::new()));
         }
-        let references = References::resolve(connection, tenant, &objects)?;
+        let references = references.answer(self.settings.known_by)?;
         let (plan, errors) = update::plan(connection, tenant, &self.settings, update, &objects, &references)?;
         if !errors.is_empty() {
             return Ok(Registered::Refused(bounded(errors)));
@@ -386,6 +400,23 @@ impl Registry {
         let found = TenantNumber::find(connection, &self.tenant.0)?;
         Ok(found.map(|found| *self.number.get_or_init(|| found)))
     }
+
+    /// Sees to it that the writer need not ask for the tenant's number, if there is one.
+    async fn look_up_tenant(&self) -> Result<(), StoreError> {
+        if self.number.get().is_none() {
+            let registry = self.clone();
+            self.store.read(move |connection| registry.tenant(connection)).await?;
+        }
+        Ok(())
+    }
+
+    /// The tenant's number in the writer, whose own rows may still be taken back: it is not remembered.
+    fn tenant_for_writing(&self, connection: &Connection) -> Result<Option<TenantNumber>, StoreError> {
+        match self.number.get() {
+            Some(&known) => Ok(Some(known)),
+            None => TenantNumber::find(connection, &self.tenant.0),
+        }
+    }
 }
 
 /// uniqueId of a submission's set.
@@ -394,18 +425,19 @@ fn set_id(objects: &[Prepared]) -> &str {
     set.and_then(|new| SubmissionSet(&new.object).unique_id()).unwrap_or_default()
 }
 
-/// Whether this very submission was accepted before.
-fn accepted_before(
-    connection: &Connection,
+/// Asks for the digest of the submission that was accepted with a set's uniqueId.
+fn ask_accepted<'c>(
+    connection: &'c Connection,
     tenant: TenantNumber,
     set_id: &str,
-    digest: [u8; 32],
-) -> Result<bool, StoreError> {
-    let before: Option<[u8; 32]> = connection
-        .prepare_cached("SELECT digest FROM registry_submission WHERE tenant = ?1 AND unique_id = ?2")?
-        .query_row(params![tenant.0, set_id], |row| row.get(0))
-        .optional()?;
-    Ok(before == Some(digest))
+) -> Result<Asked<'c>, StoreError> {
+    let find = "SELECT digest FROM registry_submission WHERE tenant = ?1 AND unique_id = ?2";
+    Ok(connection.ask(find, params![tenant.0, set_id])?)
+}
+
+/// Whether it is this very submission.
+fn is_accepted(before: Asked<'_>, digest: [u8; 32]) -> Result<bool, StoreError> {
+    Ok(before.first(|row| row.get(0))? == Some(digest))
 }
 
 /// Notes that a submission is accepted, by its set's uniqueId. One without (where the rules are off) is never known again.

@@ -4,12 +4,14 @@
 //! A merge gives everything that the subsumed identifier has to the surviving one, in the objects as they are returned and
 //! in the columns that are asked: queries know nothing of merges, and a chain of them needs no walk. No message undoes one.
 
+use std::collections::HashMap;
+
 use super::RegistrySettings;
 use super::rows;
 use super::schema::TenantNumber;
 use crate::ids::PatientId;
 use crate::store::StoreError;
-use crate::store::sql::{Connection, OptionalExtension, params};
+use crate::store::sql::{Asked, Connection, List, params};
 use crate::transactions::identity::{Answer, ErrorCode, IdentityError, Place, Retry};
 
 /// By what a registry knows its patients.
@@ -43,24 +45,38 @@ pub(super) enum Standing {
 }
 
 impl Standing {
+    /// That of one patient.
     pub(super) fn of(
         connection: &Connection,
         tenant: TenantNumber,
         known_by: KnownBy,
         cx: &str,
     ) -> Result<Self, StoreError> {
-        const FIND: &str = "SELECT patient, announced, survivor FROM registry_patient
-            WHERE tenant = ?1 AND patient_id = ?2";
-        let row: Option<(i64, bool, Option<i64>)> = connection
-            .prepare_cached(FIND)?
-            .query_row(params![tenant.0, cx], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-            .optional()?;
-        Ok(match row {
-            Some((_, _, Some(_))) => Self::Subsumed,
-            Some((_, false, None)) if known_by == KnownBy::Feed => Self::Unknown,
-            Some((patient, _, None)) => Self::Known(patient),
-            None => Self::Unknown,
-        })
+        let found = Self::of_all(Self::ask(connection, tenant, vec![cx.to_owned()])?, known_by)?;
+        Ok(found.into_values().next().unwrap_or(Self::Unknown))
+    }
+
+    /// Asks for the patients with these ids.
+    pub(super) fn ask(
+        connection: &Connection,
+        tenant: TenantNumber,
+        ids: Vec<String>,
+    ) -> Result<Asked<'_>, StoreError> {
+        const FIND: &str = "SELECT patient_id, patient, announced, survivor FROM registry_patient
+            WHERE tenant = ?1 AND patient_id IN (SELECT value FROM json_each(?))";
+        Ok(connection.ask(FIND, params![tenant.0, List::Texts(ids)])?)
+    }
+
+    /// What is known of them, by id.
+    pub(super) fn of_all(asked: Asked<'_>, known_by: KnownBy) -> Result<HashMap<String, Self>, StoreError> {
+        Ok(asked.all(|row| {
+            let standing = match (row.get(2)?, row.get::<Option<i64>>(3)?) {
+                (_, Some(_)) => Self::Subsumed,
+                (false, None) if known_by == KnownBy::Feed => Self::Unknown,
+                (_, None) => Self::Known(row.get(1)?),
+            };
+            Ok((row.get(0)?, standing))
+        })?)
     }
 }
 

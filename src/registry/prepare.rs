@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use super::fragment::Fragment;
 use super::rows;
+use super::schema::Values;
 use crate::ids::EntryUuid;
 use crate::limits;
 use crate::metadata::views::{DocumentEntry, Folder, SubmissionSet, association};
@@ -21,6 +22,8 @@ pub(super) struct Prepared {
     pub(super) patient: Option<String>,
     /// As it is stored: made here, since the writer has enough to do.
     pub(super) fragment: Fragment,
+    /// Its attributes that may have several values, as queries find them.
+    pub(super) values: Vec<(Values, String)>,
 }
 
 impl Prepared {
@@ -78,8 +81,8 @@ pub(super) fn made(mut object: Object) -> Prepared {
         identifier.registry_object = Some(object.id.clone());
     }
     fill(&mut object);
-    let (submitted, patient) = (object.id.clone(), patient_of(&object));
-    Prepared { submitted, fragment: Fragment::of(&object), patient, object }
+    let submitted = object.id.clone();
+    ready(object, submitted)
 }
 
 /// The next version of an object of the registry, for a patient.
@@ -136,7 +139,13 @@ fn prepare_object(
     if holding == Holding::Versions && matches!(object.kind, Kind::DocumentEntry | Kind::Folder) {
         object.lid = lid.map(|lid| lid.to_ascii_lowercase());
     }
-    Prepared { fragment: Fragment::of(&object), submitted, patient: patient_of(&object), object }
+    ready(object, submitted)
+}
+
+/// An object that will not change any more.
+fn ready(object: Object, submitted: String) -> Prepared {
+    let (fragment, values) = (Fragment::of(&object), rows::values(&object));
+    Prepared { submitted, patient: patient_of(&object), fragment, values, object }
 }
 
 /// An object's patient as a canonical CX.

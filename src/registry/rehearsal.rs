@@ -4,7 +4,7 @@
 use super::prepare::{self, Holding, Prepared};
 use super::rules::References;
 use super::schema::TenantNumber;
-use super::{Registry, Update, accepted_before, bounded, remove, rules, set_id, update};
+use super::{Registry, Update, ask_accepted, bounded, is_accepted, remove, rules, set_id, update};
 use crate::metadata::Submission;
 use crate::store::{Connection, StoreError};
 use crate::time;
@@ -19,8 +19,8 @@ impl Registry {
     ) -> Result<Vec<RegistryError>, StoreError> {
         let registry = self.clone();
         let objects = prepare::prepare(submission, Holding::New, &time::now_dtm());
-        self.rehearse(objects, digest, move |connection, tenant, objects, references| {
-            rules::check(connection, tenant, &registry.settings, objects, references)
+        self.rehearse(objects, digest, move |_, _, objects, references| {
+            Ok(rules::check(&registry.settings, objects, references))
         })
         .await
     }
@@ -67,10 +67,12 @@ impl Registry {
         let registry = self.clone();
         let rehearse = move |connection: &Connection| {
             let tenant = registry.tenant(connection)?.unwrap_or(TenantNumber(0));
-            if accepted_before(connection, tenant, set_id(&objects), digest)? {
+            let before = ask_accepted(connection, tenant, set_id(&objects))?;
+            let references = References::ask(connection, tenant, &objects)?;
+            if is_accepted(before, digest)? {
                 return Ok(Vec::new());
             }
-            let references = References::resolve(connection, tenant, &objects)?;
+            let references = references.answer(registry.settings.known_by)?;
             Ok(bounded(check(connection, tenant, &objects, &references)?))
         };
         self.store.read(rehearse).await

@@ -15,7 +15,8 @@ use super::RegistrySettings;
 use super::patients::{self, KnownBy, Standing};
 use super::prepare::{self, Prepared};
 use super::rows::{self, Link, Stored};
-use super::schema::{Availability, TenantNumber, kind_number, uuid_urn};
+use super::rules;
+use super::schema::{Availability, FreeNumbers, TenantNumber, kind_number, uuid_urn};
 use super::submit::{self, Numbers};
 use crate::ids::{EntryUuid, Oid, PatientId};
 use crate::metadata::codes::slot;
@@ -221,10 +222,9 @@ impl Work<'_> {
     /// Folders that the entries are in (3.64.4.1.3.1.6). One whose documents are all the local patient's gets a new version;
     /// any other is left, unless it is of the right patient anyhow.
     fn folders(&mut self, now: &str) -> Result<(), StoreError> {
-        let mut folders = BTreeSet::new();
-        for &entry in self.moved.keys() {
-            folders.extend(submit::folders_of(self.connection, self.tenant, entry)?);
-        }
+        let moved = self.moved.keys().copied().collect();
+        let folders = submit::folders_of(self.connection, self.tenant, moved)?;
+        let folders: BTreeSet<_> = folders.into_iter().map(|(_, folder)| folder).collect();
         for number in folders {
             let Some(folder) = Stored::by_number(self.connection, self.tenant, number)? else { continue };
             let members = self.members(number)?;
@@ -356,19 +356,16 @@ impl Work<'_> {
             set = set.comments("en", left);
         }
         self.objects.insert(0, prepare::made(set.build()));
-        submit::insert_all(self.connection, self.tenant, &self.objects, &[], &mut self.numbers)?;
-        for &number in &self.superseded {
-            rows::supersede(self.connection, number)?;
-        }
-        let deprecated = || Some(codes::DEPRECATED.to_owned());
-        for &number in &self.ended {
-            rows::rewrite(self.connection, number, |object| object.status = deprecated())?;
-        }
-        for &folder in &self.joined {
-            rows::rewrite(self.connection, folder, |object| {
-                object.set_slot(slot::LAST_UPDATE_TIME, vec![now.to_owned()]);
-            })?;
-        }
+        let Self { connection, tenant, .. } = self;
+        let free = FreeNumbers::ask(connection, tenant, rules::patients(&self.objects))?;
+        submit::insert_all(connection, free, &self.objects, &[], &mut self.numbers)?;
+        rows::supersede(connection, tenant, self.superseded)?;
+        rows::rewrite(connection, tenant, self.ended, |object| {
+            object.status = Some(codes::DEPRECATED.to_owned());
+        })?;
+        rows::rewrite(connection, tenant, self.joined.into_iter().collect(), |object| {
+            object.set_slot(slot::LAST_UPDATE_TIME, vec![now.to_owned()]);
+        })?;
         Ok(Ok(self.left))
     }
 

@@ -72,7 +72,7 @@ pub(super) fn note_day(connection: &Connection, tenant: TenantNumber, first: i64
              ON CONFLICT (tenant, day) DO UPDATE SET first_object = excluded.first_object
              WHERE excluded.first_object < registry_day.first_object",
         )?
-        .execute(params![tenant.0, time::today(), first])?;
+        .run(params![tenant.0, time::today(), first])?;
     Ok(())
 }
 

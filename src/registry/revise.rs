@@ -4,7 +4,8 @@
 use super::fragment::Fragment;
 use super::prepare::{self, Prepared};
 use super::rows::{self, Link};
-use super::schema::{Availability, TenantNumber};
+use super::rules::patients;
+use super::schema::{Availability, FreeNumbers, TenantNumber};
 use super::submit::{Effects, Numbers, insert_all};
 use super::update::{Plan, Target};
 use crate::metadata::{Kind, Relation};
@@ -23,21 +24,23 @@ pub(super) fn carry_out(
     number_versions(&mut objects, plan);
     let mut numbers = numbers;
     let made = take_over(connection, &objects, plan, &mut numbers)?;
-    insert_all(connection, tenant, &objects, &made, &mut numbers)?;
-    for version in &plan.versions {
-        rows::supersede(connection, version.latest.object)?;
-    }
-    for (target, status) in &plan.statuses {
-        if let Target::Stored(number) = target {
-            rows::rewrite(connection, *number, |object| object.status = Some(status.urn().to_owned()))?;
-        }
+    let free = FreeNumbers::ask(connection, tenant, patients(&objects))?;
+    insert_all(connection, free, &objects, &made, &mut numbers)?;
+    let superseded = plan.versions.iter().map(|version| version.latest.object);
+    rows::supersede(connection, tenant, superseded.collect())?;
+    for wanted in [Availability::Approved, Availability::Deprecated] {
+        let targets = plan.statuses.iter().filter_map(|(target, status)| match target {
+            Target::Stored(number) if *status == wanted => Some(*number),
+            _ => None,
+        });
+        rows::rewrite(connection, tenant, targets.collect(), |object| {
+            object.status = Some(wanted.urn().to_owned());
+        })?;
     }
     let mut effects = Effects::default();
-    for &original in &plan.replaced {
-        effects.deprecate(connection, tenant, original)?;
-    }
+    effects.deprecate(connection, tenant, plan.replaced.clone())?;
     effects.updated_folders.extend(plan.folders.iter().filter(|folder| plan.version_of(**folder).is_none()));
-    effects.take_place(connection, now)
+    effects.take_place(connection, tenant, now)
 }
 
 /// Gives new versions their number and status.

@@ -1,14 +1,16 @@
 //! Objects as rows: what of an object stands in which column, inserting, finding, rewriting.
 
+use std::collections::HashMap;
+
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 use super::fragment::{self, Fragment};
 use super::prepare::Prepared;
 use super::schema::{Availability, TenantNumber, Values, kind_number, kind_of, uuid_bytes, uuid_urn};
 use crate::metadata::codes::{self, identifier, slot};
-use crate::metadata::views::{CodeRef, DocumentEntry, Folder, SubmissionSet};
+use crate::metadata::views::{AuthorRef, CodeRef, DocumentEntry, Folder, SubmissionSet};
 use crate::metadata::{Kind, Object, Relation};
-use crate::store::sql::{Connection, OptionalExtension, Row, params};
+use crate::store::sql::{Asked, Connection, List, OptionalExtension, Row, params};
 use crate::store::{StoreError, sql};
 use crate::time;
 
@@ -28,7 +30,8 @@ pub(super) struct Stored {
     pub(super) version: i64,
 }
 
-const STORED: &str = "SELECT o.object, o.kind, o.status, o.on_demand, p.patient_id, o.hash, o.size, o.version
+const STORED: &str = "SELECT o.object, o.kind, o.status, o.on_demand, p.patient_id, o.hash, o.size, o.version,
+        o.uuid, o.unique_id
     FROM registry_object o LEFT JOIN registry_patient p ON p.patient = o.patient AND p.tenant = o.tenant
     WHERE o.tenant = ?1 AND ";
 
@@ -74,19 +77,38 @@ impl Stored {
         }
         Ok(found)
     }
-    /// All objects with a uniqueId.
-    pub(super) fn by_unique_id(
+    /// Asks for the objects with one of these entryUUIDs. What is no UUID is no object's.
+    pub(super) fn ask_ids<'c, 'i>(
+        connection: &'c Connection,
+        tenant: TenantNumber,
+        ids: impl Iterator<Item = &'i str>,
+    ) -> Result<Asked<'c>, StoreError> {
+        let uuids = ids.filter_map(uuid_bytes).map(|uuid| uuid.to_vec()).collect();
+        let sql = format!("{STORED} o.uuid IN (SELECT unhex(value) FROM json_each(?))");
+        Ok(connection.ask(&sql, params![tenant.0, List::Blobs(uuids)])?)
+    }
+    /// Asks for the objects with one of these uniqueIds.
+    pub(super) fn ask_unique_ids(
         connection: &Connection,
         tenant: TenantNumber,
-        unique_id: &str,
-    ) -> Result<Vec<Self>, StoreError> {
-        let mut find = connection.prepare_cached(&format!("{STORED} o.unique_id = ?2"))?;
-        let mut rows = find.query(params![tenant.0, unique_id])?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
-            found.push(Self::read(&row)?);
+        unique_ids: Vec<String>,
+    ) -> Result<Asked<'_>, StoreError> {
+        let sql = format!("{STORED} o.unique_id IN (SELECT value FROM json_each(?)) ORDER BY o.object");
+        Ok(connection.ask(&sql, params![tenant.0, List::Texts(unique_ids)])?)
+    }
+    /// Them, by entryUUID.
+    pub(super) fn by_ids(asked: Asked<'_>) -> Result<HashMap<String, Self>, StoreError> {
+        let found: Vec<_> = asked.all(|row| Ok((uuid_urn(row.get(8)?), Self::read(row))))?;
+        found.into_iter().map(|(id, stored)| Ok((id, stored?))).collect()
+    }
+    /// Them, by uniqueId; of each, the oldest first.
+    pub(super) fn by_unique_ids(asked: Asked<'_>) -> Result<HashMap<String, Vec<Self>>, StoreError> {
+        let mut by_unique_id: HashMap<String, Vec<Self>> = HashMap::new();
+        let found: Vec<(String, _)> = asked.all(|row| Ok((row.get(9)?, Self::read(row))))?;
+        for (unique_id, stored) in found {
+            by_unique_id.entry(unique_id).or_default().push(stored?);
         }
-        Ok(found)
+        Ok(by_unique_id)
     }
     fn read(row: &Row<'_>) -> Result<Self, StoreError> {
         Ok(Self {
@@ -212,50 +234,31 @@ pub(super) fn insert(
         prepared.fragment.stored,
         object.slot_value(slot::DOCUMENT_AVAILABILITY).map(|availability| availability == codes::OFFLINE),
     ])?;
-    insert_values(connection, tenant, number, object)
+    let mut insert = connection.prepare_cached("INSERT INTO registry_value (tenant, object, attribute, value) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")?;
+    for (attribute, value) in &prepared.values {
+        insert.run(params![tenant.0, number, *attribute as i64, value])?;
+    }
+    Ok(())
 }
 
-/// Inserts the attributes that may have several values.
-fn insert_values(
-    connection: &Connection,
-    tenant: TenantNumber,
-    number: i64,
-    object: &Object,
-) -> Result<(), StoreError> {
-    let mut insert = connection.prepare_cached("INSERT INTO registry_value (tenant, object, attribute, value) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")?;
-    let mut add = |attribute: Values, value: &str| -> Result<(), StoreError> {
-        insert.run(params![tenant.0, number, attribute as i64, value])?;
-        Ok(())
-    };
+/// The attributes that may have several values, as they are compared.
+pub(super) fn values(object: &Object) -> Vec<(Values, String)> {
+    let person = |author: AuthorRef<'_>| Some((Values::AuthorPerson, comparable(author.person()?.to_owned())));
+    let coded = |attribute| move |code| (attribute, code_key(code));
     match object.kind {
         Kind::DocumentEntry => {
             let entry = DocumentEntry(object);
-            for person in entry.authors().filter_map(|author| author.person()) {
-                add(Values::AuthorPerson, &comparable(person.to_owned()))?;
-            }
-            for code in entry.event_codes() {
-                add(Values::EventCode, &code_key(code))?;
-            }
-            for code in entry.confidentiality_codes() {
-                add(Values::ConfidentialityCode, &code_key(code))?;
-            }
-            for id in entry.reference_ids() {
-                add(Values::ReferenceId, &comparable(id.clone()))?;
-            }
+            let references = entry.reference_ids().into_iter();
+            let authors = entry.authors().filter_map(person);
+            let events = entry.event_codes().map(coded(Values::EventCode));
+            let confidentiality = entry.confidentiality_codes().map(coded(Values::ConfidentialityCode));
+            let references = references.map(|id| (Values::ReferenceId, comparable(id.to_owned())));
+            authors.chain(events).chain(confidentiality).chain(references).collect()
         }
-        Kind::SubmissionSet => {
-            for person in SubmissionSet(object).authors().filter_map(|author| author.person()) {
-                add(Values::AuthorPerson, &comparable(person.to_owned()))?;
-            }
-        }
-        Kind::Folder => {
-            for code in Folder(object).codes() {
-                add(Values::FolderCode, &code_key(code))?;
-            }
-        }
-        Kind::Association => {}
+        Kind::SubmissionSet => SubmissionSet(object).authors().filter_map(person).collect(),
+        Kind::Folder => Folder(object).codes().map(coded(Values::FolderCode)).collect(),
+        Kind::Association => Vec::new(),
     }
-    Ok(())
 }
 
 /// The number of a version. `1.1` is what ebRIM says where nobody said anything.
@@ -274,39 +277,71 @@ pub(super) fn object(connection: &Connection, number: i64) -> Result<Object, Sto
     fragment::read(&fragment)
 }
 
-/// Makes an object an older version of another.
-pub(super) fn supersede(connection: &Connection, number: i64) -> Result<(), StoreError> {
-    rewrite(connection, number, |object| object.status = Some(Availability::Superseded.urn().to_owned()))?;
-    connection
-        .prepare_cached("UPDATE registry_object SET status = ?2 WHERE object = ?1 AND tenant = ?1 >> 40")?
-        .execute([number, Availability::Superseded as i64])?;
+/// Makes objects older versions of others.
+pub(super) fn supersede(
+    connection: &Connection,
+    tenant: TenantNumber,
+    objects: Vec<i64>,
+) -> Result<(), StoreError> {
+    rewrite(connection, tenant, objects.clone(), |object| {
+        object.status = Some(Availability::Superseded.urn().to_owned());
+    })?;
+    let set = "UPDATE registry_object SET status = ?2 WHERE +tenant = ?1
+        AND object IN (SELECT value FROM json_each(?))";
+    let superseded = Availability::Superseded as i64;
+    connection.prepare_cached(set)?.run(params![tenant.0, superseded, List::Integers(objects)])?;
     Ok(())
 }
 
-/// Changes an object that is stored. Of the columns, only status and lastUpdateTime may differ afterwards.
+/// Changes objects that are stored. Of the columns, only status and lastUpdateTime may differ afterwards.
 pub(super) fn rewrite(
     connection: &Connection,
-    number: i64,
-    change: impl FnOnce(&mut Object),
+    tenant: TenantNumber,
+    objects: Vec<i64>,
+    change: impl Fn(&mut Object),
 ) -> Result<(), StoreError> {
-    let mut object = object(connection, number)?;
-    change(&mut object);
-    let status = object.status.as_deref().and_then(Availability::parse);
-    let updated = Folder::of(&object).and_then(Folder::last_update_time).and_then(moment);
-    let fragment = Fragment::of(&object);
-    connection
-        .prepare_cached(
-            "UPDATE registry_object SET status = ?2, last_update_time = ?3, start = ?4, fragment = ?5
-             WHERE object = ?1 AND tenant = ?1 >> 40",
-        )?
-        .execute(params![
+    if objects.is_empty() {
+        return Ok(());
+    }
+    let find = "SELECT object, fragment FROM registry_object WHERE +tenant = ?1
+        AND object IN (SELECT value FROM json_each(?))";
+    let stored = connection.ask(find, params![tenant.0, List::Integers(objects)])?;
+    let stored: Vec<(i64, Vec<u8>)> = stored.all(|row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut update = connection.prepare_cached(
+        "UPDATE registry_object SET status = ?3, last_update_time = ?4, start = ?5, fragment = ?6
+         WHERE object = ?2 AND +tenant = ?1",
+    )?;
+    for (number, fragment) in stored {
+        let mut object = fragment::read(&fragment)?;
+        change(&mut object);
+        let status = object.status.as_deref().and_then(Availability::parse);
+        let updated = Folder::of(&object).and_then(Folder::last_update_time).and_then(moment);
+        let fragment = Fragment::of(&object);
+        update.run(params![
+            tenant.0,
             number,
             status.unwrap_or(Availability::Approved) as i64,
             updated,
             fragment.start as i64,
             fragment.stored
         ])?;
+    }
     Ok(())
+}
+
+/// The entryUUIDs of objects, by number.
+pub(super) fn ids_of(
+    connection: &Connection,
+    tenant: TenantNumber,
+    objects: Vec<i64>,
+) -> Result<HashMap<i64, String>, StoreError> {
+    if objects.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let find = "SELECT object, uuid FROM registry_object WHERE +tenant = ?1
+        AND object IN (SELECT value FROM json_each(?))";
+    let asked = connection.ask(find, params![tenant.0, List::Integers(objects)])?;
+    Ok(asked.all(|row| Ok((row.get(0)?, uuid_urn(row.get(1)?))))?)
 }
 
 /// Every object of a patient.

@@ -1,17 +1,18 @@
 //! The rules of ITI TF-2: 3.42.4.1.3 that need the registry: what a submission may refer to, repeat and change. All
 //! violations are found, not the first. Runs in the writer, so that nothing changes between the check and the commit.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::RegistrySettings;
 use super::patients::{KnownBy, Standing};
 use super::prepare::Prepared;
 use super::rows::Stored;
 use super::schema::{Availability, TenantNumber};
+use crate::limits;
 use crate::metadata::views::DocumentEntry;
 use crate::metadata::{Association, Kind, Relation};
 use crate::store::StoreError;
-use crate::store::sql::Connection;
+use crate::store::sql::{Asked, Connection};
 use crate::transactions::errors::{RegistryError, code};
 
 /// A rule that only the registry can check, as codeContext names it. None can be turned off: what one refuses would leave
@@ -46,6 +47,9 @@ pub(super) use rules;
 rules! {
     ID_EXISTS "registry.entry-uuid.exists" "ITI TF-2: 3.42.4.1.3.1"
         "an entryUUID that is submitted is no other object's, in the submission or in the registry";
+    KEY "registry.key.length" "ITI TF-3: 4.2.3.1"
+        "what objects are found by fits a database's keys: identifiers have at most 1,024 bytes, codes with their scheme and \
+         names of authors 2,560, and none has a NUL";
     PATIENT_KNOWN "registry.patient-id.known" "ITI TF-2: 3.42.4.1.3.3"
         "a patient is of an assigning authority that the registry serves, known to it where it is fed, and not merged away";
     UNIQUE_ID "registry.unique-id.unused" "ITI TF-2: 3.42.4.1.3.3"
@@ -99,37 +103,51 @@ impl End<'_> {
     }
 }
 
-/// What the objects of a submission refer to.
+/// What the objects of a submission refer to, and what the registry knows of them.
 pub(super) struct References<'a> {
     objects: &'a [Prepared],
     new: HashMap<&'a str, usize>,
-    stored: HashMap<&'a str, Stored>,
+    /// Objects of the registry whose entryUUID is named or given.
+    stored: HashMap<String, Stored>,
+    /// Objects of the registry with a uniqueId that is given.
+    same_unique_id: HashMap<String, Vec<Stored>>,
+    patients: HashMap<String, Standing>,
+}
+
+/// [`References`] that were asked for.
+pub(super) struct Resolving<'a, 'c> {
+    objects: &'a [Prepared],
+    new: HashMap<&'a str, usize>,
+    stored: Asked<'c>,
+    same_unique_id: Asked<'c>,
+    patients: Asked<'c>,
 }
 
 impl<'a> References<'a> {
-    /// Looks up every reference once.
-    pub(super) fn resolve(
-        connection: &Connection,
+    /// Asks for everything at once.
+    pub(super) fn ask<'c>(
+        connection: &'c Connection,
         tenant: TenantNumber,
         objects: &'a [Prepared],
-    ) -> Result<Self, StoreError> {
-        let new: HashMap<_, _> =
-            objects.iter().enumerate().map(|(place, new)| (new.object.id.as_str(), place)).collect();
-        let mut stored = HashMap::new();
+    ) -> Result<Resolving<'a, 'c>, StoreError> {
+        let new = objects.iter().enumerate().map(|(place, new)| (new.object.id.as_str(), place)).collect();
         let associations = objects.iter().filter_map(|new| new.object.association.as_ref());
-        for id in associations.flat_map(|association| [&association.source, &association.target]) {
-            if !new.contains_key(id.as_str())
-                && !stored.contains_key(id.as_str())
-                && let Some(found) = Stored::by_id(connection, tenant, id)?
-            {
-                stored.insert(id.as_str(), found);
-            }
-        }
-        Ok(Self { objects, new, stored })
+        let named = associations.flat_map(|association| [&association.source, &association.target]);
+        let ids: BTreeSet<&str> =
+            objects.iter().map(|new| &new.object.id).chain(named).map(String::as_str).collect();
+        let unique_ids: BTreeSet<&str> = objects.iter().filter_map(Prepared::unique_id).collect();
+        let owned = |texts: BTreeSet<&str>| texts.into_iter().map(str::to_owned).collect();
+        Ok(Resolving {
+            objects,
+            new,
+            stored: Stored::ask_ids(connection, tenant, ids.into_iter())?,
+            same_unique_id: Stored::ask_unique_ids(connection, tenant, owned(unique_ids))?,
+            patients: Standing::ask(connection, tenant, owned(patients(objects)))?,
+        })
     }
     /// The objects in the registry that are named, by entryUUID.
     pub(super) fn stored(&self) -> impl Iterator<Item = (&str, &Stored)> {
-        self.stored.iter().map(|(id, stored)| (*id, stored))
+        self.stored.iter().map(|(id, stored)| (id.as_str(), stored))
     }
     /// What an id names, if anything.
     pub(super) fn get(&self, id: &str) -> Option<End<'_>> {
@@ -140,90 +158,108 @@ impl<'a> References<'a> {
     }
 }
 
+impl<'a> Resolving<'a, '_> {
+    /// What the registry knows.
+    pub(super) fn answer(self, known_by: KnownBy) -> Result<References<'a>, StoreError> {
+        Ok(References {
+            objects: self.objects,
+            new: self.new,
+            stored: Stored::by_ids(self.stored)?,
+            same_unique_id: Stored::by_unique_ids(self.same_unique_id)?,
+            patients: Standing::of_all(self.patients, known_by)?,
+        })
+    }
+}
+
+/// The patients of a submission.
+pub(super) fn patients(objects: &[Prepared]) -> BTreeSet<&str> {
+    objects.iter().filter_map(|new| new.patient.as_deref()).collect()
+}
+
 /// Checks a submission against the registry; an empty list means that it may be stored.
 pub(super) fn check(
-    connection: &Connection,
-    tenant: TenantNumber,
     settings: &RegistrySettings,
     objects: &[Prepared],
     references: &References<'_>,
-) -> Result<Vec<RegistryError>, StoreError> {
+) -> Vec<RegistryError> {
     let mut errors = Vec::new();
-    unknown_patients(connection, tenant, settings, objects, &mut errors)?;
+    unknown_patients(settings, references, &mut errors);
     let set = objects.iter().find(|new| new.object.kind == Kind::SubmissionSet);
     let of_set = set.and_then(|set| set.patient.as_deref());
     for (place, new) in objects.iter().enumerate() {
-        used_id(connection, tenant, place, references, &mut errors)?;
-        used_unique_id(connection, tenant, new, &mut errors)?;
+        keys(new, &mut errors);
+        used_id(place, references, &mut errors);
+        used_unique_id(new, references, &mut errors);
         if let Some(association) = &new.object.association {
             check_association(new, association, of_set, references, &mut errors);
         }
     }
     replaced_meanwhile(objects, &mut errors);
-    Ok(errors)
+    errors
 }
 
 /// The entryUUID of the object at a place is no other object's, in the registry or in the submission: whoever turns the
 /// metadata rules off has that to lean on.
-pub(super) fn used_id(
-    connection: &Connection,
-    tenant: TenantNumber,
-    place: usize,
-    references: &References<'_>,
-    errors: &mut Vec<RegistryError>,
-) -> Result<(), StoreError> {
-    let Some(new) = references.objects.get(place) else { return Ok(()) };
-    if references.new.get(new.object.id.as_str()) != Some(&place) {
-        let problem = "another object of the submission has this entryUUID";
-        errors.push(error(code::REGISTRY_METADATA_ERROR, &ID_EXISTS, new, problem));
-    } else if Stored::by_id(connection, tenant, &new.object.id)?.is_some() {
-        let problem = "the registry has an object with this entryUUID already";
-        errors.push(error(code::REGISTRY_METADATA_ERROR, &ID_EXISTS, new, problem));
+pub(super) fn used_id(place: usize, references: &References<'_>, errors: &mut Vec<RegistryError>) {
+    let Some(new) = references.objects.get(place) else { return };
+    let problem = if references.new.get(new.object.id.as_str()) != Some(&place) {
+        "another object of the submission has this entryUUID"
+    } else if references.stored.contains_key(&new.object.id) {
+        "the registry has an object with this entryUUID already"
+    } else {
+        return;
+    };
+    errors.push(error(code::REGISTRY_METADATA_ERROR, &ID_EXISTS, new, problem));
+}
+
+/// What is looked up can be: whoever turns the metadata rules off is told here, and not by one of two databases.
+pub(super) fn keys(new: &Prepared, errors: &mut Vec<RegistryError>) {
+    let identifiers = [("uniqueId", new.unique_id()), ("patientId", new.patient.as_deref())];
+    let identifiers = identifiers.into_iter().filter_map(|(name, id)| Some((name, id?)));
+    let identifiers = identifiers.map(|(name, id)| (name, id, limits::MAX_IDENTIFIER_BYTES));
+    let values = new.values.iter().map(|(of, value)| (of.name(), value.as_str(), limits::MAX_KEY_BYTES));
+    for (name, key, most) in identifiers.chain(values) {
+        if key.len() > most || key.contains('\0') {
+            let problem = format!("{name} has {} bytes; {most} are allowed, and no NUL", key.len());
+            errors.push(error(code::REGISTRY_METADATA_ERROR, &KEY, new, &problem));
+        }
     }
-    Ok(())
 }
 
 /// The uniqueId is no object's in the registry, or the same document's.
-pub(super) fn used_unique_id(
-    connection: &Connection,
-    tenant: TenantNumber,
-    new: &Prepared,
-    errors: &mut Vec<RegistryError>,
-) -> Result<(), StoreError> {
-    if let Some(unique_id) = new.unique_id() {
-        for stored in Stored::by_unique_id(connection, tenant, unique_id)? {
-            for error in repeated_unique_id(new, unique_id, &stored) {
-                // The same document may be there many times, and differs from all of them alike.
-                if !errors.contains(&error) {
-                    errors.push(error);
-                }
+pub(super) fn used_unique_id(new: &Prepared, references: &References<'_>, errors: &mut Vec<RegistryError>) {
+    let Some(unique_id) = new.unique_id() else { return };
+    for stored in references.same_unique_id.get(unique_id).into_iter().flatten() {
+        for error in repeated_unique_id(new, unique_id, stored) {
+            // The same document may be there many times, and differs from all of them alike.
+            if !errors.contains(&error) {
+                errors.push(error);
             }
         }
     }
-    Ok(())
 }
 
 /// The patients are among those whom the registry knows, or may come to know by this submission.
 pub(super) fn unknown_patients(
-    connection: &Connection,
-    tenant: TenantNumber,
     settings: &RegistrySettings,
-    objects: &[Prepared],
+    references: &References<'_>,
     errors: &mut Vec<RegistryError>,
-) -> Result<(), StoreError> {
+) {
     let mut seen = HashSet::new();
-    for new in objects {
+    for new in references.objects {
         let Some(cx) = new.patient.as_deref().filter(|cx| seen.insert(*cx)) else { continue };
-        let problem = match Standing::of(connection, tenant, settings.known_by, cx)? {
+        let problem = match references.patients.get(cx) {
             _ if !settings.serves(cx) => "is of no assigning authority that this registry serves",
-            Standing::Subsumed => "was merged into another",
-            Standing::Unknown if settings.known_by == KnownBy::Feed => "is known to this registry by no feed",
-            Standing::Unknown | Standing::Known(_) => continue,
+            Some(Standing::Subsumed) => "was merged into another",
+            Some(Standing::Known(_)) => continue,
+            Some(Standing::Unknown) | None if settings.known_by == KnownBy::Feed => {
+                "is known to this registry by no feed"
+            }
+            Some(Standing::Unknown) | None => continue,
         };
         let problem = format!("patientId {cx} {problem}");
         errors.push(error(code::UNKNOWN_PATIENT_ID, &PATIENT_KNOWN, new, &problem));
     }
-    Ok(())
 }
 
 /// What is wrong with a uniqueId that the registry has already.

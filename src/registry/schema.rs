@@ -4,11 +4,13 @@
 //! primary key leads with it too and one tenant's rows lie together. In PostgreSQL the primary key is both: statements name
 //! the tenant beside the number, which SQLite finds a row by alone.
 
+use std::collections::{BTreeSet, HashMap};
+
 use super::retention;
 use crate::ids::EntryUuid;
 use crate::metadata::Kind;
 use crate::metadata::codes;
-use crate::store::sql::{Connection, OptionalExtension, params};
+use crate::store::sql::{Asked, Connection, List, OptionalExtension, params};
 use crate::store::{Migration, Step, StoreError};
 
 /// The registry's tables.
@@ -131,6 +133,8 @@ const PACKED: &str = "-- nothing";
 
 /// Bits of a number below the tenant's.
 const TENANT_SHIFT: u32 = 40;
+/// All of them.
+const LAST_NUMBER: i64 = (1 << TENANT_SHIFT) - 1;
 
 /// A tenant's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,34 +156,98 @@ impl TenantNumber {
     }
     /// The next free number of an object.
     pub(super) fn next_object(self, connection: &Connection) -> Result<i64, StoreError> {
-        self.next(
-            connection,
-            "SELECT max(object) FROM registry_object WHERE object BETWEEN ?1 AND ?2 AND +tenant = ?1 >> 40",
-        )
+        self.next(self.ask_greatest(connection, GREATEST_OBJECT)?)
     }
     /// The number of a patient, given now if there is none.
     pub(super) fn patient(self, connection: &Connection, cx: &str) -> Result<i64, StoreError> {
-        const FIND: &str = "SELECT patient FROM registry_patient WHERE tenant = ?1 AND patient_id = ?2";
-        let mut find = connection.prepare_cached(FIND)?;
-        if let Some(found) = find.query_row(params![self.0, cx], |row| row.get(0)).optional()? {
-            return Ok(found);
-        }
-        let patient = self
-            .next(connection, "SELECT max(patient) FROM registry_patient WHERE patient BETWEEN ?1 AND ?2 AND +tenant = ?1 >> 40")?;
-        connection
-            .prepare_cached("INSERT INTO registry_patient (patient, tenant, patient_id) VALUES (?1, ?2, ?3)")?
-            .execute(params![patient, self.0, cx])?;
-        Ok(patient)
+        FreeNumbers::ask(connection, self, BTreeSet::from([cx]))?.answer()?.patient(connection, cx)
     }
-    fn next(self, connection: &Connection, greatest: &str) -> Result<i64, StoreError> {
+    fn ask_greatest<'c>(self, connection: &'c Connection, greatest: &str) -> Result<Asked<'c>, StoreError> {
         let first = self.0 << TENANT_SHIFT;
-        let last = first | ((1 << TENANT_SHIFT) - 1);
-        let greatest: Option<i64> =
-            connection.prepare_cached(greatest)?.query_row([first, last], |row| row.get(0))?;
+        Ok(connection.ask(greatest, [first, first | LAST_NUMBER])?)
+    }
+    /// The number behind the greatest.
+    fn next(self, greatest: Asked<'_>) -> Result<i64, StoreError> {
+        let first = self.0 << TENANT_SHIFT;
+        let greatest: Option<i64> = greatest.first(|row| row.get(0))?.flatten();
         match greatest.unwrap_or(first) {
-            full if full >= last => Err(StoreError::Damaged("a tenant ran out of numbers".to_owned())),
+            full if full >= first | LAST_NUMBER => {
+                Err(StoreError::Damaged("a tenant ran out of numbers".to_owned()))
+            }
             greatest => Ok(greatest + 1),
         }
+    }
+}
+
+const GREATEST_OBJECT: &str =
+    "SELECT max(object) FROM registry_object WHERE object BETWEEN ?1 AND ?2 AND +tenant = ?1 >> 40";
+const GREATEST_PATIENT: &str =
+    "SELECT max(patient) FROM registry_patient WHERE patient BETWEEN ?1 AND ?2 AND +tenant = ?1 >> 40";
+
+/// The numbers that new objects and patients of a tenant get.
+pub(super) struct FreeNumbers {
+    tenant: TenantNumber,
+    pub(super) object: i64,
+    patient: i64,
+    /// Of patients who have one.
+    patients: HashMap<String, i64>,
+}
+
+/// [`FreeNumbers`] that were asked for.
+pub(super) struct FreeNumbersAsked<'c> {
+    tenant: TenantNumber,
+    object: Asked<'c>,
+    patient: Asked<'c>,
+    patients: Asked<'c>,
+}
+
+impl FreeNumbers {
+    /// Asks for them, and for what these patients have.
+    pub(super) fn ask<'c>(
+        connection: &'c Connection,
+        tenant: TenantNumber,
+        patients: BTreeSet<&str>,
+    ) -> Result<FreeNumbersAsked<'c>, StoreError> {
+        const FIND: &str = "SELECT patient_id, patient FROM registry_patient
+            WHERE tenant = ?1 AND patient_id IN (SELECT value FROM json_each(?))";
+        let patients = List::Texts(patients.into_iter().map(str::to_owned).collect());
+        Ok(FreeNumbersAsked {
+            tenant,
+            object: tenant.ask_greatest(connection, GREATEST_OBJECT)?,
+            patient: tenant.ask_greatest(connection, GREATEST_PATIENT)?,
+            patients: connection.ask(FIND, params![tenant.0, patients])?,
+        })
+    }
+
+    /// The number of a patient of those who were asked for, given now if there is none.
+    pub(super) fn patient(&mut self, connection: &Connection, cx: &str) -> Result<i64, StoreError> {
+        if let Some(known) = self.patients.get(cx) {
+            return Ok(*known);
+        }
+        let patient = self.patient;
+        connection
+            .prepare_cached("INSERT INTO registry_patient (patient, tenant, patient_id) VALUES (?1, ?2, ?3)")?
+            .run(params![patient, self.tenant.0, cx])?;
+        self.patients.insert(cx.to_owned(), patient);
+        self.patient += 1;
+        Ok(patient)
+    }
+}
+
+impl FreeNumbersAsked<'_> {
+    /// Whose numbers they are.
+    pub(super) fn tenant(&self) -> TenantNumber {
+        self.tenant
+    }
+    /// The numbers, which nobody else gets before this transaction ends.
+    pub(super) fn answer(self) -> Result<FreeNumbers, StoreError> {
+        let Self { tenant, object, patient, patients } = self;
+        Ok(FreeNumbers {
+            tenant,
+            object: tenant.next(object)?,
+            patient: tenant.next(patient)?,
+            patients: patients.all(|row| Ok((row.get(0)?, row.get(1)?)))?,
+        })
     }
 }
 
@@ -237,6 +305,19 @@ pub(super) enum Values {
     ConfidentialityCode,
     ReferenceId,
     FolderCode,
+}
+
+impl Values {
+    /// What the attribute is called.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::AuthorPerson => "authorPerson",
+            Self::EventCode => "eventCodeList",
+            Self::ConfidentialityCode => "confidentialityCode",
+            Self::ReferenceId => "referenceIdList",
+            Self::FolderCode => "codeList",
+        }
+    }
 }
 
 /// The 16 bytes of an entryUUID; None for a text that is none.

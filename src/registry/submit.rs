@@ -1,62 +1,54 @@
 //! What an accepted submission does to the registry (ITI TF-2: 3.42.4.1.3): its objects are stored; what it replaces is
 //! deprecated, with its transforms and addenda, and takes its place in folders; folders get their time. Runs in the
-//! writer, after the rules.
+//! writer, after the rules. How often it waits for the database does not depend on how many objects there are.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::prepare::{self, Prepared};
 use super::retention;
 use super::rows;
 use super::rules::{End, References};
-use super::schema::{Availability, TenantNumber, kind_number, uuid_urn};
+use super::schema::{Availability, FreeNumbersAsked, TenantNumber, kind_number};
 use crate::metadata::{Kind, Relation, codes};
 use crate::store::StoreError;
-use crate::store::sql::{Connection, params};
+use crate::store::sql::{Connection, List, params};
 
 /// Stores a submission that the rules have passed.
 pub(super) fn store(
     connection: &Connection,
-    tenant: TenantNumber,
+    free: FreeNumbersAsked<'_>,
     objects: &[Prepared],
     references: &References<'_>,
     now: &str,
 ) -> Result<(), StoreError> {
+    let tenant = free.tenant();
     let effects = Effects::of(connection, tenant, objects, references)?;
-    let mut numbers = Numbers::of(references);
-    let made = effects.linking_associations(connection, objects, &mut numbers)?;
-    insert_all(connection, tenant, objects, &made, &mut numbers)?;
-    effects.take_place(connection, now)
+    let mut named = Numbers::of(references);
+    let made = effects.linking_associations(connection, tenant, objects, &mut named)?;
+    insert_all(connection, free, objects, &made, &mut named)?;
+    effects.take_place(connection, tenant, now)
 }
 
-/// Inserts what was submitted and what the registry made of it. `numbers` knows whatever else they refer to.
+/// Inserts what was submitted and what the registry made of it. `named` knows whatever else they refer to.
 pub(super) fn insert_all(
     connection: &Connection,
-    tenant: TenantNumber,
+    free: FreeNumbersAsked<'_>,
     objects: &[Prepared],
     made: &[Prepared],
-    numbers: &mut Numbers,
+    named: &mut Numbers,
 ) -> Result<(), StoreError> {
-    let first = tenant.next_object(connection)?;
+    let tenant = free.tenant();
+    let mut free = free.answer()?;
+    let first = free.object;
     retention::note_day(connection, tenant, first)?;
     for (new, number) in objects.iter().chain(made).zip(first..) {
-        numbers.insert(new.object.id.clone(), number);
+        named.insert(new.object.id.clone(), number);
     }
-    let mut patients = HashMap::new();
     for (new, number) in objects.iter().chain(made).zip(first..) {
-        let patient = match new.patient.as_deref() {
-            None => None,
-            Some(cx) => match patients.get(cx) {
-                Some(&known) => Some(known),
-                None => {
-                    let found = tenant.patient(connection, cx)?;
-                    patients.insert(cx, found);
-                    Some(found)
-                }
-            },
-        };
+        let patient = new.patient.as_deref().map(|cx| free.patient(connection, cx)).transpose()?;
         let ends = match &new.object.association {
             None => None,
-            Some(association) => Some((numbers.get(&association.source)?, numbers.get(&association.target)?)),
+            Some(association) => Some((named.get(&association.source)?, named.get(&association.target)?)),
         };
         rows::insert(connection, tenant, number, patient, ends, new)?;
     }
@@ -100,6 +92,8 @@ impl Effects {
     ) -> Result<Self, StoreError> {
         let mut effects = Self::default();
         let mut by_submission = BTreeSet::new();
+        // The place of what replaces them.
+        let mut originals = BTreeMap::new();
         for association in objects.iter().filter_map(|new| new.object.association.as_ref()) {
             let relation = Relation::parse(&association.association_type);
             let ends = (references.get(&association.source), references.get(&association.target));
@@ -115,84 +109,81 @@ impl Effects {
                 (Some(relation), (Some(End::New(place, _)), Some(End::Stored(original))))
                     if relation.replaces() =>
                 {
-                    effects.deprecate(connection, tenant, original.object)?;
-                    for folder in folders_of(connection, tenant, original.object)? {
-                        effects.updated_folders.insert(folder);
-                        effects.joined.insert((folder, place));
-                    }
+                    originals.insert(original.object, place);
                 }
                 _ => {}
             }
         }
+        let replaced: Vec<_> = originals.keys().copied().collect();
+        for (original, folder) in folders_of(connection, tenant, replaced.clone())? {
+            effects.updated_folders.insert(folder);
+            effects.joined.extend(originals.get(&original).map(|place| (folder, *place)));
+        }
+        effects.deprecate(connection, tenant, replaced)?;
         effects.joined.retain(|link| !by_submission.contains(link));
         Ok(effects)
     }
 
-    /// An entry, its transforms and addenda, and theirs: a deprecated document has no approved ones.
+    /// Entries, their transforms and addenda, and theirs: a deprecated document has no approved ones.
     pub(super) fn deprecate(
         &mut self,
         connection: &Connection,
         tenant: TenantNumber,
-        entry: i64,
+        entries: Vec<i64>,
     ) -> Result<(), StoreError> {
-        let mut children = connection.prepare_cached(
+        const CHILDREN: &str =
             "SELECT a.source FROM registry_object a JOIN registry_object e ON e.object = a.source AND e.tenant = a.tenant
-             WHERE a.tenant = ?1 AND a.target = ?2 AND a.relation IN (?3, ?4) AND a.status = ?5 AND e.status = ?5",
-        )?;
-        let mut due = VecDeque::from([entry]);
-        while let Some(entry) = due.pop_front() {
+             WHERE a.tenant = ?1 AND a.relation IN (?2, ?3) AND a.status = ?4 AND e.status = ?4
+                 AND a.target IN (SELECT value FROM json_each(?))";
+        let (transform, append) = (Relation::Transform as i64, Relation::Append as i64);
+        let approved = Availability::Approved as i64;
+        let mut due = entries;
+        loop {
             // Associations may run in circles.
-            if !self.deprecated.insert(entry) {
-                continue;
+            due.retain(|entry| self.deprecated.insert(*entry));
+            if due.is_empty() {
+                return Ok(());
             }
-            let found = children.query_map(
-                params![
-                    tenant.0,
-                    entry,
-                    Relation::Transform as i64,
-                    Relation::Append as i64,
-                    Availability::Approved as i64
-                ],
-                |row| row.get(0),
-            )?;
-            for child in found {
-                due.push_back(child?);
-            }
+            let parents = List::Integers(due);
+            let children = params![tenant.0, transform, append, approved, parents];
+            due = connection.ask(CHILDREN, children)?.all(|row| row.get(0))?;
         }
-        Ok(())
     }
 
     /// Changes what is to be changed.
-    pub(super) fn take_place(&self, connection: &Connection, now: &str) -> Result<(), StoreError> {
-        for &entry in &self.deprecated {
-            rows::rewrite(connection, entry, |object| object.status = Some(codes::DEPRECATED.to_owned()))?;
-        }
-        for &folder in &self.updated_folders {
-            let time = || vec![now.to_owned()];
-            rows::rewrite(connection, folder, |object| {
-                object.set_slot(codes::slot::LAST_UPDATE_TIME, time())
-            })?;
-        }
-        Ok(())
+    pub(super) fn take_place(
+        &self,
+        connection: &Connection,
+        tenant: TenantNumber,
+        now: &str,
+    ) -> Result<(), StoreError> {
+        let listed = |set: &BTreeSet<i64>| set.iter().copied().collect();
+        rows::rewrite(connection, tenant, listed(&self.deprecated), |object| {
+            object.status = Some(codes::DEPRECATED.to_owned());
+        })?;
+        rows::rewrite(connection, tenant, listed(&self.updated_folders), |object| {
+            object.set_slot(codes::slot::LAST_UPDATE_TIME, vec![now.to_owned()]);
+        })
     }
 
     /// The replacement's way into the original's folders: folder to entry, and the set to that association.
     fn linking_associations(
         &self,
         connection: &Connection,
+        tenant: TenantNumber,
         objects: &[Prepared],
         numbers: &mut Numbers,
     ) -> Result<Vec<Prepared>, StoreError> {
-        let set = objects.iter().find(|new| new.object.kind == Kind::SubmissionSet);
+        let Some(set) = objects.iter().find(|new| new.object.kind == Kind::SubmissionSet) else {
+            return Ok(Vec::new());
+        };
+        let folders: BTreeSet<_> = self.joined.iter().map(|(folder, _)| *folder).collect();
+        let ids = rows::ids_of(connection, tenant, folders.into_iter().collect())?;
         let mut made = Vec::new();
-        for &(folder, place) in &self.joined {
-            let (Some(set), Some(entry)) = (set, objects.get(place)) else { continue };
-            let uuid = connection
-                .prepare_cached("SELECT uuid FROM registry_object WHERE object = ?1 AND tenant = ?1 >> 40")?
-                .query_row([folder], |row| row.get(0))?;
-            let id = uuid_urn(uuid);
-            let link = prepare::membership(&id, &entry.object.id);
-            numbers.insert(id, folder);
+        for (folder, place) in &self.joined {
+            let (Some(id), Some(entry)) = (ids.get(folder), objects.get(*place)) else { continue };
+            let link = prepare::membership(id, &entry.object.id);
+            numbers.insert(id.clone(), *folder);
             made.push(prepare::membership(&set.object.id, &link.object.id));
             made.push(link);
         }
@@ -200,25 +191,21 @@ impl Effects {
     }
 }
 
-/// The approved folders that an entry is in. A membership that Metadata Update has ended is none.
+/// The approved folders that entries are in: entry, folder. A membership that Metadata Update has ended is none.
 pub(super) fn folders_of(
     connection: &Connection,
     tenant: TenantNumber,
-    entry: i64,
-) -> Result<Vec<i64>, StoreError> {
-    let mut find = connection.prepare_cached(
-        "SELECT DISTINCT f.object FROM registry_object a JOIN registry_object f ON f.object = a.source AND f.tenant = a.tenant
-         WHERE a.tenant = ?1 AND a.target = ?2 AND a.relation = ?3 AND f.kind = ?4 AND a.status = ?5 AND f.status = ?5",
-    )?;
-    let folders = find.query_map(
-        params![
-            tenant.0,
-            entry,
-            Relation::HasMember as i64,
-            kind_number(Kind::Folder),
-            Availability::Approved as i64
-        ],
-        |row| row.get(0),
-    )?;
-    Ok(folders.collect::<Result<_, _>>()?)
+    entries: Vec<i64>,
+) -> Result<Vec<(i64, i64)>, StoreError> {
+    const FIND: &str =
+        "SELECT DISTINCT a.target, f.object FROM registry_object a
+         JOIN registry_object f ON f.object = a.source AND f.tenant = a.tenant
+         WHERE a.tenant = ?1 AND a.relation = ?2 AND f.kind = ?3 AND a.status = ?4 AND f.status = ?4
+             AND a.target IN (SELECT value FROM json_each(?))";
+    if entries.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (member, folder) = (Relation::HasMember as i64, kind_number(Kind::Folder));
+    let of_these = params![tenant.0, member, folder, Availability::Approved as i64, List::Integers(entries)];
+    Ok(connection.ask(FIND, of_these)?.all(|row| Ok((row.get(0)?, row.get(1)?)))?)
 }

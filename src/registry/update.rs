@@ -124,11 +124,12 @@ pub(super) fn plan(
         plan: Plan::default(),
         errors: Vec::new(),
     };
-    rules::unknown_patients(connection, tenant, settings, objects, &mut planning.errors)?;
+    rules::unknown_patients(settings, references, &mut planning.errors);
     for (place, new) in objects.iter().enumerate() {
-        rules::used_id(connection, tenant, place, references, &mut planning.errors)?;
+        rules::keys(new, &mut planning.errors);
+        rules::used_id(place, references, &mut planning.errors);
         if new.object.kind == Kind::SubmissionSet {
-            rules::used_unique_id(connection, tenant, new, &mut planning.errors)?;
+            rules::used_unique_id(new, references, &mut planning.errors);
         }
     }
     for (place, new) in objects.iter().enumerate() {

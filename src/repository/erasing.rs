@@ -33,15 +33,20 @@ pub(super) struct Places<'a> {
     pub(super) objects: Option<&'a Objects>,
 }
 
-/// Erases what was noted. What cannot be erased stays noted and is logged. Blocks.
+/// Erases what was noted. What cannot be erased stays noted and is logged, and holds up nothing behind it. Blocks.
 pub(super) fn erase_all(store: &Store, index: &Index, places: Places<'_>) -> Result<(), StoreError> {
+    let mut last = None;
+    let mut away = false;
     loop {
         let found = {
             let index = index.clone();
-            store.read_blocking(move |connection| index.erasures(connection, limits::MAX_ERASURES_AT_ONCE))?
+            let most = limits::MAX_ERASURES_AT_ONCE;
+            store.read_blocking(move |connection| index.erasures(connection, last.as_ref(), most))?
         };
-        let due = found.len();
-        let mut away = false;
+        last = found.last().cloned();
+        // Records come behind everything else: where they are another gateway's, that was all.
+        let is_over = |last: &Erasure| matches!(last.place, Place::Segment(_)) && places.are_elsewhere(&last.place);
+        let is_last_page = found.len() < limits::MAX_ERASURES_AT_ONCE || last.as_ref().is_some_and(is_over);
         let mut done = Vec::new();
         for erasure in found {
             let object = matches!(erasure.place, Place::Object(_));
@@ -55,14 +60,13 @@ pub(super) fn erase_all(store: &Store, index: &Index, places: Places<'_>) -> Res
                 away |= object;
             }
         }
-        let all = done.len() == due;
         if !done.is_empty() {
             let index = index.clone();
             store.write_blocking(move |connection| {
                 done.iter().try_for_each(|erasure| index.erased(connection, erasure))
             })?;
         }
-        if due < limits::MAX_ERASURES_AT_ONCE || !all {
+        if is_last_page {
             return Ok(());
         }
     }

@@ -1,5 +1,6 @@
 //! Which document is where: the repository's tables, every statement of which names tenant and repository.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use openssl::sha::Sha256;
@@ -9,7 +10,7 @@ use super::StoredDocument;
 use super::sealing::{Wrapped, sealed_size};
 use crate::ids::Oid;
 use crate::limits;
-use crate::store::sql::{self, List, OptionalExtension, params};
+use crate::store::sql::{self, Asked, List, OptionalExtension, params};
 use crate::store::{Connection, Migration, Step, StoreError};
 
 pub(super) const MIGRATION: Migration = Migration {
@@ -175,6 +176,26 @@ fn select(which: &str) -> String {
     )
 }
 
+/// Rows that were asked for, by uniqueId.
+pub(super) struct Rows(HashMap<String, Arc<Row>>);
+
+impl Rows {
+    pub(super) fn read(asked: Asked<'_>) -> Result<Self, StoreError> {
+        let by_id = |row: &sql::Row<'_>| Row::read(row).map(|row| (row.document.unique_id.clone(), Arc::new(row)));
+        Ok(Self(asked.all(by_id)?))
+    }
+
+    pub(super) fn get(&self, unique_id: &str) -> Option<&Arc<Row>> {
+        // PostgreSQL has no NUL: it stores, and gives, the picture of one.
+        let pictured = || self.0.get(&unique_id.replace('\0', "\u{2400}"));
+        self.0.get(unique_id).or_else(|| unique_id.contains('\0').then(pictured)?)
+    }
+
+    pub(super) fn into_documents(self) -> impl Iterator<Item = StoredDocument> {
+        self.0.into_values().map(|row| row.document.clone())
+    }
+}
+
 /// Bytes of a document that was removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Erasure {
@@ -230,10 +251,18 @@ impl Index {
         &self,
         connection: &Connection,
         unique_ids: Vec<String>,
-    ) -> Result<Vec<Row>, StoreError> {
-        let mut find = connection.prepare_cached(&select("unique_id IN (SELECT value FROM json_each(?))"))?;
+    ) -> Result<Rows, StoreError> {
+        Rows::read(self.ask_all(connection, unique_ids)?)
+    }
+
+    /// Asks for them.
+    pub(super) fn ask_all<'c>(
+        &self,
+        connection: &'c Connection,
+        unique_ids: Vec<String>,
+    ) -> Result<Asked<'c>, StoreError> {
         let these = params![self.tenant, self.repository, List::Texts(unique_ids)];
-        Ok(find.query_map(these, Row::read)?.collect::<Result<_, _>>()?)
+        Ok(connection.ask(&select("unique_id IN (SELECT value FROM json_each(?))"), these)?)
     }
 
     /// Rows behind a uniqueId in their order, at most `most`.
@@ -259,7 +288,7 @@ impl Index {
                      position, file, key_id, data_key)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             )?
-            .execute(params![
+            .run(params![
                 self.tenant,
                 self.repository,
                 row.document.unique_id,
@@ -276,18 +305,15 @@ impl Index {
         Ok(())
     }
 
-    /// Takes a document's row away, and notes that its bytes are to follow; how large it was, if there was one.
-    pub(super) fn remove(&self, connection: &Connection, unique_id: &str) -> Result<Option<u64>, StoreError> {
-        let Some(row) = self.find(connection, unique_id)? else { return Ok(None) };
+    /// Takes a document's row away, and notes that its bytes are to follow.
+    pub(super) fn remove(&self, connection: &Connection, row: &Row) -> Result<(), StoreError> {
         connection
             .prepare_cached(
                 "DELETE FROM repository_document WHERE tenant = ?1 AND repository = ?2 AND unique_id = ?3",
             )?
-            .execute(params![self.tenant, self.repository, unique_id])?;
-        let erasure = Erasure { size: row.stored_size(), place: row.place };
-        let size = row.document.size;
-        self.note_erasure(connection, &erasure)?;
-        Ok(Some(size))
+            .run(params![self.tenant, self.repository, row.document.unique_id])?;
+        let erasure = Erasure { size: row.stored_size(), place: row.place.clone() };
+        self.note_erasure(connection, &erasure)
     }
 
     /// Notes bytes that are to be erased.
@@ -299,17 +325,25 @@ impl Index {
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6)
                  ON CONFLICT (tenant, repository, segment, position, file) DO NOTHING",
             )?
-            .execute(params![self.tenant, self.repository, segment, position, file, erasure.size as i64])?;
+            .run(params![self.tenant, self.repository, segment, position, file, erasure.size as i64])?;
         Ok(())
     }
 
-    /// Bytes that are to be erased: at most `most` documents.
-    pub(super) fn erasures(&self, connection: &Connection, most: usize) -> Result<Vec<Erasure>, StoreError> {
+    /// Bytes that are to be erased, in the order of their places behind one; at most `most` documents.
+    pub(super) fn erasures(
+        &self,
+        connection: &Connection,
+        after: Option<&Erasure>,
+        most: usize,
+    ) -> Result<Vec<Erasure>, StoreError> {
+        let (segment, position, file) = after.map_or((0, 0, ""), Erasure::key);
         let mut find = connection.prepare_cached(
             "SELECT segment, position, file, size FROM repository_erasure
-             WHERE tenant = ?1 AND repository = ?2 LIMIT ?3",
+             WHERE tenant = ?1 AND repository = ?2 AND (segment, position, file) > (?3, ?4, ?5)
+             ORDER BY segment, position, file LIMIT ?6",
         )?;
-        let found = find.query_map(params![self.tenant, self.repository, most as i64], |row| {
+        let behind = params![self.tenant, self.repository, segment, position, file, most as i64];
+        let found = find.query_map(behind, |row| {
             let place = match row.get(0)? {
                 0 => Place::named(row.get(2)?),
                 segment => Place::Segment(Position { segment, offset: bytes(row, 1)? }),
@@ -327,7 +361,7 @@ impl Index {
                 "DELETE FROM repository_erasure
                  WHERE tenant = ?1 AND repository = ?2 AND segment = ?3 AND position = ?4 AND file = ?5",
             )?
-            .execute(params![self.tenant, self.repository, segment, position, file])?;
+            .run(params![self.tenant, self.repository, segment, position, file])?;
         Ok(())
     }
 
@@ -338,7 +372,7 @@ impl Index {
                 "INSERT INTO repository_segment (tenant, repository, segment, length) VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT (tenant, repository, segment) DO UPDATE SET length = excluded.length",
             )?
-            .execute(params![self.tenant, self.repository, end.segment, end.offset as i64])?;
+            .run(params![self.tenant, self.repository, end.segment, end.offset as i64])?;
         Ok(())
     }
 

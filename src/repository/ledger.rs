@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::Repository;
 use super::index::Index;
 use super::sealing::{Keys, Wrapped};
-use crate::store::sql::{self, params};
+use crate::store::sql::{self, Asked, params};
 use crate::store::{Connection, StoreError};
 
 /// How much a repository holds.
@@ -66,12 +66,11 @@ impl Repository {
         }
         let has_room = move |connection: &Connection| {
             let before = rooms.index.usage(connection)?;
+            let known = rooms.index.find_all(connection, documents.keys().cloned().collect())?;
             let mut after = before;
-            for (unique_id, size) in &documents {
-                if rooms.index.find(connection, unique_id)?.is_none() {
-                    after.documents += 1;
-                    after.bytes = after.bytes.saturating_add(*size);
-                }
+            for (_, size) in documents.iter().filter(|(id, _)| known.get(id).is_none()) {
+                after.documents += 1;
+                after.bytes = after.bytes.saturating_add(*size);
             }
             Ok(after == before || quota.admits(after))
         };
@@ -100,6 +99,16 @@ impl Recount {
     }
 }
 
+/// How much is stored and will be with a change.
+pub(super) fn usage(parts: Asked<'_>, change: Change) -> Result<Usage, StoreError> {
+    let parts: Vec<_> = parts.all(|row| Ok(Change { documents: row.get(0)?, bytes: row.get(1)? }))?;
+    let Change { documents, bytes } = parts.into_iter().fold(change, |sum, part| Change {
+        documents: sum.documents + part.documents,
+        bytes: sum.bytes + part.bytes,
+    });
+    Ok(Usage { documents: documents.max(0) as u64, bytes: bytes.max(0) as u64 })
+}
+
 impl Index {
     /// Counts what is stored anew.
     pub(super) fn recount(&self, connection: &Connection) -> Result<Recount, StoreError> {
@@ -122,18 +131,13 @@ impl Index {
 
     /// How much is stored.
     pub(super) fn usage(&self, connection: &Connection) -> Result<Usage, StoreError> {
-        let mut usage = connection.prepare_cached(
-            "SELECT documents, bytes FROM repository_usage WHERE tenant = ?1 AND repository = ?2",
-        )?;
-        let parts = usage.query_map(params![self.tenant, self.repository], |row| {
-            Ok(Change { documents: row.get(0)?, bytes: row.get(1)? })
-        })?;
-        let mut sum = Change::default();
-        for part in parts {
-            let Change { documents, bytes } = part?;
-            (sum.documents, sum.bytes) = (sum.documents + documents, sum.bytes + bytes);
-        }
-        Ok(Usage { documents: sum.documents.max(0) as u64, bytes: sum.bytes.max(0) as u64 })
+        usage(self.ask_usage(connection)?, Change::default())
+    }
+
+    /// Asks for it.
+    pub(super) fn ask_usage<'c>(&self, connection: &'c Connection) -> Result<Asked<'c>, StoreError> {
+        let find = "SELECT documents, bytes FROM repository_usage WHERE tenant = ?1 AND repository = ?2";
+        Ok(connection.ask(find, params![self.tenant, self.repository])?)
     }
 
     /// Counts what a transaction changes.
@@ -148,7 +152,7 @@ impl Index {
                      documents = repository_usage.documents + excluded.documents,
                      bytes = repository_usage.bytes + excluded.bytes",
             )?
-            .execute(params![self.tenant, self.repository, self.part, change.documents, change.bytes])?;
+            .run(params![self.tenant, self.repository, self.part, change.documents, change.bytes])?;
         Ok(())
     }
 
@@ -160,7 +164,7 @@ impl Index {
                 "INSERT INTO repository_key (tenant, repository, key_id, proof) VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT (tenant, repository, key_id) DO NOTHING",
             )?
-            .execute(params![self.tenant, self.repository, id, keys.proof(id).unwrap_or_default()])?;
+            .run(params![self.tenant, self.repository, id, keys.proof(id).unwrap_or_default()])?;
         Ok(())
     }
 

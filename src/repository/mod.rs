@@ -39,7 +39,7 @@ mod unpacking;
 mod verifying;
 mod weighing;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -99,6 +99,17 @@ pub enum Retrieved {
     Damaged,
     /// The object store that has it does not answer.
     Away,
+}
+
+/// Who can remove documents with their bytes, of several gateways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remover {
+    /// They lie in this one's folder.
+    ThisGateway,
+    /// They lie in another one's.
+    AnotherGateway,
+    /// They lie where all reach them, or in no repository of ours.
+    Anyone,
 }
 
 /// A document to be made retrievable.
@@ -230,6 +241,21 @@ impl Repository {
         &self.id
     }
 
+    /// What a gateway claims ([`Store::claim`]) that has a repository's documents in its folder.
+    pub fn claim(repository: &str) -> String {
+        format!("the documents of repository {repository}")
+    }
+
+    /// Whose work it is to remove a repository's documents.
+    pub async fn remover(&self, repository: &str) -> Result<Remover, StoreError> {
+        if repository == self.id.as_str() {
+            let in_folder = self.rooms.objects.is_none();
+            return Ok(if in_folder { Remover::ThisGateway } else { Remover::Anyone });
+        }
+        let elsewhere = self.store.is_claimed_elsewhere(Self::claim(repository)).await?;
+        Ok(if elsewhere { Remover::AnotherGateway } else { Remover::Anyone })
+    }
+
     /// Begins to take a document of at most `limit` bytes.
     pub fn receive(&self, limit: u64) -> Staging {
         Staging::new(self.rooms.dock.clone(), limit)
@@ -248,8 +274,8 @@ impl Repository {
     pub async fn find(&self, unique_ids: Vec<String>) -> Result<Vec<Option<StoredDocument>>, StoreError> {
         let rooms = self.rooms.clone();
         let find = move |connection: &Connection| {
-            let row = |id: &String| Ok(rooms.index.find(connection, id)?.map(|row| row.document));
-            unique_ids.iter().map(row).collect()
+            let found = rooms.index.find_all(connection, unique_ids.clone())?;
+            Ok(unique_ids.iter().map(|id| found.get(id).map(|row| row.document.clone())).collect())
         };
         self.store.read(find).await
     }
@@ -288,7 +314,7 @@ impl Repository {
         unique_ids: Vec<String>,
     ) -> Result<HashMap<String, StoredDocument>, StoreError> {
         let found = self.rooms.index.find_all(connection, unique_ids)?;
-        Ok(found.into_iter().map(|row| (row.document.unique_id.clone(), row.document)).collect())
+        Ok(found.into_documents().map(|document| (document.unique_id.clone(), document)).collect())
     }
 
     /// Documents behind a uniqueId in their order, at most `most`, within a transaction.
@@ -315,42 +341,46 @@ impl Repository {
     /// Removes documents by uniqueId: none of them can be retrieved any more when this returns, even after a crash, and
     /// their space is given back. `also` runs in the same transaction. Says of each whether it was there.
     pub async fn remove(&self, unique_ids: Vec<String>, also: CommitJob) -> Result<Vec<bool>, StoreError> {
-        self.remove_if(unique_ids, |_, _| Ok(true), also).await
+        self.remove_if(unique_ids, |_, _| Ok(true), |_| also).await
     }
 
-    /// The same of those that `may` be removed as the transaction finds things.
+    /// The same of those that `may` be removed as the transaction finds things; `also` is told which they were.
     pub async fn remove_if(
         &self,
         unique_ids: Vec<String>,
         may: impl Fn(&Connection, &str) -> Result<bool, StoreError> + Send + 'static,
-        also: CommitJob,
+        also: impl FnOnce(Vec<String>) -> CommitJob + Send + 'static,
     ) -> Result<Vec<bool>, StoreError> {
         let rooms = self.rooms.clone();
         let ids: Arc<[String]> = unique_ids.into();
-        let removed = ids.clone();
+        let asked = ids.clone();
         let remove = move |connection: &Connection| {
+            let rows = rooms.index.find_all(connection, asked.to_vec())?;
             let mut change = Change::default();
-            let mut removed = Vec::with_capacity(ids.len());
-            for id in ids.iter() {
-                let size = match may(connection, id)? {
-                    true => rooms.index.remove(connection, id)?,
-                    false => None,
-                };
-                size.into_iter().for_each(|size| change.take(size));
-                removed.push(size.is_some());
+            let (mut found, mut removed) = (Vec::with_capacity(asked.len()), Vec::new());
+            let mut seen = HashSet::new();
+            for id in asked.iter() {
+                let goes = seen.insert(id) && may(connection, id)?;
+                let row = rows.get(id).filter(|_| goes);
+                found.push(row.is_some());
+                if let Some(row) = row {
+                    rooms.index.remove(connection, row)?;
+                    change.take(row.document.size);
+                    removed.push(id.clone());
+                }
             }
             rooms.index.count(connection, change)?;
-            also(connection)?;
-            Ok(removed)
+            also(removed)(connection)?;
+            Ok(found)
         };
         let found = self.store.write(remove).await?;
-        removed.iter().for_each(|id| self.rooms.recent.forget(id));
+        ids.iter().for_each(|id| self.rooms.recent.forget(id));
         let repository = self.clone();
         let erase = move || {
             let rooms = &repository.rooms;
             repository.erase();
             // A reader may have remembered a row that it saw before.
-            removed.iter().for_each(|id| rooms.recent.forget(id));
+            ids.iter().for_each(|id| rooms.recent.forget(id));
         };
         // They are removed, whatever becomes of their bytes.
         let _ = tokio::task::spawn_blocking(erase).await;
@@ -372,11 +402,12 @@ impl Repository {
         let rooms = self.rooms.clone();
         let retrieve = move |connection: &Connection| {
             let mut eager = limits::MAX_EAGER_BYTES;
-            let mut one = |id: &String| match rooms.index.find(connection, id)? {
-                Some(row) => Ok(reading::retrieve(&rooms, Arc::new(row), &mut eager)),
-                None => Ok(Found::Retrieved(Retrieved::Unknown)),
+            let found = rooms.index.find_all(connection, unique_ids.clone())?;
+            let mut one = |id: &String| match found.get(id) {
+                Some(row) => reading::retrieve(&rooms, row.clone(), &mut eager),
+                None => Found::Retrieved(Retrieved::Unknown),
             };
-            unique_ids.iter().map(&mut one).collect::<Result<Vec<_>, StoreError>>()
+            Ok(unique_ids.iter().map(&mut one).collect::<Vec<_>>())
         };
         let found = self.store.read(retrieve).await?;
         let fetch = |found| {
@@ -417,11 +448,19 @@ impl Rooms {
 
     /// Appends and indexes what is new. Runs in the store's writer.
     fn store(&self, connection: &Connection, documents: Vec<Submitted>) -> Result<(), StoreError> {
+        let ids = documents.iter().map(|document| document.unique_id.clone()).collect();
+        let known = self.index.ask_all(connection, ids)?;
+        let bounded = self.quota != Quota::default();
+        let usage = bounded.then(|| self.index.ask_usage(connection)).transpose()?;
+        let known = index::Rows::read(known)?;
+        // Two entries may be of one document.
+        let mut new = HashMap::new();
         let (mut appended, mut sealed, mut change) = (false, false, Change::default());
         let mut stored = Vec::with_capacity(documents.len());
         for Submitted { unique_id, mime_type, staged } in documents {
-            if let Some(known) = self.index.find(connection, &unique_id)? {
-                if (known.document.size, &known.document.sha1) != (staged.size, &staged.sha1) {
+            let before = known.get(&unique_id).map(|row| (row.document.size, row.document.sha1.clone()));
+            if let Some(before) = before.or_else(|| new.get(&unique_id).cloned()) {
+                if before != (staged.size, staged.sha1) {
                     return Err(io::Error::from(ErrorKind::AlreadyExists).into());
                 }
                 continue;
@@ -442,8 +481,15 @@ impl Rooms {
             stored.push(staged.held);
             sealed |= wrapped.is_some();
             change.add(size);
+            new.insert(unique_id.clone(), (size, sha1.clone()));
             let document = StoredDocument { unique_id, mime_type, size, sha1 };
             self.index.insert(connection, &Row { document, place, crc, wrapped })?;
+        }
+        if change != Change::default()
+            && let Some(usage) = usage
+            && !self.quota.admits(ledger::usage(usage, change)?)
+        {
+            return Err(io::Error::from(ErrorKind::QuotaExceeded).into());
         }
         if appended {
             self.index.set_segment_end(connection, self.segments.mark())?;
@@ -452,10 +498,6 @@ impl Rooms {
             self.index.note_key(connection, keys)?;
         }
         self.index.count(connection, change)?;
-        let grows = change != Change::default() && self.quota != Quota::default();
-        if grows && !self.quota.admits(self.index.usage(connection)?) {
-            return Err(io::Error::from(ErrorKind::QuotaExceeded).into());
-        }
         // What is not kept goes away: nothing may fail behind this.
         stored.into_iter().for_each(Held::keep);
         Ok(())

@@ -102,20 +102,22 @@ impl Repository {
         Ok(orphans)
     }
 
-    /// Whether the objects are our database's. Where nobody has said so, they are if there are none, or if we know some.
+    /// Whether the objects are our database's. Where nobody has said so, they are if there are none, or if we know some. Our
+    /// own name is on disk before anybody else can read it there.
     async fn owns(&self, objects: &Objects) -> Result<bool, StoreError> {
         let index = self.rooms.index.clone();
-        let named =
-            self.store.write(move |connection| Ok((index.name(connection)?, index.has_objects(connection)?)));
-        let (name, known) = named.await?;
-        match objects.owner().await? {
-            Some(owner) => Ok(owner == name),
-            None if known || objects.days().await?.is_empty() => {
-                objects.take_ownership(&name).await?;
-                Ok(true)
-            }
-            None => Ok(false),
+        let name = self.store.write(move |connection| index.name(connection)).await?;
+        if let Some(owner) = objects.owner().await? {
+            return Ok(owner == name);
         }
+        // Where there are files only, this goes through all rows: not in the writer, and only until somebody has said so.
+        let index = self.rooms.index.clone();
+        let known = self.store.read(move |connection| index.has_objects(connection)).await?;
+        let ours = known || objects.days().await?.is_empty();
+        if ours {
+            objects.take_ownership(&name).await?;
+        }
+        Ok(ours)
     }
 }
 

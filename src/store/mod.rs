@@ -263,6 +263,15 @@ impl Store {
         self.write_blocking(move |connection| claim.note(connection))
     }
 
+    /// Whether another store has claimed something for its directory.
+    pub async fn is_claimed_elsewhere(&self, what: String) -> Result<bool, StoreError> {
+        if self.0.holds.is_none() {
+            return Ok(false);
+        }
+        let directory = self.0.directory.clone();
+        self.read(move |connection| Hold::of_directory(&what, &directory)?.is_anothers(connection)).await
+    }
+
     /// Whether the database cannot be reached at present.
     pub fn is_away(&self) -> bool {
         self.0.away.get()

@@ -118,6 +118,13 @@ impl Hold {
         Ok(())
     }
 
+    /// Whether it was noted for another.
+    pub(super) fn is_anothers(&self, connection: &Connection) -> Result<bool, StoreError> {
+        let mut find =
+            connection.prepare_cached("SELECT 1 FROM store_owner WHERE what = ?1 AND owner <> ?2")?;
+        Ok(find.exists(params![self.what, self.owner])?)
+    }
+
     /// Notes it, unless another has it.
     pub(super) fn note(&self, connection: &Connection) -> Result<(), StoreError> {
         let note = "INSERT INTO store_owner (what, owner) VALUES (?1, ?2) ON CONFLICT DO NOTHING";

@@ -3,7 +3,7 @@
 use base64::Engine;
 use bytes::Bytes;
 
-use super::errors::{RegistryError, Status, read_errors, read_status, write_errors};
+use super::errors::{RegistryError, Status, code, read_errors, read_status, write_errors};
 use super::{Malformed, Transaction};
 use crate::limits;
 use crate::wire::soap::{Attachment, BinaryContent, Form, binary_content};
@@ -36,6 +36,17 @@ pub struct DocumentRequest {
 pub struct RetrieveRequest {
     /// In order.
     pub documents: Vec<DocumentRequest>,
+}
+
+impl RetrieveRequest {
+    /// Leaves what one answer can account for with documents; an error for each of the others, in their order.
+    pub fn take_beyond(&mut self) -> Vec<RegistryError> {
+        let most = limits::MAX_DOCUMENTS_PER_RETRIEVE;
+        let beyond = self.documents.split_off(most.min(self.documents.len()));
+        let problem = format!("at most {most} documents are taken at once: send another request for this one");
+        let refused = RegistryError::error(code::REPOSITORY_ERROR, problem);
+        beyond.into_iter().map(|wanted| refused.clone().at(wanted.document)).collect()
+    }
 }
 
 /// Where the bytes of a received document are.
@@ -127,17 +138,14 @@ fn write_identifiers(out: &mut Writer, request: &DocumentRequest) {
 pub fn read_request(body: Element<'_>) -> Result<RetrieveRequest, Malformed> {
     let documents: Vec<_> = body
         .children_named(Ns::XDS, "DocumentRequest")
-        .take(limits::MAX_DOCUMENTS_PER_RETRIEVE + 1)
+        .take(limits::MAX_DOCUMENT_REQUESTS + 1)
         .map(read_identifiers)
         .collect();
     match documents.len() {
         0 => Err(malformed("retrieve.no-request", "the request holds no xds:DocumentRequest".into())),
-        n if n > limits::MAX_DOCUMENTS_PER_RETRIEVE => Err(malformed(
+        n if n > limits::MAX_DOCUMENT_REQUESTS => Err(malformed(
             "retrieve.too-many",
-            format!(
-                "more than {} documents are asked for; ask in several requests",
-                limits::MAX_DOCUMENTS_PER_RETRIEVE
-            ),
+            format!("more than {} documents are asked for; ask in several requests", limits::MAX_DOCUMENT_REQUESTS),
         )),
         _ => Ok(RetrieveRequest { documents }),
     }

@@ -134,6 +134,47 @@ async fn retention_is_one_gateways() {
     assert_eq!(gateways.iter().filter(counts).count(), 1);
 }
 
+/// Where each has a folder of its own, each removes what lies there, whoever has the duty.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_gateway_removes_what_lies_in_its_folder() {
+    let schema = postgres::schema();
+    let store = format!("store.postgres={schema}");
+    let (one, other) = (TempDir::new(), TempDir::new());
+    let rules = "standalone.retention=[{ days = 30, action = \"remove\" }]";
+    let start = |rules: &[&str]| {
+        let settings = |more: &'static [&'static str]| [&[&*store][..], rules, more].concat();
+        [
+            Served::start(CONFIG, one.path(), &settings(&[])),
+            Served::start(CONFIG, other.path(), &settings(&[OTHER_REPOSITORY])),
+        ]
+    };
+    let before = start(&[]);
+    let begun = Begun::default();
+    for gateway in &before {
+        // A large one is a file, which is gone when it is.
+        let taken = durability::submit(gateway, &begun, vec![Document::new(3 << 20)]).await.unwrap();
+        assert_eq!(taken.status, Status::Success, "{:?}", taken.errors);
+    }
+    drop(before);
+    postgres::run(&schema, "UPDATE registry_day SET day = day - 31");
+    let large = |folder: &TempDir| count_files(&folder.path().join("large"));
+    assert!(large(&one) == 1 && large(&other) == 1);
+
+    let gateways = start(&[rules]);
+    let peer = Peer::plain(DEADLINE).unwrap();
+    let removed = async {
+        while !entries(&peer, &gateways[0]).await.is_empty() || large(&one) + large(&other) > 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, removed).await.expect("somebody's document is still there");
+}
+
+fn count_files(folder: &std::path::Path) -> usize {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
+    entries.map(|path| if path.is_dir() { count_files(&path) } else { 1 }).sum()
+}
+
 /// A server of a test's own.
 struct Server(PathBuf);
 

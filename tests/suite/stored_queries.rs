@@ -3,8 +3,12 @@
 
 mod rows;
 
+use std::path::Path;
+
 use sekisho::metadata::codes::association::{APND, IS_SNAPSHOT_OF, RPLC, SIGNS, XFRM};
 use sekisho::metadata::codes::slot;
+use sekisho::cli::peer::Peer;
+use sekisho::store::Store;
 use sekisho::transactions::Transaction;
 use sekisho::transactions::errors::{Severity, Status, code};
 use sekisho::transactions::iti18::{self, ITI18, Parameter, QueryResponse, ReturnType};
@@ -14,11 +18,14 @@ use sekisho::wire::soap::Outgoing;
 
 use rows::*;
 
+use crate::durability;
 use crate::support::certs::TempDir;
 use crate::support::draft::{Draft, OTHER_PATIENT, author, code as coded, found, with_ids};
 use crate::support::front::envelope;
 use crate::support::hosted::Standalone;
+use crate::support::postgres;
 use crate::support::program::Served;
+use crate::support::submissions::Document;
 
 fn sorted(names: &str) -> String {
     let mut names: Vec<_> = names.split_whitespace().collect();
@@ -344,6 +351,65 @@ async fn attack_54_too_large_an_answer_is_refused() {
     // Nine objects: a set, its entries and their memberships.
     assert_eq!(ask(&hosted, &ITI18, &GET_SET_AND_CONTENTS, of_set).await.objects.len(), 9);
     hosted.stop().await;
+}
+
+/// However much a question finds: the database is asked for no more than an answer holds.
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_54_memory_does_not_grow_with_what_is_found() {
+    const ENTRIES: usize = 100_000;
+    let folder = TempDir::new();
+    let start = || {
+        let settings = ["limits.max_query_results=1000"];
+        Served::start("examples/standalone/sekisho.toml", folder.path(), &settings)
+    };
+    let document = Document::new(100);
+    let served = start();
+    let taken = durability::submit(&served, &durability::Begun::default(), vec![document.clone()]).await;
+    assert_eq!(taken.unwrap().status, Status::Success);
+    drop(served);
+    multiply_entries(folder.path(), ENTRIES);
+
+    let served = start();
+    let peak = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", served.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap()
+    };
+    let before = peak();
+    let patient = format!("'{}'", durability::PATIENT);
+    let unique_id = format!("('{}')", document.unique_id);
+    for (query, parameters) in [
+        (&FIND_DOCUMENTS, &[("$XDSDocumentEntryPatientId", &*patient), ("$XDSDocumentEntryStatus", ANY)][..]),
+        (&GET_DOCUMENTS, &[("$XDSDocumentEntryUniqueId", &*unique_id)]),
+    ] {
+        let request = query.request(parameters, ReturnType::LeafClass);
+        let peer = Peer::plain(durability::DEADLINE).unwrap();
+        let answer = peer.query(&ITI18, &durability::url(&served, "iti18"), &request).await.unwrap();
+        refused(&answer, &[(code::TOO_MANY_RESULTS, "more than 1000 objects")], query.name);
+    }
+    // All of them, as they are stored, would be some 150 MiB.
+    assert!(peak() - before < 64 << 10, "it grew by {} KiB", peak() - before);
+}
+
+/// Puts entries beside the one that a gateway has taken, which are like it in all but their ids.
+fn multiply_entries(data: &Path, entries: usize) {
+    const MORE: &str = "
+        WITH RECURSIVE more(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM more WHERE n < COUNT)
+        INSERT INTO registry_object (tenant, object, kind, status, uuid, logical_id, version, patient, unique_id,
+            on_demand, repository, hash, size, start, fragment)
+        SELECT o.tenant, o.object + 1000 + n, o.kind, o.status, UUID, o.logical_id, o.version, o.patient, o.unique_id,
+            o.on_demand, o.repository, o.hash, o.size, o.start, o.fragment
+        FROM registry_object o, more WHERE o.kind = 0";
+    let more = MORE.replace("COUNT", &entries.to_string());
+    match postgres::connection_for(data) {
+        Some(at) => postgres::run(&at, &more.replace("UUID", "decode(md5(n::text), 'hex')")),
+        None => {
+            let store = Store::open(data, &[]).unwrap();
+            let more = more.replace("UUID", "randomblob(16)");
+            store.write_blocking(move |connection| Ok(connection.execute_batch(&more)?)).unwrap();
+            store.close();
+        }
+    }
 }
 
 /// What a query does not know is passed over and counted, so that an operator learns of a consumer that misspells.

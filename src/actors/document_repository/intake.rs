@@ -51,7 +51,7 @@ impl DocumentRepository {
         for (id, source) in documents {
             match source {
                 DocumentSource::Inline(bytes) => {
-                    let mut arriving = self.begin(effect).await;
+                    let mut arriving = self.begin(effect);
                     arriving.write(bytes).await?;
                     received.insert(id, arriving.finish().await?);
                 }
@@ -68,7 +68,7 @@ impl DocumentRepository {
                 metrics::counter!("sekisho_unreferenced_parts_total").increment(1);
                 continue;
             };
-            let mut arriving = self.begin(effect).await;
+            let mut arriving = self.begin(effect);
             while let Some(chunk) = attachments.chunk().await? {
                 arriving.write(chunk).await?;
             }
@@ -80,13 +80,13 @@ impl DocumentRepository {
         }
     }
 
-    async fn begin(&self, effect: Effect) -> Arriving {
+    fn begin(&self, effect: Effect) -> Arriving {
         let limit = self.limits.max_document_bytes;
         let taker = match effect {
             Effect::Lasting => Taker::Kept(Box::new(self.repository.receive(limit))),
             Effect::DryRun => Taker::Weighed(Weighing::new(limit)),
         };
-        Arriving { inspection: self.gate.inspect().await, taker }
+        Arriving { inspection: self.gate.inspect(), taker }
     }
 }
 

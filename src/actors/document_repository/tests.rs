@@ -288,9 +288,12 @@ async fn each_document_request_has_its_answer() {
     assert_eq!([&heads[0].request, &heads[1].request], [&request.documents[1], &request.documents[3]]);
     assert!(heads.iter().all(|head| head.mime_type == "text/xml" && head.new_document.is_none()));
 
-    request.documents = vec![request.documents[0].clone(); limits::MAX_DOCUMENTS_PER_RETRIEVE + 1];
+    // Beyond what is given at once, each has an error.
+    request.documents = vec![request.documents[3].clone(); limits::MAX_DOCUMENTS_PER_RETRIEVE + 2];
     let response = hosted.actor.retrieve_document_set(request, &Caller::default()).await;
-    assert_eq!((response.status, response.errors.len()), (Status::Failure, 1));
+    let counts = (response.documents.len(), response.errors.len());
+    assert_eq!((response.status, counts), (Status::PartialSuccess, (limits::MAX_DOCUMENTS_PER_RETRIEVE, 2)));
+    assert!(response.errors.iter().all(|e| e.code == code::REPOSITORY_ERROR && e.location.as_deref() == Some("1.2.3.1")));
 }
 
 #[tokio::test]

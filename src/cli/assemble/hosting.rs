@@ -99,7 +99,7 @@ impl TenantSettings {
         let folder = self.folder(settings);
         std::fs::create_dir_all(&folder)?;
         if let Documents::Files = documents {
-            store.claim(&format!("the documents of repository {}", self.hosted.repository))?;
+            store.claim(&Repository::claim(self.hosted.repository.as_str()))?;
         }
         let opening = Opening::new(folder, self.key().0, self.hosted.repository.clone());
         let keys = self.hosted.keys.clone();

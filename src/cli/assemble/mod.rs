@@ -4,6 +4,8 @@
 mod delivery;
 mod hosting;
 mod identity;
+#[cfg(test)]
+mod keys;
 mod load;
 mod patients;
 mod region;

@@ -55,7 +55,9 @@ impl Compared {
             move |connection: &Connection, unique_id: &str| repository.has_within(connection, unique_id);
         self.registry.deprecate_promises_blocking(differences.without_document, is_stored)?;
         let orphans = differences.without_metadata;
-        let also = self.registry.forget_submissions(orphans.clone());
+        // A submission of a document that is named by now, and stays, was accepted meanwhile.
+        let registry = self.registry.clone();
+        let also = move |removed| registry.forget_submissions(removed);
         let (registry, id) = (self.registry.clone(), self.repository.id().to_string());
         let is_orphan = move |connection: &Connection, unique_id: &str| {
             Ok(registry.named_within(connection, &id, vec![unique_id.to_owned()])?.is_empty())
@@ -142,5 +144,56 @@ impl Differences {
             ("entries whose hash or size is not the document's", self.unlike.clone()),
             (MISCOUNTED, self.is_miscounted().then(miscounted).into_iter().collect()),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::Oid;
+    use crate::metadata::views::{Membership, has_member};
+    use crate::metadata::{DocumentEntryBuilder, Submission, SubmissionSetBuilder};
+    use crate::registry::{self, Registered, RegistrySettings, Tenant};
+    use crate::repository::{self, Opening, Submitted};
+    use crate::wire::stream::Content;
+
+    /// Between looking and settling, another gateway may take the submission of a document that nobody named.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_submission_of_a_document_that_stays_is_not_forgotten() {
+        let directory = std::env::temp_dir().join(format!("sekisho-{}", uuid::Uuid::new_v4().simple()));
+        let store = Store::open(&directory, &[registry::MIGRATION, repository::MIGRATION]).unwrap();
+        let (tenant, id) = (Tenant("region".into()), Oid::parse("1.2.3.9").unwrap());
+        let opening = Opening::new(&directory, tenant.0.clone(), id);
+        let repository = Repository::open(store.clone(), opening).unwrap();
+        let registry = Registry::new(store.clone(), tenant, RegistrySettings::default());
+        let compared = Compared { store: store.clone(), registry: registry.clone(), repository };
+        for unique_id in ["1.2.3.1", "1.2.3.2"] {
+            let content = Content::from_bytes(bytes::Bytes::from_static(b"document"));
+            let staged = compared.repository.stage(content, 100).await.unwrap();
+            let (unique_id, mime_type) = (unique_id.to_owned(), "text/plain".to_owned());
+            let document = Submitted { unique_id, mime_type, staged };
+            store.write(compared.repository.commit(vec![document]).await.unwrap()).await.unwrap();
+        }
+        let looking = compared.clone();
+        let found = tokio::task::spawn_blocking(move || looking.differences()).await.unwrap().unwrap();
+        assert_eq!(found.without_metadata, ["1.2.3.1", "1.2.3.2"]);
+
+        let entry = DocumentEntryBuilder::stable("entry").patient_id("1^^^&1.2.3&ISO").unique_id("1.2.3.1");
+        let set = SubmissionSetBuilder::new("set").patient_id("1^^^&1.2.3&ISO").unique_id("1.2.3.7");
+        let entry = entry.repository_unique_id("1.2.3.9").build();
+        let objects = vec![set.build(), entry, has_member("set", "entry", Membership::Original)];
+        let submission = Submission { objects, ..Submission::default() };
+        let digest = registry::digest(&submission);
+        let taken = registry.register(submission.clone(), digest, None).await.unwrap();
+        assert_eq!(taken, Registered::Accepted(Vec::new()));
+
+        let settling = compared.clone();
+        tokio::task::spawn_blocking(move || settling.settle(found)).await.unwrap().unwrap();
+        let left = compared.repository.find(vec!["1.2.3.1".to_owned(), "1.2.3.2".to_owned()]).await.unwrap();
+        assert_eq!(left.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false]);
+        let again = registry.register(submission, digest, None).await.unwrap();
+        assert_eq!(again, Registered::Replayed(Vec::new()));
+        store.close();
+        std::fs::remove_dir_all(directory).unwrap();
     }
 }

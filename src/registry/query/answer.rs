@@ -91,10 +91,9 @@ impl<'a> Answering<'a> {
             Selection::FoldersOfPatient => self.all(Folder),
             Selection::Folders => self.named_latest(Folder),
             Selection::AllOfPatient => {
-                let mut found = self.all(SubmissionSet)?;
-                found.extend(self.all(Folder)?);
-                found.extend(self.all(DocumentEntry)?);
-                self.with_associations(found)
+                let kinds = [SubmissionSet, Folder, DocumentEntry];
+                let found = self.fetch_each(kinds.map(|kind| self.start().of(kind, self.filters())))?;
+                self.with_associations(found.into_iter().flatten().collect())
             }
             Selection::EntriesAndAssociations => {
                 let found = self.named_latest(DocumentEntry)?;
@@ -131,12 +130,14 @@ impl<'a> Answering<'a> {
         let set = numbers(&found);
         let mut links = self.fetch(self.links().from(&set).relations(HAS_MEMBER))?;
         let members = targets(&links);
-        found.extend(self.fetch(self.start().of(Kind::DocumentEntry, self.filters()).among(&members))?);
-        let folders = self.fetch(self.start().of(Kind::Folder, &[]).among(&members))?;
+        let [entries, folders, associations] = self.fetch_each([
+            self.start().of(Kind::DocumentEntry, self.filters()).among(&members),
+            self.start().of(Kind::Folder, &[]).among(&members),
+            self.links().of(Kind::Association, &[]).among(&members),
+        ])?;
         let in_folders = self.fetch(self.links().from(&numbers(&folders)).relations(HAS_MEMBER))?;
-        found.extend(folders);
-        links.extend(self.fetch(self.links().of(Kind::Association, &[]).among(&members))?);
-        links.extend(in_folders);
+        found.extend(entries.into_iter().chain(folders));
+        links.extend(associations.into_iter().chain(in_folders));
         within(&found, &mut links);
         found.extend(links);
         Ok(unique(found))
@@ -224,17 +225,17 @@ impl<'a> Answering<'a> {
         objects: &[i64],
         narrow: impl Fn(Select) -> Select,
     ) -> Result<Vec<Found>, Stop> {
-        let mut found = self.fetch(narrow(self.links().from(objects)))?;
-        found.extend(self.fetch(narrow(self.links().to(objects)))?);
-        Ok(unique(found))
+        let found =
+            self.fetch_each([self.links().from(objects), self.links().to(objects)].map(narrow))?;
+        Ok(unique(found.into_iter().flatten().collect()))
     }
 
     /// The numbers of the objects that the question names.
     fn named(&self) -> Result<Vec<i64>, Stop> {
-        let (sql, values) = Select::new(self.tenant, Columns::Number).named(self.filters()).finish();
-        let mut statement = self.connection.prepare_cached(&sql)?;
-        let found = statement.query_map(values, |row| row.get(0))?;
-        Ok(found.collect::<Result<_, _>>()?)
+        let select = Select::new(self.tenant, Columns::Number).named(self.filters());
+        let (sql, values) = select.finish(self.most + 1);
+        let found: Vec<_> = self.connection.ask(&sql, values)?.all(|row| row.get(0))?;
+        if found.len() > self.most { Err(Stop::TooMany) } else { Ok(found) }
     }
 
     fn filters(&self) -> &'a [Filter] {
@@ -259,19 +260,32 @@ impl<'a> Answering<'a> {
         Select::new(self.tenant, columns)
     }
 
-    /// Runs a statement. Rows beyond the bound are not read.
+    /// Runs a statement.
     fn fetch(&mut self, select: Select) -> Result<Vec<Found>, Stop> {
-        let (sql, values) = select.finish();
-        let mut statement = self.connection.prepare_cached(&sql)?;
-        let mut rows = statement.query(values)?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
-            if found.len() == self.most {
-                return Err(Stop::TooMany);
-            }
-            found.push(self.read(&row)?);
-        }
+        let [found] = self.fetch_each([select])?;
         Ok(found)
+    }
+
+    /// Runs statements of which none needs another's answer. Of what is beyond the bound, no database gives more than the
+    /// one object that tells.
+    fn fetch_each<const N: usize>(&mut self, selects: [Select; N]) -> Result<[Vec<Found>; N], Stop> {
+        let (connection, most) = (self.connection, self.most);
+        let asked = selects.map(|select| {
+            let (sql, values) = select.finish(most + 1);
+            connection.ask(&sql, values)
+        });
+        let mut each = [const { Vec::new() }; N];
+        for (found, asked) in each.iter_mut().zip(asked) {
+            let mut asked = asked?;
+            let mut rows = asked.rows()?;
+            while let Some(row) = rows.next()? {
+                if found.len() == self.most {
+                    return Err(Stop::TooMany);
+                }
+                found.push(self.read(&row)?);
+            }
+        }
+        Ok(each)
     }
 
     fn read(&mut self, row: &Row<'_>) -> Result<Found, StoreError> {

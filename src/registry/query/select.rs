@@ -109,11 +109,12 @@ impl Select {
         self.numbers("o.relation", relations)
     }
 
-    /// The statement, and what is bound.
-    pub(super) fn finish(self) -> (String, Vec<Value>) {
+    /// The statement, which gives no more than so many objects, and what is bound.
+    pub(super) fn finish(mut self, most: usize) -> (String, Vec<Value>) {
         // The sign keeps SQLite from going through all of a tenant's objects instead of to the few that are named.
         let sign = if self.by_number { "+" } else { "" };
-        (format!("{} WHERE {sign}o.tenant = ?{}", self.columns.select(), self.sql), self.values)
+        self.values.push(Value::Integer(most as i64));
+        (format!("{} WHERE {sign}o.tenant = ?{} LIMIT ?", self.columns.select(), self.sql), self.values)
     }
 
     fn filter(mut self, filter: &Filter) -> Self {
@@ -290,7 +291,7 @@ mod tests {
     use crate::store::{Connection, testing};
 
     fn plan(connection: &Connection, select: Select) -> String {
-        let (sql, values) = select.finish();
+        let (sql, values) = select.finish(10);
         let mut statement = connection.prepare_cached(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let lines = statement.query_map(values, |row| row.get::<String>(3)).unwrap();
         lines.collect::<Result<Vec<_>, _>>().unwrap().join("\n")

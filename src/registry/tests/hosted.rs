@@ -8,6 +8,7 @@ mod removal;
 mod several_patients;
 mod submissions;
 mod updates;
+mod waits;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};

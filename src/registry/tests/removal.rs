@@ -190,3 +190,41 @@ async fn addenda_hold_what_they_are_added_to() {
     let all: Vec<_> = others.iter().chain([&set]).map(String::as_str).collect();
     assert_eq!(hosted.keeps(&all).await, [code::REFERENCES_EXIST]);
 }
+
+/// Age counts in days that were noted: what a clock that is wrong by a day says of them ends nothing early, and what it
+/// noted ahead of time is old enough a day later.
+#[tokio::test]
+async fn attack_64_a_clock_that_jumps_by_a_day_ends_nothing_before_its_time() {
+    let hosted = Hosted::new();
+    let aged = async |days| {
+        let age = Age { days, class: None, standing: Standing::Any };
+        hosted.registry.aged(age, 0).await.unwrap().entries.len()
+    };
+    let shift = async |days: i64| {
+        let shift = move |connection: &Connection| {
+            // By way of where none is: the days are a key.
+            for days in [10_000 + days, -10_000] {
+                connection.execute("UPDATE registry_day SET day = day + ?1", [days])?;
+            }
+            Ok(())
+        };
+        hosted.store.write(shift).await.unwrap();
+    };
+    hosted.accept(&Draft::new().entry(entry("Document01"))).await;
+    assert_eq!((aged(0).await, aged(1).await), (1, 0));
+    // The clock was a day ahead, and is set right.
+    shift(1).await;
+    assert_eq!(aged(0).await, 0, "it is not taken in yet");
+    hosted.accept(&Draft::new().entry(entry("Document02"))).await;
+    assert_eq!(aged(0).await, 0, "what came before it is younger");
+    shift(-1).await;
+    assert_eq!((aged(0).await, aged(1).await), (2, 0), "a day later");
+    // The clock falls back by a day: nobody is older than before, and who comes now is not older than who came before.
+    shift(-1).await;
+    assert_eq!((aged(1).await, aged(2).await), (2, 0));
+    shift(2).await;
+    hosted.accept(&Draft::new().entry(entry("Document03"))).await;
+    assert_eq!(aged(1).await, 0);
+    shift(-2).await;
+    assert_eq!((aged(1).await, aged(2).await), (3, 0));
+}

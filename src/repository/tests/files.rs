@@ -266,10 +266,9 @@ async fn bytes_of_removed_documents_are_erased_when_a_crash_came_between() {
         place.submit(unique_id, bytes).await.unwrap();
     }
     let index = place.repository.rooms.index.clone();
-    let remove = move |connection: &Connection| {
-        Ok((index.remove(connection, "1.1")?, index.remove(connection, "1.3")?))
-    };
-    assert_eq!(place.store.write(remove).await.unwrap(), (Some(50_000), Some(2 * MIB as u64)));
+    let rows = [place.row("1.1").await.unwrap(), place.row("1.3").await.unwrap()];
+    let remove = move |connection: &Connection| rows.iter().try_for_each(|row| index.remove(connection, row));
+    place.store.write(remove).await.unwrap();
     let after = place.crashed();
     for removed in ["1.1", "1.3"] {
         assert!(matches!(after.repository.retrieve(removed).await.unwrap(), Retrieved::Unknown));

@@ -132,6 +132,21 @@ async fn attack_65_an_object_that_no_row_refers_to_is_settled_when_it_is_old_eno
     assert!(crashed.bytes("kept").await == document(100));
 }
 
+/// Our clock jumps ahead by a day, or the store's falls behind: a document that is being submitted is no orphan by that.
+#[tokio::test]
+async fn attack_64_a_clock_that_jumps_by_a_day_makes_no_orphans() {
+    let (place, _) = place();
+    place.repository.settle_objects(limits::ORPHAN_GRACE).await.unwrap();
+    let staged = place.stage(&document(100)).await;
+    let committing = place.repository.commit(vec![submitted("1.1", staged)]).await.unwrap();
+    let jumped = limits::ORPHAN_GRACE - Duration::from_secs(24 * 3600);
+    let at_most = Duration::from_secs(24 * 3600);
+    assert!(jumped > at_most, "both may be wrong at once");
+    assert_eq!(place.repository.settle_objects(jumped - at_most).await.unwrap(), 0);
+    place.store.write(committing).await.unwrap();
+    assert!(place.bytes("1.1").await == document(100));
+}
+
 /// A gateway that is tried out with another's configuration and an empty database.
 #[tokio::test]
 async fn objects_of_another_database_are_no_orphans() {
@@ -197,8 +212,32 @@ async fn what_lies_in_another_gateways_folder_stays_noted_until_that_one_erases_
     let other = Place::at(folder, Backend::Sqlite, Kind::objects(), None).unwrap();
     assert!(other.remove("small").await);
     let index = other.repository.rooms.index.clone();
-    let noted = other.store.read(move |connection| index.erasures(connection, 10)).await.unwrap();
+    let noted = other.store.read(move |connection| index.erasures(connection, None, 10)).await.unwrap();
     assert_eq!(noted.len(), 1, "{noted:?}");
+}
+
+/// However many there are of them: what lies in the bucket does not wait behind.
+#[tokio::test]
+async fn what_cannot_be_erased_here_holds_up_nothing_behind_it() {
+    let (place, _) = place();
+    place.submit("1.1", &document(1_000)).await.unwrap();
+    let elsewhere = limits::MAX_ERASURES_AT_ONCE + 1;
+    let index = place.repository.rooms.index.clone();
+    let note = move |connection: &Connection| {
+        // Before any key of an object, and behind all of them.
+        let files = (0..elsewhere).map(|n| index::Place::File(format!("{n:08}")));
+        let records = (0..elsewhere as u64).map(|offset| index::Place::Segment(Position { segment: 1, offset }));
+        for place in files.chain(records) {
+            index.note_erasure(connection, &index::Erasure { place, size: 1 })?;
+        }
+        Ok(())
+    };
+    place.store.write(note).await.unwrap();
+    assert!(place.remove("1.1").await);
+    assert_eq!(place.keys_of_objects().await, [""; 0]);
+    let index = place.repository.rooms.index.clone();
+    let noted = place.store.read(move |connection| index.erasures(connection, None, 10 * elsewhere)).await;
+    assert_eq!(noted.unwrap().len(), 2 * elsewhere);
 }
 
 #[tokio::test]

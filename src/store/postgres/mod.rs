@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-pub(super) use session::Session;
+pub(super) use session::{Coming, Session};
 pub use settings::PostgresSettings;
 
 use super::StoreError;

@@ -24,7 +24,9 @@ pub struct PostgresSettings {
 }
 
 /// Once per connection. No transaction of ours outlives these; what was acknowledged is on disk, whatever the server's
-/// default; short statements gain nothing from being compiled. A host that vanished is noticed by the server, too, whose
+/// default; short statements gain nothing from being compiled. Every statement of ours has
+/// a key to begin with and one for each table that it joins: tables that look small, or about which nothing is known yet, are
+/// no reason to read them through. A host that vanished is noticed by the server, too, whose
 /// session would keep its locks.
 fn session_settings() -> String {
     let milliseconds = |duration: Duration| duration.as_millis();
@@ -33,6 +35,9 @@ fn session_settings() -> String {
          SET lock_timeout = {lock};
          SET idle_in_transaction_session_timeout = {idle};
          SET jit = off;
+         SET enable_seqscan = off;
+         SET enable_hashjoin = off;
+         SET enable_mergejoin = off;
          SET tcp_keepalives_idle = 5;
          SET tcp_keepalives_interval = 2;
          SET tcp_keepalives_count = 3;

@@ -3,6 +3,7 @@
 //!
 //! Statements are prepared once per connection and kept. What comes with a request is always bound, never part of a text.
 
+mod asked;
 mod transaction;
 mod value;
 
@@ -10,6 +11,7 @@ use super::postgres::{Session, dialect, values as postgres};
 use super::sqlite::values as sqlite;
 use super::{Step, Trouble};
 
+pub use asked::Asked;
 pub(super) use transaction::Access;
 pub(crate) use value::params;
 pub use value::{FromSql, List, Params, ToSql, Value, ValueRef};

@@ -37,7 +37,10 @@ fn json(list: &List) -> String {
         List::Integers(integers) => serde_json::to_string(integers),
         List::Texts(texts) => serde_json::to_string(texts),
         List::Blobs(blobs) => {
-            let hex = |bytes: &Vec<u8>| bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>();
+            let hex = |bytes: &Vec<u8>| {
+                let digit = |half: u8| char::from_digit(half.into(), 16).unwrap_or_default();
+                bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect::<String>()
+            };
             serde_json::to_string(&blobs.iter().map(hex).collect::<Vec<_>>())
         }
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use sekisho::metadata::codes::association;
+use sekisho::metadata::codes::{association, slot};
 use sekisho::metadata::views::association;
 use sekisho::metadata::{Code, FolderBuilder, Kind, Object, Submission};
 use sekisho::registry;
@@ -22,8 +22,8 @@ use self::cases::{CASES, Case};
 use crate::support::hosted::{REPOSITORY, Standalone, codes_of};
 use crate::support::submissions::{Document, named, oid, on_demand, submission};
 
-/// A rule that the metadata rules leave nothing to, unless they are turned off.
-const UNREACHED: &str = "registry.association.type";
+/// Rules that the metadata rules leave nothing to, unless they are turned off.
+const UNREACHED: [&str; 2] = ["registry.association.type", "registry.key.length"];
 const PATIENT: &str = "1^^^&1.2.3&ISO";
 const OTHER_PATIENT: &str = "2^^^&1.2.3&ISO";
 const VOID: &str = "urn:uuid:00000000-0000-4000-8000-000000000000";
@@ -150,7 +150,7 @@ async fn what_is_wrong_is_refused_with_its_code_and_section_and_changes_nothing(
     let world = World::new().await;
     let before = world.everything().await;
     assert!(before.len() > 10);
-    let (mut wrong, mut broken) = (Vec::new(), BTreeSet::from([UNREACHED]));
+    let (mut wrong, mut broken) = (Vec::new(), BTreeSet::from(UNREACHED));
     for (number, Case { transaction, code, named, make }) in CASES.iter().enumerate() {
         let response = world.send(transaction, make(&world)).await;
         let is_it = |error: &RegistryError| error.code == *code && error.context.contains(named);
@@ -178,8 +178,34 @@ async fn an_association_that_no_registry_keeps_is_refused_with_all_rules_off() {
     said.objects.push(association("urn:example:Likes", "Document0", VOID));
     said.objects.push(association("urn:example:Likes", "Document0", "set"));
     let response = standalone.register(&ITI61, &said).await;
-    assert!(response.errors.iter().any(|error| error.context.contains(UNREACHED)), "{response:?}");
+    assert!(response.errors.iter().any(|error| error.context.contains(UNREACHED[0])), "{response:?}");
     assert!(codes_of(&response).contains(&code::REGISTRY_METADATA_ERROR));
+    standalone.stop().await;
+}
+
+/// What no key of a database can hold is refused by name, on both databases alike.
+#[tokio::test]
+async fn an_identifier_that_is_too_long_is_refused_with_all_rules_off() {
+    let off = ["de.unique-id.identifier", "de.reference-id-list.cxi", "object.text.length", "slot.value.length"];
+    let off = off.map(|rule| format!("rules.\"{rule}\"=\"off\""));
+    let standalone = Standalone::start(&off.each_ref().map(String::as_str)).await;
+    let with_unique_id = |bytes| on_demand(PATIENT, &oid().repeat(bytes)[..bytes]);
+    let with_reference = |bytes| {
+        let mut said = on_demand(PATIENT, &oid());
+        let entry = said.objects.iter_mut().find(|object| object.kind == Kind::DocumentEntry).unwrap();
+        entry.set_slot(slot::REFERENCE_ID_LIST, vec![oid().repeat(bytes)[..bytes].to_owned()]);
+        said
+    };
+    for (longest, longer, what) in [
+        (with_unique_id(1_024), with_unique_id(1_025), "uniqueId has 1025 bytes"),
+        (with_reference(2_560), with_reference(2_561), "referenceIdList has 2561 bytes"),
+    ] {
+        assert_eq!(codes_of(&standalone.register(&ITI61, &longest).await), [""; 0]);
+        let response = standalone.register(&ITI61, &longer).await;
+        let said = response.errors.iter().any(|e| e.context.contains(what) && e.context.contains(UNREACHED[1]));
+        assert!(said, "{what}: {response:?}");
+        assert_eq!(codes_of(&response), [code::REGISTRY_METADATA_ERROR]);
+    }
     standalone.stop().await;
 }
 
