@@ -307,7 +307,11 @@ mod tests {
         }
         let scanning = gate.scanning.as_mut().unwrap();
         scanning.turns.patience = Duration::from_millis(1);
-        assert_eq!(refusal(&gate, 100).await.unwrap().code, code::REPOSITORY_BUSY, "they are within their grace");
+        assert_eq!(
+            refusal(&gate, 100).await.unwrap().code,
+            code::REPOSITORY_BUSY,
+            "they are within their grace"
+        );
         let scanning = gate.scanning.as_mut().unwrap();
         (scanning.turns.patience, scanning.turns.grace) = (limits::SCAN_TURN_WAIT, Duration::ZERO);
         scanning.turns.slowest = 1 << 20;

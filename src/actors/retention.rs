@@ -146,7 +146,12 @@ impl Retention {
         Ok((rule.action == RetentionAction::Remove && here).then_some(Share::Folder))
     }
 
-    async fn pass_by(&self, rule: &RetentionRule, share: Share, earnest: Earnest) -> Result<Tally, StoreError> {
+    async fn pass_by(
+        &self,
+        rule: &RetentionRule,
+        share: Share,
+        earnest: Earnest,
+    ) -> Result<Tally, StoreError> {
         let age = Age {
             days: rule.days,
             class: rule.class.clone(),

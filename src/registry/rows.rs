@@ -30,7 +30,8 @@ pub(super) struct Stored {
     pub(super) version: i64,
 }
 
-const STORED: &str = "SELECT o.object, o.kind, o.status, o.on_demand, p.patient_id, o.hash, o.size, o.version,
+const STORED: &str =
+    "SELECT o.object, o.kind, o.status, o.on_demand, p.patient_id, o.hash, o.size, o.version,
         o.uuid, o.unique_id
     FROM registry_object o LEFT JOIN registry_patient p ON p.patient = o.patient AND p.tenant = o.tenant
     WHERE o.tenant = ?1 AND ";
@@ -243,12 +244,13 @@ pub(super) fn insert(
 
 /// The attributes that may have several values, as they are compared.
 pub(super) fn values(object: &Object) -> Vec<(Values, String)> {
-    let person = |author: AuthorRef<'_>| Some((Values::AuthorPerson, comparable(author.person()?.to_owned())));
+    let person =
+        |author: AuthorRef<'_>| Some((Values::AuthorPerson, comparable(author.person()?.to_owned())));
     let coded = |attribute| move |code| (attribute, code_key(code));
     match object.kind {
         Kind::DocumentEntry => {
             let entry = DocumentEntry(object);
-            let references = entry.reference_ids().into_iter();
+            let references = entry.reference_ids().iter();
             let authors = entry.authors().filter_map(person);
             let events = entry.event_codes().map(coded(Values::EventCode));
             let confidentiality = entry.confidentiality_codes().map(coded(Values::ConfidentialityCode));

@@ -103,7 +103,8 @@ impl Registry {
 
     fn deprecate_now(&self, connection: &Connection, entries: Vec<String>) -> Result<(), StoreError> {
         let tenant = TenantNumber::find(connection, &self.tenant.0)?.unwrap_or(TenantNumber(0));
-        let stored = Stored::by_ids(Stored::ask_ids(connection, tenant, entries.iter().map(String::as_str))?)?;
+        let stored =
+            Stored::by_ids(Stored::ask_ids(connection, tenant, entries.iter().map(String::as_str))?)?;
         let approved = stored.values().filter(|stored| stored.availability == Availability::Approved);
         rows::rewrite(connection, tenant, approved.map(|stored| stored.object).collect(), |object| {
             object.status = Some(codes::DEPRECATED.to_owned());

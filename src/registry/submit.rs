@@ -197,8 +197,7 @@ pub(super) fn folders_of(
     tenant: TenantNumber,
     entries: Vec<i64>,
 ) -> Result<Vec<(i64, i64)>, StoreError> {
-    const FIND: &str =
-        "SELECT DISTINCT a.target, f.object FROM registry_object a
+    const FIND: &str = "SELECT DISTINCT a.target, f.object FROM registry_object a
          JOIN registry_object f ON f.object = a.source AND f.tenant = a.tenant
          WHERE a.tenant = ?1 AND a.relation = ?2 AND f.kind = ?3 AND a.status = ?4 AND f.status = ?4
              AND a.target IN (SELECT value FROM json_each(?))";

@@ -45,7 +45,8 @@ pub(super) fn erase_all(store: &Store, index: &Index, places: Places<'_>) -> Res
         };
         last = found.last().cloned();
         // Records come behind everything else: where they are another gateway's, that was all.
-        let is_over = |last: &Erasure| matches!(last.place, Place::Segment(_)) && places.are_elsewhere(&last.place);
+        let is_over =
+            |last: &Erasure| matches!(last.place, Place::Segment(_)) && places.are_elsewhere(&last.place);
         let is_last_page = found.len() < limits::MAX_ERASURES_AT_ONCE || last.as_ref().is_some_and(is_over);
         let mut done = Vec::new();
         for erasure in found {

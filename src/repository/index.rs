@@ -181,7 +181,8 @@ pub(super) struct Rows(HashMap<String, Arc<Row>>);
 
 impl Rows {
     pub(super) fn read(asked: Asked<'_>) -> Result<Self, StoreError> {
-        let by_id = |row: &sql::Row<'_>| Row::read(row).map(|row| (row.document.unique_id.clone(), Arc::new(row)));
+        let by_id =
+            |row: &sql::Row<'_>| Row::read(row).map(|row| (row.document.unique_id.clone(), Arc::new(row)));
         Ok(Self(asked.all(by_id)?))
     }
 

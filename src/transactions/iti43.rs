@@ -43,7 +43,8 @@ impl RetrieveRequest {
     pub fn take_beyond(&mut self) -> Vec<RegistryError> {
         let most = limits::MAX_DOCUMENTS_PER_RETRIEVE;
         let beyond = self.documents.split_off(most.min(self.documents.len()));
-        let problem = format!("at most {most} documents are taken at once: send another request for this one");
+        let problem =
+            format!("at most {most} documents are taken at once: send another request for this one");
         let refused = RegistryError::error(code::REPOSITORY_ERROR, problem);
         beyond.into_iter().map(|wanted| refused.clone().at(wanted.document)).collect()
     }
@@ -145,7 +146,10 @@ pub fn read_request(body: Element<'_>) -> Result<RetrieveRequest, Malformed> {
         0 => Err(malformed("retrieve.no-request", "the request holds no xds:DocumentRequest".into())),
         n if n > limits::MAX_DOCUMENT_REQUESTS => Err(malformed(
             "retrieve.too-many",
-            format!("more than {} documents are asked for; ask in several requests", limits::MAX_DOCUMENT_REQUESTS),
+            format!(
+                "more than {} documents are asked for; ask in several requests",
+                limits::MAX_DOCUMENT_REQUESTS
+            ),
         )),
         _ => Ok(RetrieveRequest { documents }),
     }

@@ -5,9 +5,9 @@ mod rows;
 
 use std::path::Path;
 
+use sekisho::cli::peer::Peer;
 use sekisho::metadata::codes::association::{APND, IS_SNAPSHOT_OF, RPLC, SIGNS, XFRM};
 use sekisho::metadata::codes::slot;
-use sekisho::cli::peer::Peer;
 use sekisho::store::Store;
 use sekisho::transactions::Transaction;
 use sekisho::transactions::errors::{Severity, Status, code};

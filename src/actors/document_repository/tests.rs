@@ -293,7 +293,12 @@ async fn each_document_request_has_its_answer() {
     let response = hosted.actor.retrieve_document_set(request, &Caller::default()).await;
     let counts = (response.documents.len(), response.errors.len());
     assert_eq!((response.status, counts), (Status::PartialSuccess, (limits::MAX_DOCUMENTS_PER_RETRIEVE, 2)));
-    assert!(response.errors.iter().all(|e| e.code == code::REPOSITORY_ERROR && e.location.as_deref() == Some("1.2.3.1")));
+    assert!(
+        response
+            .errors
+            .iter()
+            .all(|e| e.code == code::REPOSITORY_ERROR && e.location.as_deref() == Some("1.2.3.1"))
+    );
 }
 
 #[tokio::test]

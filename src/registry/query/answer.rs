@@ -225,8 +225,7 @@ impl<'a> Answering<'a> {
         objects: &[i64],
         narrow: impl Fn(Select) -> Select,
     ) -> Result<Vec<Found>, Stop> {
-        let found =
-            self.fetch_each([self.links().from(objects), self.links().to(objects)].map(narrow))?;
+        let found = self.fetch_each([self.links().from(objects), self.links().to(objects)].map(narrow))?;
         Ok(unique(found.into_iter().flatten().collect()))
     }
 

@@ -11,6 +11,9 @@ const SUBMISSION: u64 = 3;
 /// that and on this in turn, and for all that changes as it was.
 const REPLACEMENT: u64 = SUBMISSION + 6;
 
+/// A query, its parameters, and how often it waits.
+type Asking<'a> = (&'static str, &'a [(&'a str, &'a str)], u64);
+
 /// On SQLite nothing is waited for.
 fn on_postgres(waits: u64) -> u64 {
     if module_path!().contains("on_postgres") { waits } else { 0 }
@@ -83,7 +86,7 @@ async fn a_query_waits_as_often_as_its_questions_depend_on_one_another() {
         ("$XDSSubmissionSetStatus", ANY_STATUS),
         ("$XDSFolderStatus", ANY_STATUS),
     ];
-    let questions: [(&str, &[(&str, &str)], u64); 13] = [
+    let questions: [Asking<'_>; 13] = [
         (FIND_DOCUMENTS, &[("$XDSDocumentEntryPatientId", &patient), statuses[0]], 1),
         (FIND_SETS, &[("$XDSSubmissionSetPatientId", &patient), statuses[1]], 1),
         (FIND_FOLDERS, &[("$XDSFolderPatientId", &patient), statuses[2]], 1),

@@ -226,7 +226,8 @@ async fn what_cannot_be_erased_here_holds_up_nothing_behind_it() {
     let note = move |connection: &Connection| {
         // Before any key of an object, and behind all of them.
         let files = (0..elsewhere).map(|n| index::Place::File(format!("{n:08}")));
-        let records = (0..elsewhere as u64).map(|offset| index::Place::Segment(Position { segment: 1, offset }));
+        let records =
+            (0..elsewhere as u64).map(|offset| index::Place::Segment(Position { segment: 1, offset }));
         for place in files.chain(records) {
             index.note_erasure(connection, &index::Erasure { place, size: 1 })?;
         }

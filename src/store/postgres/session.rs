@@ -131,7 +131,9 @@ impl Session {
 
     /// Waits for rows that were asked for.
     pub(in crate::store) fn answer(&self, coming: Coming) -> Result<Vec<Row>> {
-        self.wait(async { coming.await.map_err(|error| Error::Away(error.to_string()))?.map_err(Error::from) })
+        self.wait(async {
+            coming.await.map_err(|error| Error::Away(error.to_string()))?.map_err(Error::from)
+        })
     }
 
     /// Runs statements without parameters.

@@ -186,7 +186,8 @@ async fn an_association_that_no_registry_keeps_is_refused_with_all_rules_off() {
 /// What no key of a database can hold is refused by name, on both databases alike.
 #[tokio::test]
 async fn an_identifier_that_is_too_long_is_refused_with_all_rules_off() {
-    let off = ["de.unique-id.identifier", "de.reference-id-list.cxi", "object.text.length", "slot.value.length"];
+    let off =
+        ["de.unique-id.identifier", "de.reference-id-list.cxi", "object.text.length", "slot.value.length"];
     let off = off.map(|rule| format!("rules.\"{rule}\"=\"off\""));
     let standalone = Standalone::start(&off.each_ref().map(String::as_str)).await;
     let with_unique_id = |bytes| on_demand(PATIENT, &oid().repeat(bytes)[..bytes]);
@@ -202,7 +203,8 @@ async fn an_identifier_that_is_too_long_is_refused_with_all_rules_off() {
     ] {
         assert_eq!(codes_of(&standalone.register(&ITI61, &longest).await), [""; 0]);
         let response = standalone.register(&ITI61, &longer).await;
-        let said = response.errors.iter().any(|e| e.context.contains(what) && e.context.contains(UNREACHED[1]));
+        let said =
+            response.errors.iter().any(|e| e.context.contains(what) && e.context.contains(UNREACHED[1]));
         assert!(said, "{what}: {response:?}");
         assert_eq!(codes_of(&response), [code::REGISTRY_METADATA_ERROR]);
     }
