@@ -14,6 +14,7 @@ mod stocktaking;
 mod watch;
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -299,10 +300,17 @@ async fn open_listeners(
 impl From<ListenError> for Stop {
     fn from(error: ListenError) -> Self {
         match &error {
-            ListenError::Address(..) => Self::new(
-                Exit::Unavailable,
-                format!("{error}; is another process there? port 0 takes a free one"),
-            ),
+            ListenError::Address(_, why) => {
+                let next = match why.kind() {
+                    ErrorKind::AddrInUse => "; is another process there? port 0 takes a free one",
+                    ErrorKind::AddrNotAvailable => "; this machine has no such address: take one of its own",
+                    ErrorKind::PermissionDenied => {
+                        "; ports below 1024 need the capability CAP_NET_BIND_SERVICE"
+                    }
+                    _ => "",
+                };
+                Self::new(Exit::Unavailable, format!("{error}{next}"))
+            }
             ListenError::NotLoopback(_) | ListenError::Tls(_) => Self::new(Exit::Usage, error.to_string()),
         }
     }

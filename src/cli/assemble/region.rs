@@ -31,7 +31,7 @@ use crate::identity;
 use crate::registry::Registry;
 use crate::repository::Bucket;
 use crate::server::{Exchange, Hl7Services, Place, Service, Services};
-use crate::store::{Store, StoreError};
+use crate::store::{Backend, Store, StoreError};
 use crate::transactions::iti18::ITI18;
 use crate::transactions::iti42::ITI42;
 use crate::transactions::iti43::ITI43;
@@ -332,10 +332,13 @@ pub fn registry(settings: &Settings, store: &Store) -> Option<Registry> {
 }
 
 fn unusable(settings: &Settings, error: &StoreError) -> Stop {
-    Stop::new(
-        Exit::Unavailable,
-        format!("the data directory {} cannot be used: {error}", settings.data.display()),
-    )
+    let message = match (&settings.store, error) {
+        (Backend::Postgres(_), StoreError::Sql(_)) => {
+            format!("the database cannot be used: {error}; is it up, and is [store] right?")
+        }
+        _ => format!("the data directory {} cannot be used: {error}", settings.data.display()),
+    };
+    Stop::new(Exit::Unavailable, message)
 }
 
 /// A client towards what is there already: registry, repositories, who knows patients.

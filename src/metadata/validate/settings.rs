@@ -41,9 +41,9 @@ pub enum SettingsError {
     /// No TOML, or not of this shape.
     #[error("{0}")]
     Toml(String),
-    /// No rule has that id; the one that is spelt most like it.
-    #[error("there is no rule {0:?}; did you mean {1:?}?")]
-    UnknownRule(String, &'static str),
+    /// No rule has that id; the one that is spelt like it, if there is one.
+    #[error("there is no rule {0:?}{hint}", hint = .1.map(|id| format!("; did you mean {id:?}?")).unwrap_or_default())]
+    UnknownRule(String, Option<&'static str>),
     /// `from` is no date.
     #[error("rule {rule:?}: from = {text:?} is no date such as 2027-04-01")]
     Date {
@@ -160,9 +160,9 @@ impl RuleSetting {
 }
 
 /// The rule whose id is spelt most like a text.
-fn nearest(text: &str) -> &'static str {
-    let ids = table::rules().map(|(rule, _)| rule.id);
-    ids.min_by_key(|id| strsim::levenshtein(id, text)).unwrap_or_default()
+fn nearest(text: &str) -> Option<&'static str> {
+    let ids = table::rules().map(|(rule, _)| (strsim::levenshtein(rule.id, text), rule.id));
+    ids.min().filter(|(distance, _)| *distance <= (text.len() / 3).max(2)).map(|(_, id)| id)
 }
 
 impl<'de> Deserialize<'de> for RuleSetting {
@@ -228,7 +228,7 @@ mod tests {
                     \"de.size.number\" = { level = \"enforce\", from = \"soon\" }";
         let wrong = Settings::parse(text).unwrap_err();
         assert_eq!(wrong.len(), 3, "{wrong:?}");
-        assert!(wrong.contains(&SettingsError::UnknownRule("de.hash.sha".into(), "de.hash.sha1")));
+        assert!(wrong.contains(&SettingsError::UnknownRule("de.hash.sha".into(), Some("de.hash.sha1"))));
         for unreadable in [
             "{ level = \"loud\" }",
             "\"loud\"",
