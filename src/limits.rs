@@ -29,8 +29,8 @@ pub const MAX_XML_BINDINGS: usize = 128;
 pub const MAX_ENVELOPE_BYTES: usize = 64 * 1024 * 1024;
 /// One document, in document bytes (not base64).
 pub const MAX_DOCUMENT_BYTES: u64 = 4 * 1024 * 1024 * 1024;
-/// MIME parts of one message.
-pub const MAX_MIME_PARTS: usize = 1_000;
+/// MIME parts of one message: the envelope, and as many documents as one can have.
+pub const MAX_MIME_PARTS: usize = 1 + MAX_DOCUMENTS_PER_RETRIEVE;
 /// Header bytes of one MIME part.
 pub const MAX_MIME_HEADER_BYTES: usize = 16 * 1024;
 /// Characters of a boundary: RFC 2046 says 70; some stacks send a little more.

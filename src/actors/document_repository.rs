@@ -192,7 +192,7 @@ impl DocumentRepository {
 
     /// The same for a gateway of ours, which decides for itself whom it answers.
     pub async fn answer_gateway(&self, mut request: RetrieveRequest, caller: &Caller) -> RetrieveResponse {
-        let beyond = request.take_beyond();
+        let beyond = request.take_beyond(code::TOO_MANY_RESULTS);
         let asked = request.documents;
         let ours = asked.iter().filter(|wanted| self.holds(wanted)).map(|wanted| wanted.document.clone());
         let retrieved = match self.repository.retrieve_all(ours.collect()).await {
@@ -233,7 +233,7 @@ impl DocumentRepository {
         }
         let mut seen = HashSet::new();
         request.documents.retain(|wanted| seen.insert((wanted.repository.clone(), wanted.document.clone())));
-        let beyond = request.take_beyond();
+        let beyond = request.take_beyond(code::REMOVE_DOCUMENTS);
         let asked = request.documents;
         let ours = asked.iter().filter(|wanted| self.holds(wanted)).map(|wanted| wanted.document.clone());
         let ours: Vec<_> = ours.collect();

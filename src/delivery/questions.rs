@@ -125,3 +125,59 @@ impl Questions {
         write.await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::MIGRATION;
+    use crate::store::{Backend, Migration, testing};
+
+    fn question(address: &str) -> Question {
+        Question {
+            number: 0,
+            since: 1,
+            address: address.to_owned(),
+            message_id: "urn:uuid:1".to_owned(),
+            certificate: None,
+            envelope: Bytes::from_static(b"<question/>"),
+        }
+    }
+
+    /// Questions that were kept before the tenant led their key are still open, and no number is given twice.
+    #[tokio::test]
+    async fn questions_of_before_stay_open_and_numbers_go_on() {
+        for backend in [Backend::Sqlite, testing::backend("on_postgres")] {
+            let folder = std::env::temp_dir().join(format!("sekisho-{}", uuid::Uuid::new_v4().simple()));
+            let before = Migration { room: MIGRATION.room, steps: &MIGRATION.steps[..2] };
+            let store = Store::open_in(&backend, &folder, &[before]).unwrap();
+            let fill = |connection: &crate::store::Connection| {
+                for (tenant, address) in [("a", "first"), ("b", "second"), ("a", "third")] {
+                    connection.execute(
+                        "INSERT INTO delivery_question (tenant, since, address, message_id, envelope)
+                         VALUES (?1, 1, ?2, 'urn:uuid:1', ?3)",
+                        params![tenant, address, [1_u8, 2]],
+                    )?;
+                }
+                Ok(())
+            };
+            store.write(fill).await.unwrap();
+            store.close();
+
+            let store = Store::open_in(&backend, &folder, &[MIGRATION]).unwrap();
+            let (a, b) =
+                (Questions::new(store.clone(), "a".into()), Questions::new(store.clone(), "b".into()));
+            let open = async |questions: &Questions| -> Vec<(i64, String)> {
+                let open = questions.open(0).await.unwrap();
+                open.into_iter().map(|question| (question.number, question.address)).collect()
+            };
+            assert_eq!(open(&a).await, [(1, "first".to_owned()), (3, "third".to_owned())]);
+            assert_eq!(open(&b).await, [(2, "second".to_owned())]);
+            a.close(3).await.unwrap();
+            assert_eq!(a.keep(question("fourth")).await.unwrap(), Kept::Yes);
+            assert_eq!(open(&a).await, [(1, "first".to_owned()), (4, "fourth".to_owned())]);
+            assert_eq!(open(&b).await.len(), 1);
+            store.close();
+            std::fs::remove_dir_all(folder).unwrap();
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use base64::Engine;
 use bytes::Bytes;
 
-use super::errors::{RegistryError, Status, code, read_errors, read_status, write_errors};
+use super::errors::{RegistryError, Status, read_errors, read_status, write_errors};
 use super::{Malformed, Transaction};
 use crate::limits;
 use crate::wire::soap::{Attachment, BinaryContent, Form, binary_content};
@@ -39,13 +39,13 @@ pub struct RetrieveRequest {
 }
 
 impl RetrieveRequest {
-    /// Leaves what one answer can account for with documents; an error for each of the others, in their order.
-    pub fn take_beyond(&mut self) -> Vec<RegistryError> {
+    /// Leaves what one answer can account for with documents; an error of that code for each of the others.
+    pub fn take_beyond(&mut self, code: &'static str) -> Vec<RegistryError> {
         let most = limits::MAX_DOCUMENTS_PER_RETRIEVE;
         let beyond = self.documents.split_off(most.min(self.documents.len()));
         let problem =
             format!("at most {most} documents are taken at once: send another request for this one");
-        let refused = RegistryError::error(code::REPOSITORY_ERROR, problem);
+        let refused = RegistryError::error(code, problem);
         beyond.into_iter().map(|wanted| refused.clone().at(wanted.document)).collect()
     }
 }

@@ -15,7 +15,7 @@ use crate::metadata::views::{Membership, association, has_member};
 use crate::metadata::{Author, Code, DocumentEntryBuilder, SubmissionSetBuilder, codes};
 use crate::registry::{RegistrySettings, Tenant};
 use crate::repository::Opening;
-use crate::store::Store;
+use crate::store::{Backend, Store, testing};
 use crate::transactions::errors::Status;
 use crate::transactions::iti18::{Parameter, QueryRequest, ReturnType};
 use crate::transactions::iti41;
@@ -35,9 +35,13 @@ struct Hosted {
 
 impl Hosted {
     fn new() -> Self {
+        Self::on(&Backend::Sqlite)
+    }
+
+    fn on(backend: &Backend) -> Self {
         let directory = std::env::temp_dir().join(format!("sekisho-{}", Uuid::new_v4().simple()));
         let migrations = [registry::MIGRATION, crate::repository::MIGRATION];
-        let store = Store::open(&directory, &migrations).unwrap();
+        let store = Store::open_in(backend, &directory, &migrations).unwrap();
         let tenant = Tenant("region".into());
         let id = Oid::parse("1.2.3.9").unwrap();
         let repository =
@@ -297,7 +301,7 @@ async fn each_document_request_has_its_answer() {
         response
             .errors
             .iter()
-            .all(|e| e.code == code::REPOSITORY_ERROR && e.location.as_deref() == Some("1.2.3.1"))
+            .all(|e| e.code == code::TOO_MANY_RESULTS && e.location.as_deref() == Some("1.2.3.1"))
     );
 }
 
@@ -468,4 +472,24 @@ async fn a_document_beyond_the_limit_is_a_fault_and_leaves_nothing() {
         assert!(matches!(error, StreamError::TooLarge { limit, .. } if limit == 3 * MIB as u64), "{error}");
     }
     assert_eq!(hosted.entries().await.len(), 1);
+}
+
+/// What the registry knows, which documents are there, the end of the job, the end of its group.
+#[tokio::test]
+async fn a_submission_waits_four_times_for_postgresql_however_many_documents_it_has() {
+    let hosted = Hosted::on(&testing::backend("on_postgres"));
+    for documents in [1, 50] {
+        let mut least = u64::MAX;
+        // A connection that was silent for a while is tried first, and statements are prepared: the least of several.
+        for _ in 0..3 {
+            let documents = (0..documents).map(|n| format!("Document{n}"));
+            let draft = documents.fold(Draft::new(), |draft, id| draft.document(&id, &oid(), bytes(100)));
+            let before = hosted.store.write(|connection| Ok(connection.waits())).await.unwrap();
+            hosted.accept(&draft).await;
+            let after = hosted.store.write(|connection| Ok(connection.waits())).await.unwrap();
+            // The end of the first job, and of its group.
+            least = least.min(after - before - 2);
+        }
+        assert_eq!(least, 4, "{documents}");
+    }
 }

@@ -232,6 +232,27 @@ async fn a_retrieve_without_identifiers_is_answered_for_each_document() {
     world.standalone.stop().await;
 }
 
+/// 3.43.5, 4.2.4: beyond what is taken at once, each document has an error, and the others their answers.
+#[tokio::test]
+async fn a_request_for_very_many_documents_is_answered_for_each() {
+    const AT_ONCE: usize = 1_000;
+    let world = World::new().await;
+    let asked = vec![(REPOSITORY, world.document.unique_id.as_str()); AT_ONCE + 2];
+    let (answer, documents) = world.standalone.retrieve(&asked).await;
+    assert_eq!((answer.status, documents.len()), (Status::PartialSuccess, AT_ONCE));
+    let errors: Vec<_> = answer.errors.iter().map(|e| (&*e.code, e.location.as_ref())).collect();
+    assert_eq!(errors, [(code::TOO_MANY_RESULTS, Some(&world.document.unique_id)); 2]);
+    let mut asked = vec![world.document.unique_id.clone()];
+    asked.extend((0..AT_ONCE).map(|n| format!("1.2.99.{n}")));
+    let wanted: Vec<_> = asked.iter().map(|unique_id| (REPOSITORY, unique_id.as_str())).collect();
+    let answer = world.standalone.remove_documents(&wanted).await;
+    // Errors of such an answer are counted beyond some hundred: ask for less, and each is told.
+    assert_eq!(answer.status, Status::PartialSuccess, "{:?}", answer.errors.first());
+    let last = [(REPOSITORY, world.document.unique_id.as_str())];
+    assert_eq!(codes_of(&world.standalone.remove_documents(&last).await), [code::DOCUMENT_UNIQUE_ID_ERROR]);
+    world.standalone.stop().await;
+}
+
 /// Every code that we emit is named by a test of this suite, so that none comes without an example at the wire.
 #[test]
 fn every_code_is_named_by_a_test() {
