@@ -92,8 +92,8 @@ impl Effects {
     ) -> Result<Self, StoreError> {
         let mut effects = Self::default();
         let mut by_submission = BTreeSet::new();
-        // The place of what replaces them.
-        let mut originals = BTreeMap::new();
+        // The places of what replaces them.
+        let mut originals: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for association in objects.iter().filter_map(|new| new.object.association.as_ref()) {
             let relation = Relation::parse(&association.association_type);
             let ends = (references.get(&association.source), references.get(&association.target));
@@ -109,7 +109,7 @@ impl Effects {
                 (Some(relation), (Some(End::New(place, _)), Some(End::Stored(original))))
                     if relation.replaces() =>
                 {
-                    originals.insert(original.object, place);
+                    originals.entry(original.object).or_default().push(place);
                 }
                 _ => {}
             }
@@ -117,7 +117,8 @@ impl Effects {
         let replaced: Vec<_> = originals.keys().copied().collect();
         for (original, folder) in folders_of(connection, tenant, replaced.clone())? {
             effects.updated_folders.insert(folder);
-            effects.joined.extend(originals.get(&original).map(|place| (folder, *place)));
+            let places = originals.get(&original).into_iter().flatten();
+            effects.joined.extend(places.map(|place| (folder, *place)));
         }
         effects.deprecate(connection, tenant, replaced)?;
         effects.joined.retain(|link| !by_submission.contains(link));

@@ -9,7 +9,7 @@ use super::insured::Dated;
 use super::keys::{Keys, Marks};
 use super::links::{Cause, Link, Origin, Pair};
 use super::persons::{Regrouping, component, pairs};
-use super::records::{Content, Record, prepared};
+use super::records::{Activity, Content, Record, prepared};
 use super::schema::{Numbered, Tables};
 use super::{Along, Announced, IndexError, search_keys};
 use crate::demographics::{Demographics, DemographicsChange, Visit};
@@ -281,17 +281,18 @@ impl Tables<'_> {
     ) -> Result<Vec<Scored>, StoreError> {
         let since = keys.written_since(*marks, &proposed.blocking).unwrap_or_default();
         let since: BTreeSet<i64> = since.into_iter().map(|record| self.global(record)).collect();
+        let others: BTreeSet<i64> = scored.iter().map(|scored| scored.record).chain(since.clone()).collect();
+        let others = self.comparables(others.into_iter().filter(|record| *record != own).collect())?;
         let mut fresh = Vec::with_capacity(scored.len());
         for scored in scored.iter().filter(|scored| !since.contains(&scored.record)) {
-            let Some(now) = self.comparable(scored.record)? else { continue };
-            match now.revision == scored.revision && now.active == super::records::Activity::Active {
+            let Some(now) = others.get(&scored.record) else { continue };
+            match now.revision == scored.revision && now.active == Activity::Active {
                 true => fresh.push(scored.clone()),
-                false => fresh.extend(self.score(&proposed.prepared, scored.record)?),
+                false => fresh.extend(self.score(&proposed.prepared, scored.record, now)),
             }
         }
-        for record in since.into_iter().filter(|record| *record != own) {
-            fresh.extend(self.score(&proposed.prepared, record)?);
-        }
+        let news = since.iter().filter_map(|record| others.get_key_value(record));
+        fresh.extend(news.filter_map(|(record, other)| self.score(&proposed.prepared, *record, other)));
         Ok(fresh)
     }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::keys::Keys;
-use super::records::Activity;
+use super::records::{Activity, Comparable};
 use super::schema::Tables;
 use crate::identity::matching::{Comparison, Prepared, Verdict, most_sharing};
 use crate::limits;
@@ -26,24 +26,19 @@ impl Tables<'_> {
         blocking: &[u64],
         own: Option<i64>,
     ) -> Result<Vec<Scored>, StoreError> {
-        let mut scored = Vec::new();
-        for candidate in candidates(keys, blocking) {
-            let candidate = self.global(u64::from(candidate));
-            if Some(candidate) != own {
-                scored.extend(self.score(prepared, candidate)?);
-            }
-        }
-        Ok(scored)
+        let found = candidates(keys, blocking).into_iter().map(|record| self.global(u64::from(record)));
+        let found: Vec<i64> = found.filter(|candidate| Some(*candidate) != own).collect();
+        let others = self.comparables(found.clone())?;
+        Ok(found.iter().filter_map(|record| self.score(prepared, *record, others.get(record)?)).collect())
     }
-    /// Compares one record with a prepared one; None if it has ended or is clearly another.
-    pub(super) fn score(self, prepared: &Prepared, candidate: i64) -> Result<Option<Scored>, StoreError> {
-        let Some(other) = self.comparable(candidate)? else { return Ok(None) };
+    /// Compares a record with a prepared one; None if it has ended or is clearly another.
+    pub(super) fn score(self, prepared: &Prepared, record: i64, other: &Comparable) -> Option<Scored> {
         if other.active == Activity::Subsumed {
-            return Ok(None);
+            return None;
         }
         let comparison = self.matcher.model.compare(prepared, &other.prepared);
         let alike = self.matcher.thresholds.verdict(&comparison) != Verdict::Different;
-        Ok(alike.then_some(Scored { record: candidate, revision: other.revision, comparison }))
+        alike.then_some(Scored { record, revision: other.revision, comparison })
     }
 }
 

@@ -1,5 +1,7 @@
 //! Records: one per identifier, with current demographics, what they were before, and the form that matching compares.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -8,7 +10,7 @@ use crate::demographics::{Demographics, Visit};
 use crate::identity::matching::Prepared;
 use crate::ids::PatientId;
 use crate::limits;
-use crate::store::sql::{OptionalExtension, Row, params};
+use crate::store::sql::{List, OptionalExtension, Row, params};
 use crate::store::{StoreError, sql};
 
 /// A record without what describes the patient.
@@ -58,6 +60,9 @@ fn record(row: &Row<'_>) -> Result<Record, sql::Error> {
     })
 }
 
+const COMPARABLE: &str =
+    "SELECT person, survivor IS NULL, revision, prepared, record FROM identity_record WHERE record";
+
 impl Tables<'_> {
     /// The record of an identifier.
     pub(super) fn record_of(self, patient: &PatientId) -> Result<Option<Record>, StoreError> {
@@ -102,18 +107,32 @@ impl Tables<'_> {
     }
     /// What matching needs of a record; None if there is none.
     pub(super) fn comparable(self, number: i64) -> Result<Option<Comparable>, StoreError> {
-        let find =
-            "SELECT person, survivor IS NULL, revision, prepared FROM identity_record WHERE record = ?1";
-        let mut find = self.connection.prepare_cached(find)?;
+        let mut find = self.connection.prepare_cached(&format!("{COMPARABLE} = ?1"))?;
         let mut rows = find.query([number])?;
-        let Some(row) = rows.next()? else { return Ok(None) };
+        rows.next()?.map(|row| self.read_comparable(&row)).transpose()
+    }
+    /// The same of several records at once; those that there are not are left out.
+    pub(super) fn comparables(self, numbers: Vec<i64>) -> Result<HashMap<i64, Comparable>, StoreError> {
+        if numbers.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let find = format!("{COMPARABLE} IN (SELECT value FROM json_each(?))");
+        let mut found = HashMap::with_capacity(numbers.len());
+        let mut asked = self.connection.ask(&find, params![List::Integers(numbers)])?;
+        let mut rows = asked.rows()?;
+        while let Some(row) = rows.next()? {
+            found.insert(row.get(4)?, self.read_comparable(&row)?);
+        }
+        Ok(found)
+    }
+    fn read_comparable(self, row: &Row<'_>) -> Result<Comparable, StoreError> {
         let stored = row.get_ref(3)?.as_blob().ok().and_then(Prepared::from_bytes);
-        Ok(Some(Comparable {
+        Ok(Comparable {
             person: row.get(0)?,
             active: if row.get(1)? { Activity::Active } else { Activity::Subsumed },
             revision: row.get(2)?,
-            prepared: stored.map_or_else(|| self.prepare(number), Ok)?,
-        }))
+            prepared: stored.map_or_else(|| self.prepare(row.get(4)?), Ok)?,
+        })
     }
     /// A record as it is compared, anew: it was stored by another version.
     pub(super) fn prepare(self, number: i64) -> Result<Prepared, StoreError> {
