@@ -415,6 +415,8 @@ pub const MAX_CANDIDATES: usize = 1_000;
 pub const MAX_LINKS_FOUND: usize = 16;
 /// Records of one person. A patient of every facility of a region has some dozens.
 pub const MAX_RECORDS_PER_PERSON: usize = 256;
+/// Records beyond which no further persons are looked at because a pair stood back: of newborns who are described alike, say.
+pub const MAX_RECORDS_REGROUPED: usize = 4 * MAX_RECORDS_PER_PERSON;
 /// Records whose insured person's number is looked at as one: a family's, at all its facilities.
 pub const MAX_INSURED_ALIKE: usize = 64;
 /// Former versions of one record that serve linking.
@@ -466,6 +468,9 @@ pub const DEFERRED_LOOK: Duration = Duration::from_secs(5);
 pub const DEFERRED_QUESTIONS_READ: i64 = 100;
 /// How long it is tried to answer a deferred question: a peer that was away over a long weekend gets its answers.
 pub const DEFERRED_LIFETIME: Duration = Duration::from_secs(5 * 24 * 60 * 60);
+/// How long a deferred question waits for a patient index that is away or busy, before it is answered that we are: its sender
+/// would then ask again, and be no better off.
+pub const DEFERRED_PATIENCE: Duration = Duration::from_secs(60 * 60);
 /// Deferred questions that are open at once; further ones are told that they must be asked immediately.
 pub const MAX_DEFERRED_QUESTIONS: i64 = 10_000;
 /// Deferred questions of ours that are remembered at once, answered ones included; further ones are not asked.

@@ -5,15 +5,55 @@ pub fn now_dtm() -> String {
     jiff::Timestamp::now().strftime("%Y%m%d%H%M%S").to_string()
 }
 
-/// The present day, UTC, counted from 1970-01-01.
+/// Where the region's days turn, in minutes east of UTC: Japan has one zone, and no summer time. From when until when an
+/// identifier is somebody's is told in days, and they are days there.
+pub const CIVIL_ZONE: i32 = 9 * 60;
+
+/// Seconds of a day.
+const DAY: i64 = 24 * 60 * 60;
+
+/// The region's present day, counted from 1970-01-01.
 pub fn today() -> i64 {
-    jiff::Timestamp::now().as_second().div_euclid(24 * 60 * 60)
+    day_at(jiff::Timestamp::now().as_second())
 }
 
-/// The day of a date or time, counted like [`today`]; None for what names no day.
-pub fn day_of(text: &str) -> Option<i64> {
-    let day = text.trim().get(..8).filter(|day| is_dtm(day, 8))?;
-    let date = jiff::civil::Date::strptime("%Y%m%d", day).ok()?;
+/// The region's day at a second since 1970 UTC, counted like [`today`].
+pub fn day_at(second: i64) -> i64 {
+    (second + 60 * i64::from(CIVIL_ZONE)).div_euclid(DAY)
+}
+
+/// The present day, UTC, counted from 1970-01-01.
+pub fn utc_day() -> i64 {
+    jiff::Timestamp::now().as_second().div_euclid(DAY)
+}
+
+/// The first and the last day of a date or time, counted like [`today`]: of a month or year that says no more, all its days.
+/// None for what names no day, such as `99999999`. A time with a zone is of the region's day; a 31st that its month does not
+/// have is of that month.
+pub fn days_of(text: &str) -> Option<(i64, i64)> {
+    let text = text.trim();
+    let at = text.find(['+', '-', '.']).unwrap_or(text.len());
+    let local = text.get(..at)?;
+    let zone = text.find(['+', '-']).and_then(|at| zone_minutes(text.get(at..)?));
+    let precision = [8, 6, 4].into_iter().find(|digits| local.len() >= *digits)?;
+    let date = local.get(..precision).filter(|date| is_dtm(date, 4) && *date >= "0001")?;
+    let read = |date: &str| jiff::civil::Date::strptime("%Y%m%d", floor(date).get(..8)?).ok();
+    let (first, last) = match read(date) {
+        Some(year) if precision == 4 => (year, year.last_of_year()),
+        Some(month) if precision == 6 => (month, month.last_of_month()),
+        Some(day) => (day, day),
+        None => read(date.get(..6)?).map(|month| (month, month.last_of_month()))?,
+    };
+    let there = zone.filter(|_| local.len() >= 10).and_then(|zone| {
+        let time = jiff::civil::DateTime::strptime("%Y%m%d%H%M%S", floor(local)).ok()?;
+        let east = jiff::SignedDuration::from_mins(i64::from(CIVIL_ZONE - zone));
+        Some(time.checked_add(east).ok()?.date())
+    });
+    let (first, last) = there.map_or((first, last), |day| (day, day));
+    Some((counted(first)?, counted(last)?))
+}
+
+fn counted(date: jiff::civil::Date) -> Option<i64> {
     let since = jiff::civil::Date::constant(1970, 1, 1).until((jiff::Unit::Day, date)).ok()?;
     Some(i64::from(since.get_days()))
 }
@@ -101,18 +141,29 @@ mod tests {
     }
 
     #[test]
-    fn days_are_counted_from_1970() {
+    fn days_are_counted_from_1970_and_turn_at_the_regions_midnight() {
         for (text, expected) in [
-            ("19700101", Some(0)),
-            ("19691231", Some(-1)),
-            ("20240301120000+0900", Some(19_783)),
-            ("20240230", None),
-            ("202403", None),
+            ("19700101", Some((0, 0))),
+            ("19691231", Some((-1, -1))),
+            ("20240301120000+0900", Some((19_783, 19_783))),
+            ("202403010000", Some((19_783, 19_783))),
+            ("20240229150000+0000", Some((19_783, 19_783))),
+            ("20240229145959.9-0000", Some((19_782, 19_782))),
+            ("20240301+0900", Some((19_783, 19_783))),
+            ("202403", Some((19_783, 19_813))),
+            ("2024", Some((19_723, 20_088))),
+            ("20240230", Some((19_754, 19_782))),
+            ("99991231", Some((2_932_896, 2_932_896))),
+            ("99999999", None),
+            ("00000000", None),
+            ("0000", None),
+            ("20240", Some((19_723, 20_088))),
             ("", None),
         ] {
-            assert_eq!(day_of(text), expected, "{text}");
+            assert_eq!(days_of(text), expected, "{text}");
         }
-        assert_eq!(day_of(&now_dtm()), Some(today()));
+        let midnight = 19_783 * DAY - 9 * 60 * 60;
+        assert_eq!((day_at(midnight - 1), day_at(midnight)), (19_782, 19_783));
         assert_eq!(date_of(19_783), "2024-03-01");
     }
 

@@ -23,7 +23,7 @@ use crate::store::StoreError;
 use crate::transactions::Caller;
 use crate::transactions::hl7v3::{AckCode, AckDetail, read_acknowledgement};
 use crate::transactions::iti44::write_acknowledgement;
-use crate::transactions::iti55::{self, ITI55_DEFERRED_ANSWER, Received, lifetime};
+use crate::transactions::iti55::{self, ITI55_DEFERRED_ANSWER, Outcome, Reason, Received, lifetime};
 use crate::wire::http::Client;
 use crate::wire::soap::{self, AllowedReplies, CallError, Endpoint, Envelope, Outgoing};
 use crate::wire::xml::{Ns, Tree, Writer};
@@ -47,6 +47,8 @@ struct Shared {
     left_open: AtomicBool,
     /// There is a new one.
     news: Arc<Notify>,
+    /// Seconds for which a question waits for the patient index.
+    patience: i64,
 }
 
 /// The acknowledgement that says that the option is not there.
@@ -75,6 +77,7 @@ impl DeferredDiscovery {
             begun,
             left_open,
             news,
+            patience: limits::DEFERRED_PATIENCE.as_secs() as i64,
         }))
     }
 
@@ -190,6 +193,10 @@ impl DeferredDiscovery {
             ..Caller::default()
         };
         let response = discovery.discover(&received, &caller).await;
+        let waited = jiff::Timestamp::now().as_second().saturating_sub(question.since);
+        if response.outcome == Outcome::Cannot(Reason::ResponderBusy) && waited < self.0.patience {
+            return Err(NotTold::Later("the patient index is busy or away".to_owned()));
+        }
         let mut headers: Vec<Bytes> = response.time_to_live.map(lifetime::write).into_iter().collect();
         headers.push(relates_to(&question.message_id));
         let request = Outgoing {
@@ -255,7 +262,7 @@ async fn answer(discovery: Weak<Shared>, question: Question) {
                 tracing::warn!(
                     question = question.number,
                     problem,
-                    "a deferred answer was not taken; it is sent again"
+                    "a deferred question is not answered yet; it is tried again"
                 );
                 tokio::time::sleep(pause).await;
                 pause = (2 * pause).min(limits::MAX_NOTIFY_PAUSE);
@@ -287,13 +294,95 @@ fn counted(outcome: &'static str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::actors::patient_discovery::DiscoveryPolicy;
+    use futures_util::future::BoxFuture;
+
+    use crate::actors::patient_discovery::{DiscoveryPolicy, People};
     use crate::actors::permits::Callers;
+    use crate::demographics::{BirthRange, BirthTime, Name};
+    use crate::federation::Unavailable;
+    use crate::federation::managers::{Fitting, Supplier};
     use crate::identity::index::{self, Index};
     use crate::store::Store;
-    use crate::transactions::hl7v3::{Echo, Transmission};
-    use crate::transactions::iti55::Discovery;
+    use crate::transactions::hl7v3::{Echo, Ii, Transmission};
+    use crate::transactions::identity::DemographicsQuery;
+    use crate::transactions::iti55::{Asking, Discovery};
     use crate::wire::http::ClientSettings;
+
+    /// An MPI that is away.
+    struct Away;
+
+    impl Supplier for Away {
+        fn find<'a>(
+            &'a self,
+            _: &'a DemographicsQuery,
+            _: &'a Caller,
+            _: Instant,
+        ) -> BoxFuture<'a, Result<Fitting, Unavailable>> {
+            Box::pin(std::future::ready(Err(Unavailable::TimedOut)))
+        }
+    }
+
+    #[tokio::test]
+    async fn that_we_are_busy_is_told_when_patience_is_at_an_end() {
+        let folder = std::env::temp_dir().join(format!("sekisho-deferred-{}", uuid::Uuid::new_v4()));
+        let store = {
+            let folder = folder.clone();
+            let open = move || Store::open(&folder, &[crate::delivery::MIGRATION]).unwrap();
+            tokio::task::spawn_blocking(open).await.unwrap()
+        };
+        let people = People::Outside { supplier: Arc::new(Away), managers: Vec::new() };
+        let deferred = DeferredDiscovery::new(
+            PatientDiscovery::new(people, Arc::default(), policy(), None),
+            HomeCommunityId::parse("1.2.3").unwrap(),
+            Questions::new(store.clone(), "region".into()),
+            AllowedReplies::new(vec![AWAY.parse().unwrap()]),
+            Client::new(&ClientSettings::default()).unwrap(),
+            Limits::default(),
+        );
+        let who = DemographicsQuery {
+            names: vec![Name { family: "関所".into(), given: "守".into(), ..Name::default() }],
+            birth: BirthTime::parse("19700101").map(BirthRange::Within),
+            ..DemographicsQuery::default()
+        };
+        let asking = Asking {
+            query: Ii::of_root("1.2.9"),
+            sender: "1.2.9",
+            receiver: "1.2.3",
+            respond_to: Some(AWAY),
+        };
+        let body = iti55::write_request(&Discovery { who, ..Discovery::default() }, &asking);
+        let soap = "http://www.w3.org/2003/05/soap-envelope";
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        let envelope = format!("<e:Envelope xmlns:e=\"{soap}\"><e:Body>{body}</e:Body></e:Envelope>");
+        let patience = limits::DEFERRED_PATIENCE.as_secs() as i64;
+        for (waited, told) in [(0, false), (patience - 60, false), (patience, true)] {
+            let question = Question {
+                number: 1,
+                since: jiff::Timestamp::now().as_second() - waited,
+                address: AWAY.to_owned(),
+                message_id: "urn:uuid:1".to_owned(),
+                certificate: None,
+                envelope: envelope.clone().into(),
+            };
+            let Err(NotTold::Later(problem)) = deferred.try_to_answer(&question).await else { panic!() };
+            // Nobody listens there, so that the answer that goes out is not taken.
+            assert_eq!(!problem.contains("patient index"), told, "{waited}: {problem}");
+        }
+        drop(deferred);
+        tokio::task::spawn_blocking(move || store.close()).await.unwrap();
+        let _ = std::fs::remove_dir_all(&folder);
+    }
+
+    fn policy() -> DiscoveryPolicy {
+        DiscoveryPolicy {
+            communities: Vec::new(),
+            several: Default::default(),
+            minimum_degree: 95,
+            time_to_live: None,
+            per_minute: 60,
+            emergency: Callers::Nobody,
+        }
+    }
 
     /// Where nobody listens.
     const AWAY: &str = "http://127.0.0.1:9/deferred";
@@ -309,17 +398,9 @@ mod tests {
             };
             tokio::task::spawn_blocking(open).await.unwrap()
         };
-        let policy = DiscoveryPolicy {
-            communities: Vec::new(),
-            several: Default::default(),
-            minimum_degree: 95,
-            time_to_live: None,
-            per_minute: 60,
-            emergency: Callers::Nobody,
-        };
         let questions = Questions::new(store.clone(), "region".into()).at_most(2);
         let deferred = DeferredDiscovery::new(
-            PatientDiscovery::new(index, Arc::default(), policy, None),
+            PatientDiscovery::new(index, Arc::default(), policy(), None),
             HomeCommunityId::parse("1.2.3").unwrap(),
             questions.clone(),
             AllowedReplies::new(vec![AWAY.parse().unwrap()]),

@@ -122,7 +122,13 @@ impl PatientDiscovery {
             Ok(response) => response,
             Err(reason) => cannot(reason),
         };
-        if !matches!(&response.outcome, Outcome::Found(found) if !found.is_empty()) {
+        let missed = match &response.outcome {
+            Outcome::Found(found) => found.is_empty(),
+            // Which tells nothing of anybody.
+            Outcome::Cannot(Reason::ResponderBusy) => false,
+            _ => true,
+        };
+        if missed {
             // Misses are what guessing is made of.
             self.rates.admit(caller, limits::DISCOVERY_MISS_COST, Instant::now());
         }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::permits::Callers;
 use crate::demographics::Domains;
+use crate::federation::managers::without_my_numbers;
 use crate::identity::crossref::Crossref;
 use crate::transactions::Caller;
 use crate::transactions::identity::{Answer, ErrorCode, IdentifiersChanged, IdentityError, Place, Retry};
@@ -43,7 +44,7 @@ impl PixConsumer {
                 retry: Retry::Pointless,
             }]);
         }
-        self.cache.forget(changed.identifiers).await;
+        self.cache.forget(without_my_numbers(&self.domains, "ITI-10, ITI-46", changed.identifiers)).await;
         self.cache.flush().await;
         metrics::counter!("sekisho_update_notifications_total", "outcome" => "taken").increment(1);
         tracing::info!(trace = &*caller.trace, identifiers, "a PIX Manager told of changed identifiers");

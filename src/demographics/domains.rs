@@ -49,6 +49,10 @@ pub struct Validity {
 }
 
 impl Validity {
+    /// From the first of some days to the last of others: a date may be as vague as a month or a year.
+    pub fn between(from: Option<(i64, i64)>, until: Option<(i64, i64)>) -> Self {
+        Self { from: from.map(|(first, _)| first), until: until.map(|(_, last)| last) }
+    }
     /// Nothing is said.
     pub fn is_open(&self) -> bool {
         *self == Self::default()

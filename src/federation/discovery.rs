@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::demographics::{Authority, BirthRange, Demographics, Identifier, NameKind};
+use crate::demographics::{Authority, BirthRange, Demographics, Domains, Identifier, NameKind};
 use crate::federation::Unavailable;
 use crate::federation::line::Question;
 use crate::federation::member::Oddity;
@@ -85,6 +85,8 @@ pub struct Asker {
     pub template: Discovery,
     /// Our device.
     pub device: String,
+    /// What is known of identifier domains: in which of them twelve digits are no Individual Number.
+    pub domains: Arc<Domains>,
 }
 
 /// Whom a community has.
@@ -129,7 +131,7 @@ pub async fn discover(
     let mut question = Discovery { who: first_question(person, own), ..asker.template.clone() };
     for _ in 0..limits::MAX_DISCOVERY_ROUNDS {
         let answer = peer.discover(&question, &asker.device, caller, deadline).await;
-        match follow(peer, person, &question.who, answer.map_err(Uncorrelated::Away)?)? {
+        match follow(peer, asker, person, &question.who, answer.map_err(Uncorrelated::Away)?)? {
             Next::Known(discovered) => return Ok(discovered),
             Next::Ask(who) => question.who = who,
         }
@@ -140,6 +142,7 @@ pub async fn discover(
 /// What follows from an answer to a question about a person of ours.
 pub fn follow(
     peer: &Peer,
+    asker: &Asker,
     person: &Demographics,
     asked: &DemographicsQuery,
     answer: DiscoveryResponse,
@@ -150,7 +153,7 @@ pub fn follow(
         Outcome::Cannot(reason) => return Err(Uncorrelated::Cannot(reason)),
         Outcome::AskForMore(attributes) => attributes,
         Outcome::Found(found) => {
-            let found = judge(peer, found)?;
+            let found = judge(peer, &asker.domains, found)?;
             let fitting: Vec<_> = found.into_iter().filter(|found| !contradicts(person, found)).collect();
             if one_person_each(&fitting) {
                 let degree = fitting.iter().map(|found| found.degree).min().unwrap_or(0);
@@ -203,8 +206,18 @@ fn with(asked: &DemographicsQuery, person: &Demographics, wanted: &[Attribute]) 
 }
 
 /// Takes out whom the community may not speak for: a patient of another one would make us ask about a stranger (attack 58).
-fn judge(peer: &Peer, found: Vec<Found>) -> Result<Vec<Found>, Uncorrelated> {
+/// And whom it names by an Individual Number, which must not be asked with.
+fn judge(peer: &Peer, domains: &Domains, mut found: Vec<Found>) -> Result<Vec<Found>, Uncorrelated> {
     let member = &peer.member;
+    let named = found.len();
+    let told = |found: &[Found]| found.iter().map(|found| 1 + found.others.len()).sum::<usize>();
+    let before = told(&found);
+    found.retain(|found| !domains.refuse(&found.patient));
+    found.iter_mut().for_each(|found| found.others.retain(|id| !domains.refuse(id)));
+    member.noticed(Oddity::MyNumber, (before - told(&found)) as u64);
+    if found.is_empty() && named > 0 {
+        return Err(Uncorrelated::Away(Unavailable::Malformed));
+    }
     let all = found.len();
     let homeless = found.iter().filter(|found| found.home.is_none()).count();
     let own: Vec<_> =
@@ -366,13 +379,14 @@ mod tests {
             found(Some("1.7"), "C", "1970"),
             found(None, "D", "1970"),
         ];
-        let kept = judge(&peer, answer).unwrap();
+        let judge = |found| judge(&peer, &Domains::default(), found);
+        let kept = judge(answer).unwrap();
         let ids: Vec<_> = kept.iter().map(|found| found.patient.id()).collect();
         assert_eq!(ids, ["A", "B", "D"]);
         let oddities = peer.member.observed.counts().oddities;
         assert_eq!(oddities, [("missing-home", 1), ("foreign-patient", 1)]);
-        assert_eq!(judge(&peer, vec![found(Some("1.7"), "C", "1970")]), Err(Uncorrelated::Foreign));
-        assert_eq!(judge(&peer, Vec::new()), Ok(Vec::new()));
+        assert_eq!(judge(vec![found(Some("1.7"), "C", "1970")]), Err(Uncorrelated::Foreign));
+        assert_eq!(judge(Vec::new()), Ok(Vec::new()));
     }
 
     #[test]

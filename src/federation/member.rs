@@ -39,11 +39,13 @@ pub enum Oddity {
     BrokenDocument,
     /// A patient of another community in an answer to a patient discovery (attack 58).
     ForeignPatient,
+    /// An Individual Number (My Number) in an answer to a patient discovery, which no network may use.
+    MyNumber,
 }
 
 impl Oddity {
     /// Every kind.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::MissingHome,
         Self::ForeignHome,
         Self::MissingLocation,
@@ -56,6 +58,7 @@ impl Oddity {
         Self::WrongBytes,
         Self::BrokenDocument,
         Self::ForeignPatient,
+        Self::MyNumber,
     ];
 
     /// A stable name for metrics and status pages.
@@ -73,6 +76,7 @@ impl Oddity {
             Self::WrongBytes => "wrong-bytes",
             Self::BrokenDocument => "broken-document",
             Self::ForeignPatient => "foreign-patient",
+            Self::MyNumber => "my-number",
         }
     }
 }

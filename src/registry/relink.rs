@@ -6,8 +6,10 @@
 //! Where a folder or an association would span two patients, the text leaves the choice (3.64.4.1.3.2). Ours is its first:
 //! the new version leaves that relation, the version before keeps it, and what was left is told ([`Left`]).
 //!
-//! Looked at are the entries of the patient to whom the link was, and, for an identifier that ended, of the one to whom
-//! it is.
+//! All entries of the local patient follow (3.64.4.1.3), also those of a third patient of the affinity domain, to whom it was
+//! linked before: a source may have submitted with a patientId that was out of date. Of entries from before that was noted
+//! ([`super::schema`]), those of the patient to whom the link was, and, for an identifier that ended, of the one to whom it
+//! is.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -131,13 +133,27 @@ impl Relinking {
     }
 
     /// Whose entries are looked at, and which sourcePatientIds concern us there.
-    fn owners(&self) -> Vec<(String, Vec<&PatientId>)> {
+    fn owners(
+        &self,
+        connection: &Connection,
+        tenant: TenantNumber,
+    ) -> Result<BTreeMap<String, Vec<&PatientId>>, StoreError> {
+        let mut find = connection.prepare_cached(
+            "SELECT p.patient_id FROM registry_local l JOIN registry_patient p
+                 ON p.tenant = l.tenant AND p.patient = l.patient
+             WHERE l.tenant = ?1 AND l.local = ?2",
+        )?;
         let subsumed: Vec<_> = self.subsumed_local.iter().collect();
-        let mut owners = vec![(self.new.to_cx(), subsumed.clone())];
-        if self.new != self.previous {
-            owners.push((self.previous.to_cx(), [subsumed, vec![&self.local]].concat()));
+        let both = [vec![&self.local], subsumed.clone()].concat();
+        let mut owners = BTreeMap::from([(self.previous.to_cx(), both.clone())]);
+        for local in &both {
+            let found = find.query_map(params![tenant.0, local.to_cx()], |row| row.get::<String>(0))?;
+            for patient in found {
+                owners.insert(patient?, both.clone());
+            }
         }
-        owners
+        owners.insert(self.new.to_cx(), subsumed);
+        Ok(owners)
     }
 
     /// Whether it is a document of the local patient.
@@ -174,7 +190,7 @@ struct Work<'a> {
 impl Work<'_> {
     /// New versions of the approved entries (3.64.4.1.3.1.4).
     fn entries(&mut self) -> Result<(), StoreError> {
-        for (owner, ids) in self.relinking.owners() {
+        for (owner, ids) in self.relinking.owners(self.connection, self.tenant)? {
             for number in self.approved_entries(&owner)? {
                 let mut object = rows::object(self.connection, number)?;
                 let source = object.slot_value(slot::SOURCE_PATIENT_ID);

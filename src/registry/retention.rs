@@ -72,7 +72,7 @@ pub(super) fn note_day(connection: &Connection, tenant: TenantNumber, first: i64
              ON CONFLICT (tenant, day) DO UPDATE SET first_object = excluded.first_object
              WHERE excluded.first_object < registry_day.first_object",
         )?
-        .run(params![tenant.0, time::today(), first])?;
+        .run(params![tenant.0, time::utc_day(), first])?;
     Ok(())
 }
 
@@ -148,7 +148,7 @@ fn window(
     age: &Age,
     after: i64,
 ) -> Result<Window, StoreError> {
-    let day = time::today() - i64::from(age.days);
+    let day = time::utc_day() - i64::from(age.days);
     let Some(end) = end_of_day(connection, tenant, day)? else { return Ok(Window::default()) };
     let mut last = connection.prepare_cached(
         "SELECT max(object) FROM (SELECT object FROM registry_object

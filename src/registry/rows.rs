@@ -7,6 +7,7 @@ use unicode_normalization::{UnicodeNormalization, is_nfc};
 use super::fragment::{self, Fragment};
 use super::prepare::Prepared;
 use super::schema::{Availability, TenantNumber, Values, kind_number, kind_of, uuid_bytes, uuid_urn};
+use crate::ids::PatientId;
 use crate::metadata::codes::{self, identifier, slot};
 use crate::metadata::views::{AuthorRef, CodeRef, DocumentEntry, Folder, SubmissionSet};
 use crate::metadata::{Kind, Object, Relation};
@@ -239,6 +240,18 @@ pub(super) fn insert(
     for (attribute, value) in &prepared.values {
         insert.run(params![tenant.0, number, *attribute as i64, value])?;
     }
+    note_local(connection, patient, object)
+}
+
+/// Notes whose documents a local patient stands in.
+fn note_local(connection: &Connection, patient: Option<i64>, object: &Object) -> Result<(), StoreError> {
+    let local = object.slot_value(slot::SOURCE_PATIENT_ID).filter(|_| object.kind == Kind::DocumentEntry);
+    let local = local.and_then(|cx| PatientId::parse(cx).ok());
+    if let Some((local, patient)) = local.zip(patient) {
+        const NOTE: &str = "INSERT INTO registry_local (tenant, local, patient) VALUES (?1, ?2, ?3)
+                            ON CONFLICT DO NOTHING";
+        connection.prepare_cached(NOTE)?.run(params![TenantNumber::of(patient).0, local.to_cx(), patient])?;
+    }
     Ok(())
 }
 
@@ -373,7 +386,7 @@ pub(super) fn give_to(
             "UPDATE registry_object SET patient = ?2, start = ?3, fragment = ?4 WHERE object = ?1 AND tenant = ?1 >> 40",
         )?
         .execute(params![number, patient, fragment.start as i64, fragment.stored])?;
-    Ok(())
+    note_local(connection, Some(patient), &object)
 }
 
 /// Writes a patientId into an object.

@@ -24,6 +24,7 @@ pub const MIGRATION: Migration = Migration {
         Step::Both(retention::DAYS),
         VALUES_OF_TENANTS,
         Step::Both(PACKED),
+        Step::Both(LOCALS),
     ],
 };
 
@@ -131,6 +132,17 @@ UPDATE registry_value SET tenant = object >> 40;
 /// Fragments are packed from here on, which older programs cannot read. What is there stays as it is.
 const PACKED: &str = "-- nothing";
 
+/// What ITI-64 asks for. Of entries that were there before, nothing is noted.
+const LOCALS: &str = "
+-- Whose documents a local patient stands in (sourcePatientId).
+CREATE TABLE registry_local (
+    tenant BIGINT NOT NULL,
+    local TEXT NOT NULL,                   -- CX
+    patient BIGINT NOT NULL,
+    PRIMARY KEY (tenant, local, patient)
+);
+";
+
 /// Bits of a number below the tenant's.
 const TENANT_SHIFT: u32 = 40;
 /// All of them.
@@ -141,6 +153,10 @@ const LAST_NUMBER: i64 = (1 << TENANT_SHIFT) - 1;
 pub(super) struct TenantNumber(pub i64);
 
 impl TenantNumber {
+    /// Whose a number of an object or patient is.
+    pub(super) fn of(number: i64) -> Self {
+        Self(number >> TENANT_SHIFT)
+    }
     /// The number of a tenant that has one.
     pub(super) fn find(connection: &Connection, name: &str) -> Result<Option<Self>, StoreError> {
         let mut find = connection.prepare_cached("SELECT tenant FROM registry_tenant WHERE name = ?1")?;

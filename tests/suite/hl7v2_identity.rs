@@ -214,6 +214,25 @@ async fn pix_queries_and_merges() {
 }
 
 #[tokio::test]
+async fn an_insured_number_ends_with_the_month_or_year_that_is_told() {
+    let region = Region::start().await;
+    let mut line = region.connect().await;
+    let mut told = async |days: &str| {
+        let feed = feed("A08", &format!("{H1}~06138012:12:34^^^&1.2.5&ISO^^^{days}"), TARO);
+        let answer = line.exchange(feed.as_bytes()).await;
+        assert!(answer.windows(6).any(|bytes| bytes == b"MSA|AA"));
+        let answer = line.exchange(pix(H1, "^^^&1.2.5&ISO").as_bytes()).await;
+        let answer = Message::read(&answer, Charset::Utf8).unwrap();
+        answer.field("PID", 3).component(1).value().into_owned()
+    };
+    assert_eq!(told("2020^2999").await, "06138012:12:34");
+    assert_eq!(told("2020^202403").await, "", "it ended with March");
+    assert_eq!(told("2020^2024").await, "", "nor does a year bring it back");
+    assert_eq!(told("2999^").await, "", "nor that it will be given again");
+    region.stop().await;
+}
+
+#[tokio::test]
 async fn demographics_queries() {
     let region = Region::start().await;
     let mut line = region.connect().await;
@@ -311,6 +330,8 @@ async fn link_changes_and_their_refusals() {
         ("no-local", change(one, another)),
         ("no-previous", change(&both, "")),
         ("without-mrg", change(&both, another).replace("\rMRG|", "\rZRG|")),
+        ("my-number", change(&format!("{one}~123456789018^^^&1.2.1&ISO"), another)),
+        ("my-number-subsumed", change(&both, &format!("{one}~123456789018^^^&1.2.1&ISO"))),
     ] {
         check(&mut line, &format!("link-change-{name}"), &message).await;
     }

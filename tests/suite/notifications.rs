@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use sekisho::cli::assemble::Running;
-use sekisho::demographics::{BirthRange, BirthTime, Name};
-use sekisho::ids::HomeCommunityId;
+use sekisho::demographics::{BirthRange, BirthTime, Demographics, DemographicsChange, Name};
+use sekisho::ids::{HomeCommunityId, PatientId};
 use sekisho::transactions::hl7v2::structure;
 use sekisho::transactions::hl7v3::Ii;
 use sekisho::transactions::hl7v3::query::Priority;
@@ -19,6 +19,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::certs::TempDir;
+use crate::support::doorway::Doorway;
 use crate::support::front::{Asks, MESSAGE_ID, SIMPLE, envelope};
 use crate::support::http::PATIENCE;
 use crate::support::sink::Sink;
@@ -322,6 +323,37 @@ async fn a_deferred_question_is_acknowledged_kept_and_answered_to_where_it_says(
         assert!(told.body.contains("<hl7:queryId root=\"1.2.9.7\" extension=\"77\"/>"), "{}", told.body);
     }
     region.shutdown().await;
+}
+
+/// Whoever asks for a later answer can wait: nobody is told that we are busy because the MPI is started anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deferred_question_waits_for_an_mpi_that_is_away_for_a_moment() {
+    let (mut asker, door) = (Sink::new(&[]).await, Doorway::new().await);
+    let folders = [TempDir::new(), TempDir::new()];
+    let mpi = start(&folders[0], "").await;
+    let name = Name { family: "試験".into(), given: "太郎".into(), ..Name::default() };
+    let taro =
+        Demographics { names: vec![name], birth: BirthTime::parse("19800101"), ..Demographics::default() };
+    let patient = vec![PatientId::parse("R1^^^&1.2.392.1&ISO").unwrap()];
+    mpi.index().unwrap().announce(patient, DemographicsChange::set(&taro), None).await.unwrap();
+    let more = format!(
+        "[async]\nreply_to = [\"{}\"]\n[identity]\nindex = false\n[identity.supplier]\nurl = \"mllp://{}\"\n",
+        asker.url("/deferred"),
+        door.address
+    );
+    let region = start(&folders[1], &more).await;
+    let answer = defer(&region, Some(&asker.url("/deferred"))).await;
+    assert!(answer.contains("<hl7:typeCode code=\"CA\"/>"), "{answer}");
+    // Nobody is behind the door: it was tried at least once.
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    assert!(asker.is_empty());
+    door.leads_to(&format!("mllp://{}", mpi.bound().mllp.as_ref().unwrap()));
+    let told = asker.next().await;
+    assert!(told.body.contains("<hl7:queryResponseCode code=\"OK\"/>"), "{}", told.body);
+    assert!(told.body.contains("extension=\"R1\"") && !told.body.contains("ResponderBusy"), "{}", told.body);
+    for gateway in [region, mpi] {
+        gateway.shutdown().await;
+    }
 }
 
 /// Two gateways before the same MPI, on one PostgreSQL: both accept questions, and one that lives answers them, once.

@@ -197,6 +197,36 @@ async fn the_main_job_asks_a_manager_and_a_supplier_outside() {
     }
 }
 
+/// An Individual Number (My Number), as nobody may tell it.
+const MY_NUMBER: &str = "123456789018";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_individual_number_that_others_tell_goes_nowhere() {
+    for by in [By::V2, By::V3] {
+        let mut straw = Straw::new().await;
+        let region = Region::start(by, &straw, "authorities = [\"1.2.81.4\"]").await;
+        // The manager tells one as the identifier that the community shares; the community as its patient.
+        region.knows(&[LOCAL, &format!("{MY_NUMBER}^^^&1.2.81.4&ISO")], &person(Sex::Male)).await;
+        straw.knows.lock().unwrap().push(found(THERE, MY_NUMBER));
+        let answer = documents(&region.running).await;
+        straw.expect(&ITI55).await;
+        assert!(!straw.is_asked(), "{by:?}: nobody is asked for documents by it");
+        assert_eq!((answer.status, answer.objects.len()), (Status::PartialSuccess, 0), "{by:?}");
+        assert!(answer.errors.iter().all(|error| !error.context.contains(MY_NUMBER)), "{by:?}");
+        // Nor is it kept that the community has nobody.
+        *straw.knows.lock().unwrap() = vec![found(THERE, "THERE")];
+        assert_eq!(documents(&region.running).await.objects.len(), 1, "{by:?}");
+        straw.expect(&ITI55).await;
+        assert!(straw.expect(&ITI38).await.text.contains("THERE^^^&amp;1.2.70.3&amp;ISO"));
+
+        // The supplier tells one as our community's patient.
+        region.knows(&[&format!("{MY_NUMBER}^^^&1.2.81.3&ISO")], &person(Sex::Female)).await;
+        let female = DemographicsQuery { sex: Some(Sex::Female), ..question() };
+        assert_eq!(region.discover(female).await, Outcome::Found(Vec::new()), "{by:?}");
+        region.shutdown().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn discovery_in_front_of_a_supplier_has_all_five_answers() {
     for by in [By::V2, By::V3] {

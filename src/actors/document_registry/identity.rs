@@ -6,6 +6,7 @@
 use std::mem::swap;
 
 use super::DocumentRegistry;
+use crate::actors::identifiers::refuse_my_number;
 use crate::demographics::Identifier;
 use crate::identity::index::Along;
 use crate::ids::{Oid, PatientId};
@@ -40,6 +41,7 @@ impl DocumentRegistry {
                 known => self.registry.announce(known).await,
             },
             FeedEvent::Merge { surviving, subsumed, .. } => {
+                self.refuse_my_number([(Place::Identifier(1), surviving), (Place::Subsumed, subsumed)])?;
                 let (into, from) = (self.resolve(surviving), self.resolve(subsumed));
                 let (Some(into), Some(from)) = (&into, &from) else {
                     let places = [
@@ -58,6 +60,7 @@ impl DocumentRegistry {
 
     /// Those of the identifiers that are the affinity domain's.
     fn known(&self, identifiers: &[Identifier], feed: &Feed) -> Answer<Vec<(Place, PatientId)>> {
+        self.refuse_my_number((1..).map(Place::Identifier).zip(identifiers))?;
         let mut known = Vec::new();
         for (place, identifier) in (1..).zip(identifiers) {
             let Some(patient) = self.resolve(identifier) else { continue };
@@ -84,6 +87,10 @@ impl DocumentRegistry {
     /// other way round: which one is the affinity domain's is told by its authority.
     pub async fn link_change(&self, change: LinkChange, caller: &Caller) -> Answer<usize> {
         let LinkChange { mut new, mut local, mut previous, mut subsumed_local, source } = change;
+        let own =
+            [(Place::Identifier(1), &new), (Place::Identifier(2), &local), (Place::Subsumed, &previous)];
+        let subsumed = subsumed_local.as_ref().map(|subsumed| (Place::Field("MRG", 1, 1), subsumed));
+        self.refuse_my_number(own.into_iter().chain(subsumed))?;
         if !self.serves(&new) && self.serves(&local) {
             swap(&mut new, &mut local);
         }
@@ -114,6 +121,13 @@ impl DocumentRegistry {
             Ok(Err(errors)) => Err(errors),
             Err(error) => Err(vec![failed(&error, caller)]),
         }
+    }
+
+    fn refuse_my_number<'a>(
+        &self,
+        identifiers: impl IntoIterator<Item = (Place, &'a Identifier)>,
+    ) -> Answer<()> {
+        refuse_my_number(|authority| self.domains.find(authority), identifiers)
     }
 
     /// Whether an identifier is of the affinity domain.

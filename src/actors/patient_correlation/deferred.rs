@@ -108,7 +108,7 @@ impl Inner {
         caller: &Caller,
         deadline: Instant,
     ) -> Result<Deferral, Uncorrelated> {
-        let Sources { asked: Some(asked), asker: Some(Asker { template, device }), .. } = &self.sources
+        let Sources { asked: Some(asked), asker: Some(Asker { template, device, .. }), .. } = &self.sources
         else {
             return Ok(Deferral::Declined);
         };
@@ -214,7 +214,9 @@ impl Inner {
         }
         let person = &known.person.demographics;
         let asked = first_question(person, self.own_identifier(&question.patient, known));
-        match follow(peer, person, &asked, response?)? {
+        // Whoever asked nobody has no answers.
+        let asker = self.sources.asker.as_ref().ok_or(Uncorrelated::Away(Unavailable::NoEndpoint))?;
+        match follow(peer, asker, person, &asked, response?)? {
             Next::Ask(_) if question.round >= limits::MAX_DISCOVERY_ROUNDS => Err(Uncorrelated::Ambiguous),
             next => Ok(next),
         }

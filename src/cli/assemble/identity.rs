@@ -126,7 +126,11 @@ impl Identity {
             cache: Some(self.cache.clone()),
             index: self.index.clone(),
             managers: self.outside.managers.clone(),
-            asker: Some(Asker { template, device: community.home.oid().to_string() }),
+            asker: Some(Asker {
+                template,
+                device: community.home.oid().to_string(),
+                domains: Arc::clone(&self.domains),
+            }),
             asked: store.map(|store| AskedQuestions::new(store.clone(), community.home.to_urn().into())),
             directory: Some(Arc::clone(directory)),
             authorities: community.authorities.clone(),
@@ -199,7 +203,8 @@ fn outside(
             channel: None,
             limits: settings.limits.clone(),
         };
-        Ok::<_, Stop>(ManagerLine { line, device: community.home.oid().to_string(), asked_by })
+        let device = community.home.oid().to_string();
+        Ok::<_, Stop>(ManagerLine { line, device, domains: Arc::clone(domains), asked_by })
     };
     let mllp = |outside: &config::Outside, (host, port): (&str, u16), asked_by| {
         let tls = delivery::tls(outside.tls.as_ref())?;

@@ -60,11 +60,13 @@ pub fn person(shown: &Shown, output: Output) {
     }
     for decision in &shown.decisions {
         let undone = decision.undone.map_or(String::new(), |by| format!(", undone by {by}"));
+        let undoes = decision.undoes.map_or(String::new(), |number| format!(" of decision {number}, about"));
         let patients: Vec<String> = decision.patients.iter().map(PatientId::to_cx).collect();
         output.line(&format!(
-            "decision {}: {} of {} by {} {}{undone}",
+            "decision {}: {}{} {} by {} {}{undone}",
             decision.number,
             decision.kind,
+            if undoes.is_empty() { " of" } else { &undoes },
             patients.join(" and "),
             decision.operator,
             time(decision.at)
@@ -175,6 +177,7 @@ fn person_json(shown: &Shown) -> Value {
             "operator": decision.operator,
             "at": time(decision.at),
             "undone": decision.undone,
+            "undoes": decision.undoes,
         })).collect::<Vec<_>>(),
     })
 }

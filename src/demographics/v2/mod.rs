@@ -15,7 +15,7 @@ pub use visit::{set_visit, visit};
 
 use super::{Authority, Domains, Identifier, Validity};
 use crate::ids::PatientId;
-use crate::time::day_of;
+use crate::time::days_of;
 use crate::wire::hl7v2::{Component, Field, Repetition, Value};
 
 /// A field that holds what its type does not allow: PID or PV1, and its number.
@@ -29,12 +29,12 @@ pub fn identifiers(field: Field<'_>) -> Vec<Identifier> {
 
 /// A CX.
 pub fn identifier(cx: Repetition<'_>) -> Identifier {
-    let day = |component| day_of(&cx.component(component).value());
+    let days = |component| days_of(&cx.component(component).value());
     Identifier {
         id: text(cx, 1),
         authority: authority(cx.component(4)),
         type_code: text(cx, 5),
-        validity: Validity { from: day(7), until: day(8) },
+        validity: Validity::between(days(7), days(8)),
     }
 }
 

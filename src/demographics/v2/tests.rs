@@ -151,3 +151,21 @@ fn a_visit_is_read_and_written_again() {
     assert_eq!(written(|pv1| set_visit(&read, pv1), "PV1"), pv1);
     assert_eq!(written(|pv1| set_visit(&Visit::default(), pv1), "PV1"), "PV1||U");
 }
+
+#[test]
+fn identifiers_hold_from_the_first_of_some_days_to_the_last_of_others() {
+    let cx = |from: &str, until: &str| {
+        let pid = message(&format!("PID|||1^^^&1.2.3&ISO^^^{from}^{until}"));
+        identifiers(pid.field("PID", 3)).remove(0).validity
+    };
+    let day = |text: &str| days_of(text).map(|(first, _)| first);
+    for (from, until, first, last) in [
+        ("20240215", "20240229", day("20240215"), day("20240229")),
+        ("202402", "202402", day("20240201"), day("20240229")),
+        ("2024", "2024", day("20240101"), day("20241231")),
+        ("20240215120000+0900", "20240228230000-0100", day("20240215"), day("20240229")),
+        ("", "99999999", None, None),
+    ] {
+        assert_eq!(cx(from, until), Validity { from: first, until: last }, "{from} {until}");
+    }
+}

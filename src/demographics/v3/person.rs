@@ -7,7 +7,7 @@ use super::{
 use crate::demographics::{
     Authority, BirthTime, Change, Demographics, DemographicsChange, Identifier, Validity,
 };
-use crate::time::{day_of, today};
+use crate::time::{days_of, today};
 use crate::wire::xml::{Element, Ns, Writer};
 
 /// RoleCode, and in it the mother, whose name is the one at her birth (ITI TF-2: 3.44.4.1.2.2, 3.47.4.2.2.5).
@@ -222,9 +222,9 @@ pub enum Detail {
 fn validity(role: Element<'_>) -> Validity {
     let end = |local| {
         let time = role.child(Ns::HL7, "effectiveTime")?.child(Ns::HL7, local)?;
-        time.attr("value").and_then(|day| day_of(&day))
+        time.attr("value").and_then(|days| days_of(&days))
     };
-    Validity { from: end("low"), until: end("high") }
+    Validity::between(end("low"), end("high"))
 }
 
 /// Identifiers of one domain in asOtherIDs.

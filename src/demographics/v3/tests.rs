@@ -181,7 +181,7 @@ fn other_ids_whose_time_is_over_are_passed_over() {
              </asOtherIDs>"
         )
     };
-    let others = other("PAST", "20200331") + &other("STILL", "29991231");
+    let others = other("PAST", "20200331") + &other("MONTH", "202003") + &other("STILL", "2999");
     let read = patient(&format!("<id root='1.2.3' extension='A'/><patientPerson>{others}</patientPerson>"));
     let ids: Vec<_> = read.identifiers.iter().map(|id| id.id.as_str()).collect();
     assert_eq!(ids, ["A", "STILL"]);

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use futures_util::future::BoxFuture;
 
-use crate::demographics::{Authority, Demographics, Identifier};
+use crate::demographics::{Authority, Demographics, Domains, Identifier, refused_in};
 use crate::federation::Unavailable;
 use crate::ids::{Oid, PatientId};
 use crate::transactions::Caller;
@@ -112,6 +112,32 @@ fn only(patient: &PatientId, mut matches: Vec<Match>) -> Option<Person> {
 fn having(patient: &PatientId, mut matches: Vec<Match>) -> Vec<Match> {
     matches.retain(|found| found.identifiers.contains(patient));
     matches
+}
+
+/// Of what somebody outside tells, what may be kept and passed on: no Individual Number (My Number). Those are counted by the
+/// transaction, and never shown.
+pub fn without_my_numbers(
+    domains: &Domains,
+    transaction: &'static str,
+    mut identifiers: Vec<PatientId>,
+) -> Vec<PatientId> {
+    let told = identifiers.len();
+    identifiers.retain(|id| !domains.refuse(id));
+    let dropped = told - identifiers.len();
+    if dropped > 0 {
+        metrics::counter!("sekisho_my_numbers_dropped_total", "transaction" => transaction)
+            .increment(dropped as u64);
+        tracing::warn!(transaction, dropped, "an Individual Number (My Number) was told, and dropped");
+    }
+    identifiers
+}
+
+/// The same of somebody who was found.
+fn match_without_my_numbers(domains: &Domains, transaction: &'static str, mut found: Match) -> Match {
+    found.identifiers = without_my_numbers(domains, transaction, found.identifiers);
+    let account = found.person.account.take();
+    found.person.account = account.filter(|told| !refused_in(domains.find(&told.authority), &told.id));
+    found
 }
 
 /// By OID: what every manager understands.

@@ -6,7 +6,8 @@ use std::time::Instant;
 use futures_util::future::{BoxFuture, try_join_all};
 
 use super::{
-    AskedBy, Fitting, Manager, Person, Supplier, by_oid, having, identifier, only, questions, together,
+    AskedBy, Fitting, Manager, Person, Supplier, by_oid, having, identifier, match_without_my_numbers, only,
+    questions, together, without_my_numbers,
 };
 use crate::demographics::{Domains, Identifier};
 use crate::federation::Unavailable;
@@ -56,7 +57,8 @@ impl MllpManager {
         let answer = self.line.ask("ITI-9", write, iti9::read_answer, caller, deadline).await?;
         let Some(identifiers) = known(answer)? else { return Ok(None) };
         let identifiers = identifiers.iter().filter_map(|id| self.resolved(id)).filter(|id| id != patient);
-        Ok(Some(Person { identifiers: identifiers.collect(), ..Person::default() }))
+        let identifiers = without_my_numbers(&self.domains, "ITI-9", identifiers.collect());
+        Ok(Some(Person { identifiers, ..Person::default() }))
     }
 
     async fn find_one(
@@ -75,8 +77,10 @@ impl MllpManager {
         let Some(page) = known(self.line.ask("ITI-21", write, read, caller, deadline).await?)? else {
             return Ok(None);
         };
+        let matches = page.matches.into_iter();
+        let matches = matches.map(|found| match_without_my_numbers(&self.domains, "ITI-21", found)).collect();
         // A pointer leads to at least one more.
-        Ok(Some(Fitting { matches: page.matches, remaining: usize::from(page.pointer.is_some()) }))
+        Ok(Some(Fitting { matches, remaining: usize::from(page.pointer.is_some()) }))
     }
 }
 

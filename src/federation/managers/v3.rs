@@ -1,13 +1,15 @@
 //! A PIX Manager or Patient Demographics Supplier that speaks HL7 V3 (ITI TF-2: 3.45, 3.47).
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::future::{BoxFuture, try_join_all};
 
 use super::{
-    AskedBy, Fitting, Manager, Person, Supplier, by_oid, having, identifier, only, questions, together,
+    AskedBy, Fitting, Manager, Person, Supplier, by_oid, having, identifier, match_without_my_numbers, only,
+    questions, together,
 };
-use crate::demographics::Demographics;
+use crate::demographics::{Demographics, Domains};
 use crate::federation::Unavailable;
 use crate::federation::line::{Line, Question};
 use crate::ids::PatientId;
@@ -25,6 +27,8 @@ pub struct ManagerLine {
     pub line: Line,
     /// Our device.
     pub device: String,
+    /// The region's domains.
+    pub domains: Arc<Domains>,
     /// What it is.
     pub asked_by: AskedBy,
 }
@@ -37,11 +41,21 @@ impl ManagerLine {
         deadline: Instant,
     ) -> Result<Option<Fitting>, Unavailable> {
         let body = known::write_find_query(who, &self.device);
-        fitting(self.ask(Question::simple(&ITI47_FIND, body, caller, deadline)).await?)
+        self.ask(Question::simple(&ITI47_FIND, body, caller, deadline)).await
     }
 
-    async fn ask(&self, question: Question<'_>) -> Result<Known, Unavailable> {
-        self.line.ask(question, |message| known::read(&message.envelope)).await
+    /// None: what was asked with is unknown there.
+    async fn ask(&self, question: Question<'_>) -> Result<Option<Fitting>, Unavailable> {
+        let transaction = question.transaction.id;
+        match self.line.ask(question, |message| known::read(&message.envelope)).await? {
+            Known::People { found, remaining } => {
+                let found = found.into_iter().map(matching);
+                let found = found.map(|found| match_without_my_numbers(&self.domains, transaction, found));
+                Ok(Some(Fitting { matches: found.collect(), remaining }))
+            }
+            Known::Unknown => Ok(None),
+            Known::Refused => Err(Unavailable::Fault),
+        }
     }
 }
 
@@ -57,7 +71,7 @@ impl Manager for ManagerLine {
             let found = match self.asked_by {
                 AskedBy::PixQuery => {
                     let body = known::write_pix_query(&asked, &self.device);
-                    fitting(self.ask(Question::simple(&ITI45, body, caller, deadline)).await?)?
+                    self.ask(Question::simple(&ITI45, body, caller, deadline)).await?
                 }
                 AskedBy::DemographicsQuery => {
                     let who = DemographicsQuery { identifiers: vec![asked], ..DemographicsQuery::default() };
@@ -91,17 +105,6 @@ impl Supplier for ManagerLine {
             let asked = questions.iter().map(|who| self.find_one(who, caller, deadline));
             Ok(together(try_join_all(asked).await?.into_iter().flatten().collect()))
         })
-    }
-}
-
-/// None: what was asked with is unknown there.
-fn fitting(answer: Known) -> Result<Option<Fitting>, Unavailable> {
-    match answer {
-        Known::People { found, remaining } => {
-            Ok(Some(Fitting { matches: found.into_iter().map(matching).collect(), remaining }))
-        }
-        Known::Unknown => Ok(None),
-        Known::Refused => Err(Unavailable::Fault),
     }
 }
 

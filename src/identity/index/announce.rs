@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 
 use super::candidates::Scored;
 use super::events::EventKind;
+use super::groups::Groups;
 use super::insured::Dated;
 use super::keys::{Keys, Marks};
 use super::links::{Cause, Link, Origin, Pair};
-use super::persons::{Regrouping, component, pairs};
+use super::persons::Regrouping;
 use super::records::{Activity, Content, Record, prepared};
 use super::schema::{Numbered, Tables};
 use super::{Along, Announced, IndexError, search_keys};
@@ -217,12 +218,11 @@ impl Tables<'_> {
         }
         let mut renewed_keys = Vec::new();
         for &number in &numbers {
-            let mut news = false;
             for told in &announcement.insured {
-                news |= self.insure(number, told, now)?;
-            }
-            if news {
-                renewed_keys.push(number);
+                if let Some(renewal) = self.insure(number, told, now)? {
+                    regrouping.insured_anew(number, renewal);
+                    renewed_keys.push(number);
+                }
             }
         }
         self.declare(&numbers, now, &mut regrouping)?;
@@ -307,15 +307,18 @@ impl Tables<'_> {
             let mut links = self.links_among(&self.members(one)?)?;
             links.extend(self.links_among(&self.members(another)?)?);
             // As it stands before this message: what the declaration joins may be held apart.
-            let (mine, theirs) = (component(first, &links, |_| false), component(other, &links, |_| false));
+            let groups = Groups::linked([first, other], links.iter().map(|link| link.pair));
+            let (mine, theirs) = (groups.with(first), groups.with(other));
             let too_many = mine.len() + theirs.len() > limits::MAX_RECORDS_PER_PERSON;
-            let held_apart = !mine.contains(&other) && (too_many || self.any_bar(&mine, &theirs)?);
+            let barred = || Ok::<_, StoreError>(!self.bars_among(&mine, &theirs)?.is_empty());
+            let held_apart = !groups.are_one(pair) && (too_many || barred()?);
             if held_apart {
                 self.add_doubt(pair, Cause::Declared, 1.0, now)?;
             } else {
                 let link =
                     Link { pair, origin: Origin::Source, probability: None, operator: None, since: now };
                 self.add_link(&link)?;
+                self.remove_doubt(pair)?;
             }
         }
         Ok(())
@@ -323,15 +326,5 @@ impl Tables<'_> {
 
     pub(super) fn person_of(self, record: i64) -> Result<i64, StoreError> {
         Ok(self.record(record)?.person)
-    }
-
-    /// Whether an operator holds a record of one set and a record of another apart.
-    pub(super) fn any_bar(self, one: &BTreeSet<i64>, another: &BTreeSet<i64>) -> Result<bool, StoreError> {
-        for pair in pairs(one, another) {
-            if self.bar(pair)?.is_some() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 }

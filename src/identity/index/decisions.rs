@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::conflicts::stood_back;
 use super::links::{Bar, Cause, Link, Origin, Pair};
-use super::persons::{Regrouping, pairs};
+use super::persons::Regrouping;
 use super::records::Record;
 use super::schema::{Numbered, Tables};
 use crate::identity::matching::Verdict;
 use crate::ids::PatientId;
+use crate::limits;
 use crate::store::sql::{OptionalExtension, Row, params};
 use crate::store::{StoreError, sql};
 
@@ -69,8 +70,10 @@ pub struct Decision {
     pub kind: String,
     /// About whom.
     pub patients: Vec<PatientId>,
-    /// The decision that undid it.
+    /// The decision that undid it; None where it stands again.
     pub undone: Option<u64>,
+    /// The decision that it undid.
+    pub undoes: Option<u64>,
 }
 
 /// What a decision changed.
@@ -96,7 +99,7 @@ impl Effect {
     fn read(json: &str) -> Result<Self, StoreError> {
         serde_json::from_str(json).map_err(|_| StoreError::Damaged("a decision cannot be read".into()))
     }
-    /// Whose links and bars it changed.
+    /// The pairs whose links and bars it changed.
     fn pairs(&self) -> impl Iterator<Item = Pair> {
         let links = self.linked.iter().chain(&self.unlinked).map(|link| link.pair);
         links.chain(self.barred.iter().chain(&self.unbarred).map(|bar| bar.pair))
@@ -112,8 +115,7 @@ impl Effect {
         }
     }
     fn records(&self) -> BTreeSet<i64> {
-        let links = self.linked.iter().chain(&self.unlinked).map(|link| link.pair);
-        links.flat_map(|Pair(a, b)| [a, b]).collect()
+        self.pairs().flat_map(|Pair(a, b)| [a, b]).collect()
     }
 }
 
@@ -122,6 +124,14 @@ struct Subject {
     kind: &'static str,
     record: i64,
     other: Option<i64>,
+    /// The decision that it takes back.
+    undoes: Option<i64>,
+}
+
+impl Subject {
+    fn new(kind: &'static str, record: i64, other: Option<i64>) -> Self {
+        Self { kind, record, other, undoes: None }
+    }
 }
 
 /// Within one decision: by whom and when.
@@ -154,11 +164,11 @@ impl Tables<'_> {
             Ok(planned) => planned,
             Err(refused) => return Ok(Err(refused)),
         };
-        self.carry_out(&effect, now)?;
+        self.carry_out(&subject, &effect, now)?;
         let number = self.log(&subject, &effect, &by)?;
-        if let Ruling::Undo(undone) = ruling {
+        if let Some(undone) = subject.undoes {
             let update = "UPDATE identity_decision SET undone = ?2 WHERE decision = ?1";
-            self.connection.execute(update, [self.global(*undone), self.global(number)])?;
+            self.connection.execute(update, [undone, self.global(number)])?;
         }
         Ok(Ok(number))
     }
@@ -209,7 +219,7 @@ impl Tables<'_> {
         let link = Link { pair, origin: Origin::Operator, probability: None, operator, since: by.now };
         let answered = self.doubt_about(pair)?;
         let effect = Effect { linked: vec![link], unbarred, answered, ..Effect::default() };
-        Ok(Ok((Subject { kind, record: a.number, other: Some(b.number) }, effect)))
+        Ok(Ok((Subject::new(kind, a.number, Some(b.number)), effect)))
     }
 
     fn plan_part(self, a: &Record, b: &Record, by: &By<'_>) -> Planned {
@@ -222,7 +232,7 @@ impl Tables<'_> {
             // They hang together, by whatever chain: the second leaves.
             effect.unlinked = self.links_of(b)?;
         }
-        Ok(Ok((Subject { kind: "part", record: a.number, other: Some(b.number) }, effect)))
+        Ok(Ok((Subject::new("part", a.number, Some(b.number)), effect)))
     }
 
     fn plan_unlink(self, patient: &PatientId, by: &By<'_>) -> Planned {
@@ -244,21 +254,70 @@ impl Tables<'_> {
                 effect.barred.push(Bar { pair, operator: by.operator.to_owned(), since: by.now });
             }
         }
-        Ok(Ok((Subject { kind: "unlink", record: record.number, other: None }, effect)))
+        Ok(Ok((Subject::new("unlink", record.number, None), effect)))
     }
 
     fn plan_undo(self, number: u64) -> Planned {
-        let find =
-            "SELECT record, other, effect FROM identity_decision WHERE decision = ?1 AND undone IS NULL";
-        let found = self.connection.query_row(find, [self.global(number)], |row| {
+        let Some(standing) = self.standing(self.global(number))? else { return Ok(Err(Refused::NoDecision)) };
+        let find = "SELECT record, other, effect FROM identity_decision WHERE decision = ?1";
+        let (record, other, effect) = self.connection.query_row(find, [standing], |row| {
             Ok((row.get::<i64>(0)?, row.get::<Option<i64>>(1)?, row.get::<String>(2)?))
-        });
-        let Some((record, other, effect)) = found.optional()? else { return Ok(Err(Refused::NoDecision)) };
+        })?;
         let effect = Effect::read(&effect)?;
-        if let Some(later) = self.later(number, &effect)? {
+        if let Some(later) = self.later(self.local(standing), &effect)? {
             return Ok(Err(Refused::Later(later)));
         }
-        Ok(Ok((Subject { kind: "undo", record, other }, effect.inverse())))
+        let effect = self.with_what_was_declared(effect.inverse())?;
+        Ok(Ok((Subject { undoes: Some(standing), ..Subject::new("undo", record, other) }, effect)))
+    }
+
+    /// By which decision a decision stands: itself, or whatever took its undo back. None if it does not stand.
+    fn standing(self, number: i64) -> Result<Option<i64>, StoreError> {
+        let find = "SELECT undone FROM identity_decision WHERE decision = ?1";
+        let mut find = self.connection.prepare_cached(find)?;
+        let mut undone = |number: i64| find.query_row([number], |row| row.get::<Option<i64>>(0)).optional();
+        let mut standing = number;
+        loop {
+            match undone(standing)? {
+                None => return Ok(None),
+                Some(None) => return Ok(Some(standing)),
+                Some(Some(undo)) => match undone(undo)?.flatten() {
+                    None => return Ok(None),
+                    Some(again) => standing = again,
+                },
+            }
+        }
+    }
+
+    /// With what sources declared one person's while nothing but the bars stood against it that go now.
+    fn with_what_was_declared(self, mut effect: Effect) -> Result<Effect, StoreError> {
+        let barred = effect.unbarred.iter().map(|bar| self.survivors(bar.pair));
+        let barred: BTreeSet<Pair> = barred.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+        let members =
+            |record| Ok::<_, StoreError>(BTreeSet::from_iter(self.members(self.person_of(record)?)?));
+        let mut concerned = BTreeSet::new();
+        for Pair(one, another) in &barred {
+            concerned.extend(members(*one)?);
+            concerned.extend(members(*another)?);
+        }
+        let mut declared = BTreeMap::new();
+        for record in concerned {
+            let doubts = self.doubts_of(record)?.into_iter();
+            declared.extend(
+                doubts.filter(|doubt| doubt.cause == Cause::Declared).map(|doubt| (doubt.pair, doubt)),
+            );
+        }
+        for (pair, doubt) in declared {
+            let (one, another) = (members(pair.0)?, members(pair.1)?);
+            let bars = self.bars_among(&one, &another)?;
+            let few = one.union(&another).count() <= limits::MAX_RECORDS_PER_PERSON;
+            if few && bars.iter().all(|bar| barred.contains(&bar.pair)) {
+                let (origin, since) = (Origin::Source, doubt.since);
+                effect.linked.push(Link { pair, origin, probability: None, operator: None, since });
+                effect.answered.push((pair, doubt.cause, doubt.probability));
+            }
+        }
+        Ok(effect)
     }
 
     /// The last decision that stands and changed what an earlier one changed: the earlier one cannot be taken back before it.
@@ -298,10 +357,7 @@ impl Tables<'_> {
 
     fn bars_between(self, a: &Record, b: &Record) -> Result<Vec<Bar>, StoreError> {
         let group = |record: &Record| Ok::<_, StoreError>(BTreeSet::from_iter(self.members(record.person)?));
-        let (one, another) = (group(a)?, group(b)?);
-        let bars = pairs(&one, &another).filter(|pair| pair.0 != pair.1).map(|pair| self.bar(pair));
-        let bars: Vec<Option<Bar>> = bars.collect::<Result<_, _>>()?;
-        Ok(bars.into_iter().flatten().collect())
+        self.bars_among(&group(a)?, &group(b)?)
     }
 
     fn doubt_about(self, pair: Pair) -> Result<Vec<(Pair, Cause, f64)>, StoreError> {
@@ -321,7 +377,7 @@ impl Tables<'_> {
         Ok((one != another).then(|| Pair::of(one, another)))
     }
 
-    fn carry_out(self, effect: &Effect, now: i64) -> Result<(), StoreError> {
+    fn carry_out(self, subject: &Subject, effect: &Effect, now: i64) -> Result<(), StoreError> {
         let mut regrouping = Regrouping::ruled(self);
         for record in effect.records() {
             let mut record = self.record(record)?;
@@ -350,6 +406,11 @@ impl Tables<'_> {
         for bar in &effect.barred {
             if let Some(pair) = self.survivors(bar.pair)? {
                 self.add_bar(&Bar { pair, ..bar.clone() })?;
+                // That is decided.
+                let found = |(_, cause, _): &(Pair, Cause, f64)| *cause != Cause::Declared;
+                if self.doubt_about(pair)?.iter().any(found) {
+                    self.remove_doubt(pair)?;
+                }
             }
         }
         for (pair, ..) in &effect.answered {
@@ -358,6 +419,14 @@ impl Tables<'_> {
         for (pair, cause, probability) in &effect.asked {
             if self.survivors(*pair)? == Some(*pair) {
                 self.add_doubt(*pair, *cause, *probability, now)?;
+            }
+        }
+        if subject.undoes.is_some() {
+            // As if the bars had never been.
+            for bar in &effect.unbarred {
+                if let Some(pair) = self.survivors(bar.pair)? {
+                    self.relink_pair(pair, now)?;
+                }
             }
         }
         regrouping.finish()
@@ -377,7 +446,7 @@ impl Tables<'_> {
                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         let number = self.next(Numbered::Decision)?;
         let effect = serde_json::to_string(effect).map_err(|error| StoreError::Damaged(error.to_string()))?;
-        let Subject { kind, record, other } = subject;
+        let Subject { kind, record, other, .. } = subject;
         self.connection.execute(insert, params![number, by.now, by.operator, kind, record, other, effect])?;
         Ok(self.local(number))
     }
@@ -389,14 +458,21 @@ impl Tables<'_> {
         let mut find = self.connection.prepare_cached(find)?;
         let (first, last) = self.range();
         let mut decisions: Vec<Decision> = Vec::new();
+        let mut undoes = BTreeMap::new();
         for record in records {
             let rows = find.query_map([*record, first, last], Logged::of)?;
             for row in rows {
-                let decision = self.read_decision(row?)?;
+                let logged = row?;
+                undoes.extend(logged.undone.map(|undo| (self.local(undo), self.local(logged.number))));
+                let decision = self.read_decision(logged)?;
                 if !decisions.iter().any(|known| known.number == decision.number) {
                     decisions.push(decision);
                 }
             }
+        }
+        // An undo is about the same records.
+        for decision in &mut decisions {
+            decision.undoes = undoes.get(&decision.number).copied();
         }
         decisions.sort_by_key(|decision| decision.number);
         Ok(decisions)
@@ -404,13 +480,16 @@ impl Tables<'_> {
 
     fn read_decision(self, logged: Logged) -> Result<Decision, StoreError> {
         let records = [Some(logged.record), logged.other].into_iter().flatten();
+        // Whoever undoes an undo brings back what it undid.
+        let undone = if self.standing(logged.number)?.is_some() { None } else { logged.undone };
         Ok(Decision {
             number: self.local(logged.number),
             at: logged.at,
             operator: logged.operator,
             kind: logged.kind,
             patients: records.map(|record| self.identifier_of(record)).collect::<Result<_, _>>()?,
-            undone: logged.undone.map(|number| self.local(number)),
+            undone: undone.map(|number| self.local(number)),
+            undoes: None,
         })
     }
 }

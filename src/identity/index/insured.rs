@@ -14,7 +14,7 @@ use crate::ids::PatientId;
 use crate::limits;
 use crate::store::sql::{OptionalExtension, Row, params};
 use crate::store::{StoreError, sql};
-use crate::time::today;
+use crate::time::{CIVIL_ZONE, day_at, today};
 
 /// An identifier as it is announced, and on which days it is the person's: of insured persons' numbers that is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Insurance {
     }
     /// The days on which the record had it for certain: where no first one was told, from when it was told.
     pub(super) fn days(&self) -> Validity {
-        Validity { from: self.validity.from.or(Some(self.since.div_euclid(DAY))), ..self.validity }
+        Validity { from: self.validity.from.or(Some(day_at(self.since))), ..self.validity }
     }
     /// Whether it only goes on, where it is told from a day on: no day lies between.
     fn goes_on(&self, from: i64) -> bool {
@@ -58,8 +58,17 @@ impl Insurance {
     }
 }
 
-/// Seconds.
-const DAY: i64 = 24 * 60 * 60;
+/// What news of a number means to those who are told a person's identifiers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Renewal {
+    /// It came, or it went.
+    Number {
+        /// In this domain.
+        domain: i64,
+    },
+    /// Its days only.
+    Days,
+}
 
 /// A number in one spelling: width and case folded, and whatever separates the parts is the same.
 pub(super) fn spelling(id: &str) -> String {
@@ -93,9 +102,11 @@ pub(super) fn without_renewed(mut told: Vec<Dated>) -> Vec<Dated> {
 }
 
 impl Tables<'_> {
-    /// Gives a record a number, or renews it; whether that is news.
-    pub(super) fn insure(self, record: i64, told: &Dated, since: i64) -> Result<bool, StoreError> {
-        let Some(Validity { from, until }) = self.renewal(record, told)? else { return Ok(false) };
+    /// Gives a record a number, or renews it; None if that is no news.
+    pub(super) fn insure(self, record: i64, told: &Dated, since: i64) -> Result<Option<Renewal>, StoreError> {
+        let Some(renewed) = self.renewal(record, told)? else { return Ok(None) };
+        let (today, Validity { from, until }) = (today(), renewed);
+        let had = self.insurance(record, &told.patient)?.is_some_and(|known| known.validity.holds(today));
         let insert =
             "INSERT INTO identity_insured (domain, number, record, id, since, valid_from, valid_until)
                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (domain, number, record) DO UPDATE
@@ -104,7 +115,7 @@ impl Tables<'_> {
         let domain = self.domain_or_make(patient.authority())?;
         let values = params![domain, spelling(patient.id()), record, patient.id(), since, from, until];
         self.connection.prepare_cached(insert)?.execute(values)?;
-        Ok(true)
+        Ok(Some(if renewed.holds(today) == had { Renewal::Days } else { Renewal::Number { domain } }))
     }
     /// What is to be kept of a number that is told of a record; None if it is known so, or was over before it was known.
     pub(super) fn renewal(self, record: i64, told: &Dated) -> Result<Option<Validity>, StoreError> {
@@ -164,16 +175,16 @@ impl Tables<'_> {
         let copy = "INSERT INTO identity_insured (domain, number, record, id, since, valid_from, valid_until)
                     SELECT domain, number, ?2, id, since, valid_from, valid_until FROM identity_insured
                     WHERE record = ?1 ON CONFLICT (domain, number, record) DO UPDATE SET
-                    since = CASE WHEN COALESCE(excluded.valid_from, excluded.since / 86400)
-                        < COALESCE(identity_insured.valid_from, identity_insured.since / 86400)
+                    since = CASE WHEN COALESCE(excluded.valid_from, (excluded.since + ?3) / 86400)
+                        < COALESCE(identity_insured.valid_from, (identity_insured.since + ?3) / 86400)
                         THEN excluded.since ELSE identity_insured.since END,
-                    valid_from = CASE WHEN COALESCE(excluded.valid_from, excluded.since / 86400)
-                        < COALESCE(identity_insured.valid_from, identity_insured.since / 86400)
+                    valid_from = CASE WHEN COALESCE(excluded.valid_from, (excluded.since + ?3) / 86400)
+                        < COALESCE(identity_insured.valid_from, (identity_insured.since + ?3) / 86400)
                         THEN excluded.valid_from ELSE identity_insured.valid_from END,
                     valid_until = CASE WHEN identity_insured.valid_until IS NULL
                         OR identity_insured.valid_until > excluded.valid_until
                         THEN identity_insured.valid_until ELSE excluded.valid_until END";
-        self.connection.prepare_cached(copy)?.execute([from, to])?;
+        self.connection.prepare_cached(copy)?.execute([from, to, 60 * i64::from(CIVIL_ZONE)])?;
         self.connection.prepare_cached("DELETE FROM identity_insured WHERE record = ?1")?.execute([from])?;
         Ok(())
     }

@@ -1,6 +1,8 @@
 //! Links, bars and reviews between two records. A pair is stored once, under the later record: that is the one that was
 //! being written when the pair was found.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::schema::{Numbered, Tables};
@@ -161,6 +163,22 @@ impl Tables<'_> {
             Ok(Bar { pair: Pair(row.get(0)?, row.get(1)?), operator: row.get(2)?, since: row.get(3)? })
         })?;
         Ok(bars.collect::<Result<_, _>>()?)
+    }
+    /// What holds records of one set and records of another apart.
+    pub(super) fn bars_among(
+        self,
+        one: &BTreeSet<i64>,
+        another: &BTreeSet<i64>,
+    ) -> Result<Vec<Bar>, StoreError> {
+        let (few, many) = if one.len() < another.len() { (one, another) } else { (another, one) };
+        let mut bars = Vec::new();
+        for record in few {
+            let others = self.bars_of(*record)?.into_iter();
+            bars.extend(others.filter(|bar| many.contains(&bar.pair.other(*record))));
+        }
+        bars.sort_unstable_by_key(|bar| bar.pair);
+        bars.dedup_by_key(|bar| bar.pair);
+        Ok(bars)
     }
     /// Holds two records apart.
     pub(super) fn add_bar(self, bar: &Bar) -> Result<(), StoreError> {

@@ -6,7 +6,7 @@
 //!
 //! | room | what it knows |
 //! |---|---|
-//! | `schema`, `records`, `links`, `insured`, `persons`, `events` | tables, and what stands in them |
+//! | `schema`, `records`, `links`, `insured`, `groups`, `persons`, `events` | tables, and what stands in them |
 //! | `keys`, `search_keys` | which records share a key |
 //! | `candidates`, `announce`, `relink`, `conflicts`, `merge`, `rematch` | what becomes of records |
 //! | `decisions`, `shown` | what operators decide, and what they see |
@@ -20,6 +20,7 @@ mod decisions;
 mod events;
 mod fits;
 mod fold;
+mod groups;
 mod insured;
 mod keys;
 mod learning;

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::conflicts::{StoodBack, stood_back};
 use super::events::EventKind;
-use super::links::{Link, Pair};
+use super::groups::Groups;
+use super::insured::Renewal;
 use super::records::Record;
 use super::schema::Tables;
 use crate::ids::PatientId;
@@ -44,30 +45,6 @@ impl Tables<'_> {
     }
 }
 
-/// The records that hang together with one, by some links.
-pub(super) fn component(start: i64, links: &[Link], but: impl Fn(&Link) -> bool) -> BTreeSet<i64> {
-    let mut found = BTreeSet::from([start]);
-    let mut open = vec![start];
-    while let Some(record) = open.pop() {
-        let next = links.iter().filter(|link| link.pair.has(record) && !but(link));
-        for Link { pair, .. } in next {
-            let other = pair.other(record);
-            if found.insert(other) {
-                open.push(other);
-            }
-        }
-    }
-    found
-}
-
-/// All pairs of a record of one set and a record of another.
-pub(super) fn pairs<'a>(
-    one: &'a BTreeSet<i64>,
-    another: &'a BTreeSet<i64>,
-) -> impl Iterator<Item = Pair> + 'a {
-    one.iter().flat_map(|&a| another.iter().map(move |&b| Pair::of(a, b)))
-}
-
 /// Records by number, as a regrouping found them.
 type Records = BTreeMap<i64, Record>;
 
@@ -77,14 +54,16 @@ pub(super) struct Regrouping<'c> {
     before: BTreeMap<i64, Vec<i64>>,
     fresh: BTreeMap<i64, Record>,
     relinked: BTreeSet<i64>,
+    /// Records of whose insured persons' numbers there is news, and the domains in which one came or went.
+    insured: BTreeMap<i64, BTreeSet<i64>>,
     /// By an operator.
     ruled: bool,
 }
 
 impl<'c> Regrouping<'c> {
     pub(super) fn new(tables: Tables<'c>) -> Self {
-        let (before, fresh, relinked) = Default::default();
-        Self { tables, before, fresh, relinked, ruled: false }
+        let (before, fresh, relinked, insured) = Default::default();
+        Self { tables, before, fresh, relinked, insured, ruled: false }
     }
     /// By an operator's ruling: that may take away what kept two together who contradict each other, or put a bar between
     /// those who are one person, so everybody is looked at anew.
@@ -106,6 +85,13 @@ impl<'c> Regrouping<'c> {
     pub(super) fn relinked(&mut self, record: i64) {
         self.relinked.insert(record);
     }
+    /// A record of whose insured persons' numbers there is news: that concerns whoever keeps what follows from its identifiers.
+    pub(super) fn insured_anew(&mut self, record: i64, renewal: Renewal) {
+        let domains = self.insured.entry(record).or_default();
+        if let Renewal::Number { domain } = renewal {
+            domains.insert(domain);
+        }
+    }
     /// Whether a record that was not there before is all that has changed so far.
     pub(super) fn is_all(&self, record: i64) -> bool {
         self.before.is_empty() && self.fresh.len() == 1 && self.fresh.contains_key(&record)
@@ -119,46 +105,49 @@ impl<'c> Regrouping<'c> {
             records.insert(number, tables.record(number)?);
         }
         let active = records.values().filter(|record| record.survivor.is_none());
-        let mut open: BTreeSet<i64> = active.map(|record| record.number).collect();
-        let mut links = tables.links_among(&Vec::from_iter(open.iter().copied()))?;
-        let person_before: BTreeMap<i64, i64> = self
-            .before
-            .iter()
-            .flat_map(|(person, members)| members.iter().map(move |member| (*member, *person)))
-            .collect();
-        tables.resolve(&open, &mut links, &stood_back, |pair| {
-            let before = |record: i64| person_before.get(&record);
-            let anew = |record: i64| self.relinked.contains(&record) || before(record).is_none();
-            self.ruled || anew(pair.0) || anew(pair.1) || before(pair.0) != before(pair.1)
+        let active: BTreeSet<i64> = active.map(|record| record.number).collect();
+        let mut links = tables.links_among(&Vec::from_iter(active.iter().copied()))?;
+        let before = self.person_before();
+        tables.resolve(&active, &mut links, &stood_back, |record| {
+            let looked_at = !self.ruled && !self.relinked.contains(&record);
+            before.get(&record).copied().filter(|_| looked_at)
         })?;
-        while let Some(&lowest) = open.first() {
-            let person = component(lowest, &links, |_| false);
-            open.retain(|record| !person.contains(record));
-            self.settle(lowest, &Vec::from_iter(person), &records)?;
+        let persons = Groups::linked(active, links.iter().map(|link| link.pair));
+        for person in persons.all() {
+            let members = Vec::from_iter(person.iter().copied());
+            let Some(lowest) = members.first() else { continue };
+            let before = before.get(lowest).and_then(|person| self.before.get(person));
+            self.settle(*lowest, &members, before, &records)?;
         }
         Ok(())
     }
 
+    /// Of which person each record was.
+    fn person_before(&self) -> BTreeMap<i64, i64> {
+        let persons = self.before.iter();
+        persons.flat_map(|(person, members)| members.iter().map(move |member| (*member, *person))).collect()
+    }
+
     /// The pairs that stood back behind links of these persons: what has changed may make room for them. Whom they concern is
-    /// looked at, too.
+    /// looked at, too, as far as they are not too many.
     fn stood_back(&mut self) -> Result<StoodBack, StoreError> {
         let mut found = StoodBack::new();
         if self.before.is_empty() && self.fresh.len() == 1 {
             return Ok(found);
         }
         let mut open: Vec<i64> = self.before.values().flatten().chain(self.fresh.keys()).copied().collect();
-        let mut looked_at = 0;
+        let mut known: BTreeSet<i64> = open.iter().copied().collect();
         while let Some(record) = open.pop() {
-            looked_at += 1;
             for doubt in self.tables.doubts_of(record)?.into_iter().filter(stood_back) {
-                let person = self.tables.person_of(doubt.pair.other(record))?;
-                let known = self.before.contains_key(&person) || self.fresh.contains_key(&person);
-                if !known && looked_at > limits::MAX_RECORDS_PER_PERSON {
-                    continue;
-                }
-                if !known {
+                let other = doubt.pair.other(record);
+                if !known.contains(&other) {
+                    if known.len() > limits::MAX_RECORDS_REGROUPED {
+                        continue;
+                    }
+                    let person = self.tables.person_of(other)?;
                     self.touch(person)?;
-                    open.extend(self.before.get(&person).into_iter().flatten());
+                    let members = self.before.get(&person).into_iter().flatten();
+                    open.extend(members.copied().filter(|member| known.insert(*member)));
                 }
                 found.insert(doubt.pair, doubt);
             }
@@ -166,10 +155,17 @@ impl<'c> Regrouping<'c> {
         Ok(found)
     }
 
-    /// Makes a person of records, and tells if it is news.
-    fn settle(&self, person: i64, members: &[i64], records: &Records) -> Result<(), StoreError> {
+    /// Makes a person of records, and tells if it is news; `before` is what the lowest of them belonged to.
+    fn settle(
+        &self,
+        person: i64,
+        members: &[i64],
+        before: Option<&Vec<i64>>,
+        records: &Records,
+    ) -> Result<(), StoreError> {
         let tables = self.tables;
-        if self.before.get(&person).is_some_and(|before| before == members) {
+        let insured: Vec<_> = members.iter().filter_map(|member| self.insured.get(member)).collect();
+        if insured.is_empty() && self.before.get(&person).is_some_and(|before| before == members) {
             return Ok(());
         }
         let update = "UPDATE identity_record SET person = ?2 WHERE record = ?1";
@@ -178,12 +174,13 @@ impl<'c> Regrouping<'c> {
                 tables.connection.prepare_cached(update)?.execute([record.number, person])?;
             }
         }
-        let before = self.before.values().find(|before| before.contains(&person));
         let before = before.map(|before| by_domain(before, records)).unwrap_or_default();
         let now = by_domain(members, records);
         let domains: BTreeSet<_> = before.keys().chain(now.keys()).collect();
         let changed = domains.into_iter().filter(|domain| before.get(*domain) != now.get(*domain));
+        let changed: BTreeSet<_> = changed.chain(insured.into_iter().flatten()).collect();
         let changed = changed
+            .into_iter()
             .map(|domain| Ok(tables.identifier(*domain, "")?.authority().as_str().to_owned()))
             .collect::<Result<_, StoreError>>()?;
         let members = members.iter().filter_map(|member| records.get(member));

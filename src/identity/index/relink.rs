@@ -73,6 +73,28 @@ impl Tables<'_> {
         new.values().try_for_each(|link| self.add_link(link))
     }
 
+    /// Links a pair whom nobody holds apart any more, or asks people about it, as if one of the two were announced now.
+    pub(super) fn relink_pair(self, pair: Pair, now: i64) -> Result<(), StoreError> {
+        let mut links = Vec::new();
+        self.links_at(pair.0, &mut links)?;
+        let known = links.iter().any(|link| link.pair == pair)
+            || self.doubts_of(pair.0)?.iter().any(|doubt| doubt.pair == pair);
+        let Some(found) = self.comparable(pair.0)?.filter(|_| !known) else { return Ok(()) };
+        let comparison = self.compare_pair(pair)?;
+        let scored = [Scored { record: pair.1, revision: found.revision, comparison }];
+        let (same, doubts) = self.judge(pair.0, &found.prepared, &scored)?;
+        for Candidate { origin, probability, .. } in same.into_iter().filter(|same| same.record == pair.1) {
+            self.add_link(&Link {
+                pair,
+                origin,
+                probability: Some(probability),
+                operator: None,
+                since: now,
+            })?;
+        }
+        self.ask(doubts, now)
+    }
+
     /// Who is the same as a record, the surest first, and who may be.
     fn judge(
         self,

@@ -28,7 +28,7 @@ pub(super) const MAX_TELEPHONES: usize = 3;
 const TELEPHONE_DIGITS: std::ops::RangeInclusive<usize> = 7..=12;
 
 /// A record, normalised for comparison once and kept beside it: a compact form that is quick to compare.
-#[derive(Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct Prepared {
     bytes: Vec<u8>,
 }

@@ -157,6 +157,35 @@ async fn subsumed_local_identifiers_vanish_from_what_is_approved() {
     }
 }
 
+/// 3.64.4.1.3: all documents of the local patient have the new patientId, whoever they were said to be of.
+#[tokio::test]
+async fn documents_of_a_third_patient_follow_too() {
+    const THIRD_PATIENT: &str = "3^^^&1.2.3&ISO";
+    let ended = Relinking { new: id(OTHER_PATIENT), ..merged() };
+    // The change, and whether the second document, of the other local patient, follows.
+    for (relinking, follows) in [(moved(), false), (ended, true), (merged(), true)] {
+        let hosted = Hosted::new();
+        let [one, another, strangers] = [uuid(), uuid(), uuid()];
+        for (lid, source) in [(&one, LOCAL), (&another, OTHER_LOCAL), (&strangers, "S3^^^&1.2.3.7&ISO")] {
+            let entry = entry_of(lid, THIRD_PATIENT).source_patient_id(source);
+            hosted.accept(&Draft::of(THIRD_PATIENT).entry(entry)).await;
+        }
+        let new = relinking.new.to_cx();
+        let left = hosted.relink(relinking.clone()).await;
+        assert_eq!(left.entries, 1 + usize::from(follows));
+        assert_eq!(hosted.approved(&new).await.len(), left.entries);
+        assert_eq!(hosted.approved(THIRD_PATIENT).await.len(), 3 - left.entries);
+        assert!(hosted.approved(THIRD_PATIENT).await.contains(&strangers));
+        assert_eq!(hosted.relink(relinking).await, Left::default(), "once more, it finds nothing to do");
+        // A merge of patients at the registry takes along what was noted.
+        let into = id("4^^^&1.2.3&ISO");
+        hosted.accept(&Draft::of(&into.to_cx()).entry(entry_of(&uuid(), &into.to_cx()))).await;
+        hosted.registry.merge(into.clone(), id(&new), None).await.unwrap().unwrap();
+        let back = Relinking { new: id(THIRD_PATIENT), previous: id("5^^^&1.2.3&ISO"), ..moved() };
+        assert_eq!(hosted.relink(back).await.entries, left.entries);
+    }
+}
+
 /// 3.64.4.1.3.1.3
 #[tokio::test]
 async fn what_is_deprecated_stays() {

@@ -24,7 +24,8 @@ use tokio::net::TcpStream;
 use super::certs::TempDir;
 use super::http::PATIENCE;
 
-/// Four domains: `HOSPITAL` 1.2.1, `CLINIC` 1.2.2, `REGION` 1.2.3, and `FED` 1.2.4, which only HIS|FEDERAL feeds.
+/// Five domains: `HOSPITAL` 1.2.1, `CLINIC` 1.2.2, `REGION` 1.2.3, `FED` 1.2.4, which only HIS|FEDERAL feeds, and `INSURED`
+/// 1.2.5 of insured persons' numbers.
 pub struct Region {
     server: ServerHandle,
     store: Store,
@@ -80,7 +81,7 @@ fn domains() -> Domains {
         oid: Oid::parse(oid).unwrap(),
         namespace: namespace.to_owned(),
         name: namespace.to_owned(),
-        kind: DomainKind::Patients,
+        kind: if namespace == "INSURED" { DomainKind::Insured } else { DomainKind::Patients },
         source: source.map(|(application, facility)| (application.to_owned(), facility.to_owned())),
         twelve_digits: Default::default(),
     };
@@ -88,6 +89,7 @@ fn domains() -> Domains {
         domain("1.2.1", "HOSPITAL", None),
         domain("1.2.2", "CLINIC", None),
         domain("1.2.3", "REGION", None),
+        domain("1.2.5", "INSURED", None),
         domain("1.2.4", "FED", Some(("HIS", "FEDERAL"))),
     ])
 }

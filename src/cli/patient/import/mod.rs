@@ -212,6 +212,10 @@ async fn announce_all(
     }
 }
 
+/// Bad entries of a file that are told each: where all are bad, it is for one reason.
+const MOST_BAD_TOLD: u64 = 100;
+const MORE_BAD: u64 = MOST_BAD_TOLD + 1;
+
 /// What became of an entry.
 enum Outcomes {
     Announced(Announced),
@@ -229,7 +233,13 @@ impl Counts {
             Outcomes::Merged => self.merged += 1,
             Outcomes::Bad(problem) => {
                 self.bad += 1;
-                bar.suspend(|| eprintln!("{}:{line}: {problem}", file.display()));
+                match self.bad {
+                    ..=MOST_BAD_TOLD => bar.suspend(|| eprintln!("{}:{line}: {problem}", file.display())),
+                    MORE_BAD => {
+                        bar.suspend(|| eprintln!("{}: more are bad, and counted only", file.display()))
+                    }
+                    _ => {}
+                }
             }
             Outcomes::Broken(problem) => {
                 return Err(Stop::new(

@@ -8,14 +8,13 @@ use std::io::Read;
 use csv::{ByteRecord, ReaderBuilder};
 use encoding_rs::SHIFT_JIS;
 
-use super::{Entry, Item, Items, Naming};
+use super::{Entry, Item, Items, Naming, named};
 use crate::demographics::{
     Address, Demographics, DemographicsChange, Name, Representation, Sex, Telecom, Validity,
 };
 use crate::identity::index::Dated;
 use crate::identity::matching::date;
-use crate::ids::Oid;
-use crate::time::day_of;
+use crate::time::days_of;
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -149,26 +148,24 @@ impl<'r> Row<'r> {
 
     fn entry(&self, naming: &Naming) -> Result<Entry, String> {
         let domain = match self.0.get(&Column::Domain) {
-            Some(oid) => {
-                let known = Oid::parse(oid).ok().filter(|oid| naming.domains.by_oid(oid.as_str()).is_some());
-                known.ok_or("the domain is none of the configuration's")?
-            }
+            Some(name) => named(&naming.domains, name)
+                .map_err(|_| "the domain is neither an OID nor a namespace of the configuration")?,
             None => naming.patients.clone().ok_or("there is no domain")?,
         };
         let mut identifiers = vec![naming.identifier(&self.text(Column::Id), &domain)?.into()];
         if let (Some(number), Some(domain)) = (self.0.get(&Column::Insured), &naming.insured) {
             let validity =
-                Validity { from: self.day(Column::InsuredFrom)?, until: self.day(Column::InsuredUntil)? };
+                Validity::between(self.days(Column::InsuredFrom)?, self.days(Column::InsuredUntil)?);
             identifiers.push(Dated { patient: naming.identifier(number, domain)?, validity });
         }
         let change = Box::new(DemographicsChange::set(&self.person()?));
         Ok(Entry::Announce { identifiers, change, visit: None })
     }
 
-    fn day(&self, column: Column) -> Result<Option<i64>, String> {
+    fn days(&self, column: Column) -> Result<Option<(i64, i64)>, String> {
         let Some(text) = self.0.get(&column) else { return Ok(None) };
-        let day = date::read(text).and_then(|date| day_of(date.as_str()));
-        day.map(Some).ok_or_else(|| "a day of the insurance is no date".to_owned())
+        let days = date::read(text).and_then(|date| days_of(date.as_str()));
+        days.map(Some).ok_or_else(|| "a day of the insurance is no date".to_owned())
     }
 
     fn person(&self) -> Result<Demographics, String> {
@@ -242,6 +239,7 @@ fn sex(text: &str) -> Option<Sex> {
 mod tests {
     use super::*;
     use crate::demographics::{Change, Domain, DomainKind, Domains};
+    use crate::ids::Oid;
 
     fn naming() -> Naming {
         let oid = Oid::parse("1.2.3").unwrap();

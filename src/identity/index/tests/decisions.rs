@@ -1,5 +1,5 @@
 use super::*;
-use crate::identity::index::{Refused, Ruling};
+use crate::identity::index::{Cause, Refused, Ruling};
 
 async fn three() -> Scratch {
     let scratch = Scratch::new();
@@ -118,10 +118,79 @@ async fn what_later_decisions_changed_again_is_taken_back_from_behind() {
     // Brought back, it stands in the way again.
     let again = rule(&scratch, Ruling::Undo(undo)).await.unwrap();
     assert_eq!(rule(&scratch, Ruling::Undo(unlink)).await, Err(Refused::Later(merge)));
-    rule(&scratch, Ruling::Undo(again)).await.unwrap();
+    let shown = scratch.index.show(&id(3, "c")).await.unwrap().decisions;
+    let undone: Vec<_> =
+        shown.iter().filter_map(|decision| Some((decision.number, decision.undone?))).collect();
+    assert_eq!(undone, [(undo, again)]);
+    let undoes: Vec<_> =
+        shown.iter().filter_map(|decision| Some((decision.number, decision.undoes?))).collect();
+    assert_eq!(undoes, [(undo, merge), (again, undo)]);
+    // By its own number, as the refusal says.
+    rule(&scratch, Ruling::Undo(merge)).await.unwrap();
+    assert_eq!(rule(&scratch, Ruling::Undo(merge)).await, Err(Refused::NoDecision));
     rule(&scratch, Ruling::Undo(unlink)).await.unwrap();
     assert_eq!(scratch.others(&id(3, "c")).await.len(), 2);
     rule(&scratch, Ruling::Undo(link)).await.unwrap();
     assert!(scratch.others(&id(3, "c")).await.is_empty());
     assert_eq!(scratch.others(&id(1, "a")).await, ["b^^^&1.2.2&ISO"]);
+}
+
+async fn asked(scratch: &Scratch) -> Vec<Cause> {
+    scratch.index.reviews(0, 10).await.unwrap().into_iter().map(|review| review.cause).collect()
+}
+
+#[tokio::test]
+async fn whom_an_undone_bar_had_kept_apart_is_looked_at_again() {
+    let hanako = person("山田", "花子", "19600229");
+    // One turns out to be her, one looks like her twin: people decide about that, once nobody has decided any more.
+    for (now, linked, reviews) in [("花子", 1, &[][..]), ("良子", 0, &[Cause::Unsure])] {
+        let scratch = Scratch::new();
+        scratch.announce(&[id(1, "a")], &hanako).await;
+        scratch.announce(&[id(3, "c")], &person("鈴木", "一郎", "19731022")).await;
+        let part = rule(&scratch, Ruling::Part(id(1, "a"), id(3, "c"))).await.unwrap();
+        scratch.announce(&[id(3, "c")], &person("山田", now, "19600229")).await;
+        let mut last = part;
+        for bar in [true, false, true, false] {
+            let others = scratch.others(&id(1, "a")).await.len();
+            match bar {
+                true => assert_eq!((others, asked(&scratch).await), (0, Vec::new()), "{now}"),
+                false => assert_eq!((others, &asked(&scratch).await[..]), (linked, reviews), "{now}"),
+            }
+            last = rule(&scratch, Ruling::Undo(last)).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn others_who_stood_back_behind_a_bar_are_linked_when_it_is_undone() {
+    let scratch = three().await;
+    let part = rule(&scratch, Ruling::Part(id(1, "a"), id(3, "c"))).await.unwrap();
+    let hanako = person("山田", "花子", "19600229");
+    scratch.announce(&[id(2, "d")], &hanako).await;
+    assert_eq!(scratch.others(&id(1, "a")).await.len(), 2);
+    // She can be one person with them only if she is one with whom she is held apart from.
+    scratch.announce(&[id(3, "c")], &hanako).await;
+    assert!(!scratch.others(&id(1, "a")).await.contains(&id(3, "c").to_cx()));
+    assert!(!asked(&scratch).await.is_empty());
+    rule(&scratch, Ruling::Undo(part)).await.unwrap();
+    assert_eq!(scratch.others(&id(1, "a")).await.len(), 3);
+    assert!(asked(&scratch).await.is_empty());
+}
+
+#[tokio::test]
+async fn what_a_source_declared_in_spite_of_a_bar_holds_when_it_is_undone() {
+    let scratch = three().await;
+    let part = rule(&scratch, Ruling::Part(id(1, "a"), id(3, "c"))).await.unwrap();
+    let ids = vec![id(1, "a"), id(3, "c")];
+    scratch.index.announce(ids, DemographicsChange::default(), None).await.unwrap();
+    assert_eq!(asked(&scratch).await, [Cause::Declared]);
+    assert!(scratch.others(&id(3, "c")).await.is_empty());
+    let undo = rule(&scratch, Ruling::Undo(part)).await.unwrap();
+    assert_eq!(scratch.others(&id(3, "c")).await.len(), 2);
+    assert!(asked(&scratch).await.is_empty());
+    let again = rule(&scratch, Ruling::Undo(undo)).await.unwrap();
+    assert!(scratch.others(&id(3, "c")).await.is_empty());
+    assert_eq!(asked(&scratch).await, [Cause::Declared]);
+    rule(&scratch, Ruling::Undo(again)).await.unwrap();
+    assert_eq!(scratch.others(&id(3, "c")).await.len(), 2);
 }

@@ -263,6 +263,33 @@ async fn a_merge_keeps_all_days_of_a_number() {
     }
 }
 
+#[tokio::test]
+async fn news_of_a_number_is_told() {
+    let scratch = Scratch::new();
+    let (today, number) = (crate::time::today(), insured("06:138:12:1"));
+    let announce = async |from, until| {
+        let validity = Validity { from, until };
+        let told = [id(1, "1").into(), Dated { patient: number.clone(), validity }];
+        let change = DemographicsChange::set(&person("山田", "花子", "19600229"));
+        let before = scratch.events().await.len();
+        scratch.index.announce(told, change, None).await.unwrap();
+        scratch.events().await.split_off(before).into_iter().map(|event| event.kind).collect::<Vec<_>>()
+    };
+    scratch.announce(&[id(1, "1")], &person("山田", "花子", "19600229")).await;
+    let told = |identifiers: &[&PatientId], changed: &[&str]| {
+        let identifiers = identifiers.iter().map(|id| (*id).clone()).collect();
+        [EventKind::Linked { identifiers, changed: changed.iter().map(|oid| (*oid).to_owned()).collect() }]
+    };
+    let patient = id(1, "1");
+    // It comes, its days change, it goes, and comes again: consumers of its domain are told when it comes or goes, and caches
+    // hear of all of it.
+    assert_eq!(announce(None, None).await, told(&[&patient, &number], &[INSURED]));
+    assert_eq!(announce(None, None).await, []);
+    assert_eq!(announce(None, Some(today)).await, told(&[&patient, &number], &[]));
+    assert_eq!(announce(None, Some(today - 1)).await, told(&[&patient], &[INSURED]));
+    assert_eq!(announce(Some(today), None).await, told(&[&patient, &number], &[INSURED]));
+}
+
 fn by_number(number: &PatientId) -> DemographicsQuery {
     let authority = Authority::of_oid(number.authority().as_str());
     let identifier = Identifier { id: number.id().to_owned(), authority, ..Identifier::default() };
