@@ -8,6 +8,7 @@ use super::fragment::{self, Fragment};
 use super::prepare::Prepared;
 use super::schema::{Availability, TenantNumber, Values, kind_number, kind_of, uuid_bytes, uuid_urn};
 use crate::ids::PatientId;
+use crate::limits;
 use crate::metadata::codes::{self, identifier, slot};
 use crate::metadata::views::{AuthorRef, CodeRef, DocumentEntry, Folder, SubmissionSet};
 use crate::metadata::{Kind, Object, Relation};
@@ -246,11 +247,13 @@ pub(super) fn insert(
 /// Notes whose documents a local patient stands in.
 fn note_local(connection: &Connection, patient: Option<i64>, object: &Object) -> Result<(), StoreError> {
     let local = object.slot_value(slot::SOURCE_PATIENT_ID).filter(|_| object.kind == Kind::DocumentEntry);
-    let local = local.and_then(|cx| PatientId::parse(cx).ok());
+    let local = local.and_then(|cx| Some(PatientId::parse(cx).ok()?.to_cx()));
+    // No manager names one that no key holds.
+    let local = local.filter(|cx| cx.len() <= limits::MAX_KEY_BYTES);
     if let Some((local, patient)) = local.zip(patient) {
         const NOTE: &str = "INSERT INTO registry_local (tenant, local, patient) VALUES (?1, ?2, ?3)
                             ON CONFLICT DO NOTHING";
-        connection.prepare_cached(NOTE)?.run(params![TenantNumber::of(patient).0, local.to_cx(), patient])?;
+        connection.prepare_cached(NOTE)?.run(params![TenantNumber::of(patient).0, local, patient])?;
     }
     Ok(())
 }
