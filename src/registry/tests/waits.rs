@@ -20,8 +20,8 @@ fn on_postgres(waits: u64) -> u64 {
 }
 
 impl Hosted {
-    /// How often the last one of some submissions waits in the writer. A connection that was silent for a while is tried
-    /// before it is used, which does not count: the least of several.
+    /// How often the last one of some submissions waits in the writer: the least of several, since what the first one
+    /// prepares is prepared once.
     async fn waits(&self, drafts: impl Fn() -> Vec<Draft>) -> u64 {
         let mut least = u64::MAX;
         for _ in 0..3 {

@@ -211,8 +211,11 @@ impl Session {
     /// Asks whether somebody is still there, if nothing was heard for a while.
     pub(in crate::store) fn is_well(&self) -> bool {
         if self.heard.get().elapsed() >= limits::POSTGRES_QUIET {
+            let waits = self.waits.get();
             // Also a connection that closed meanwhile is only noticed here.
             let _ = self.at_once(self.client.batch_execute(""));
+            // It depends on the time and not on what is asked: no wait of anybody's.
+            self.waits.set(waits);
         }
         !self.is_lost()
     }
