@@ -248,12 +248,9 @@ pub const MAX_IDENTIFIER_BYTES: usize = 4 * 256;
 /// code and its scheme, of 256 characters each, take no more than this.
 pub const MAX_KEY_BYTES: usize = 2_560;
 
-/// How long a new connection keeps the statements that it has prepared; then twice as long each time, up to the longest. A
-/// plan is for tables as large as they were when it was made, and one for an empty table reads all of a full one: so none
-/// is older than half of the time in which its tables were filled.
-pub const POSTGRES_FIRST_PLANS: Duration = Duration::from_secs(1);
-/// See [`POSTGRES_FIRST_PLANS`].
-pub const POSTGRES_LONGEST_PLANS: Duration = Duration::from_secs(60);
+/// Rows that a gateway changes in PostgreSQL before it has the tables looked at anew; then twice as many each time. Where
+/// nothing is known of a table, or what it was when it was empty, keys are not used that should be.
+pub const POSTGRES_FIRST_ANALYZED: u64 = 500;
 /// How long a connection to PostgreSQL may take to come about.
 pub const POSTGRES_CONNECT: Duration = Duration::from_secs(5);
 /// How long PostgreSQL works on a statement of ours before it gives up.

@@ -185,8 +185,7 @@ impl TenantNumber {
     /// The number behind the greatest.
     fn next(self, greatest: Asked<'_>) -> Result<i64, StoreError> {
         let first = self.0 << TENANT_SHIFT;
-        let greatest: Option<i64> = greatest.first(|row| row.get(0))?.flatten();
-        match greatest.unwrap_or(first) {
+        match greatest.first(|row| row.get(0))?.unwrap_or(first) {
             full if full >= first | LAST_NUMBER => {
                 Err(StoreError::Damaged("a tenant ran out of numbers".to_owned()))
             }
@@ -195,10 +194,11 @@ impl TenantNumber {
     }
 }
 
-const GREATEST_OBJECT: &str =
-    "SELECT max(object) FROM registry_object WHERE object BETWEEN ?1 AND ?2 AND +tenant = ?1 >> 40";
-const GREATEST_PATIENT: &str =
-    "SELECT max(patient) FROM registry_patient WHERE patient BETWEEN ?1 AND ?2 AND +tenant = ?1 >> 40";
+/// Not `max`: where PostgreSQL knows nothing of a table yet, it would read all of a tenant's rows for that.
+const GREATEST_OBJECT: &str = "SELECT object FROM registry_object
+    WHERE object BETWEEN ?1 AND ?2 AND +tenant = ?1 >> 40 ORDER BY object DESC LIMIT 1";
+const GREATEST_PATIENT: &str = "SELECT patient FROM registry_patient
+    WHERE patient BETWEEN ?1 AND ?2 AND +tenant = ?1 >> 40 ORDER BY patient DESC LIMIT 1";
 
 /// The numbers that new objects and patients of a tenant get.
 pub(super) struct FreeNumbers {

@@ -4,6 +4,7 @@
 //! several gateways run one after the other, as those of one do: the rooms' rules are checked and carried out against
 //! what cannot change meanwhile. A gateway that dies or falls silent within its group loses the lock with its connection.
 
+mod analysis;
 pub(super) mod dialect;
 mod session;
 mod settings;
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 pub(super) use session::{Coming, Session};
 pub use settings::PostgresSettings;
 
+use self::analysis::Analysis;
 use super::StoreError;
 use super::owner::Holds;
 use super::sql::{Connection, Error};
@@ -38,6 +40,7 @@ pub(super) struct PostgresLine {
     connection: Option<Connection>,
     away: Away,
     holds: Holds,
+    analysis: Analysis,
     /// How long to wait after the next failure, and until when after the last one.
     pause: Duration,
     not_before: Instant,
@@ -47,7 +50,8 @@ impl PostgresLine {
     /// Not connected yet.
     pub(super) fn new(settings: PostgresSettings, away: Away) -> Self {
         let pause = limits::POSTGRES_FIRST_PAUSE;
-        Self { settings, connection: None, away, holds: Holds::default(), pause, not_before: Instant::now() }
+        let (holds, analysis) = (Holds::default(), Analysis::default());
+        Self { settings, connection: None, away, holds, analysis, pause, not_before: Instant::now() }
     }
 
     /// The writer's, which keeps what is this gateway's alone.
@@ -93,8 +97,16 @@ impl Line for PostgresLine {
         let well = self.connection.take().filter(|connection| connection.is_well());
         let connection = match well {
             Some(connection) => connection,
-            None => self.connect()?,
+            None => {
+                self.analysis.begin_anew();
+                self.connect()?
+            }
         };
         Ok(self.connection.insert(connection))
+    }
+
+    fn written(&mut self, _jobs: usize) {
+        let changes = self.connection.as_ref().map_or(0, Connection::changes);
+        self.analysis.changed(changes, &self.settings);
     }
 }

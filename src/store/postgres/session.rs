@@ -29,8 +29,6 @@ pub struct Session {
     client: Arc<Client>,
     /// By what they are called in the rooms.
     statements: RefCell<HashMap<Box<str>, Statement>>,
-    /// When they are forgotten, and after what time again.
-    plans: Cell<(Instant, Duration)>,
     /// On their way, and not waited for yet.
     sent: RefCell<Vec<Sent>>,
     /// Within a transaction.
@@ -63,7 +61,6 @@ impl Session {
             runtime,
             client: Arc::new(client),
             statements: RefCell::default(),
-            plans: Cell::new((Instant::now() + limits::POSTGRES_FIRST_PLANS, limits::POSTGRES_FIRST_PLANS)),
             sent: RefCell::default(),
             open: Cell::new(false),
             changes: Cell::new(0),
@@ -144,7 +141,6 @@ impl Session {
     /// Begins a transaction.
     pub(in crate::store) fn begin(&self, access: Access) -> Result<()> {
         self.open.set(true);
-        self.forget_old_plans();
         match access {
             Access::Read => self.control("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
             // Groups of several gateways come one after the other. What is read after the lock is what the last one left.
@@ -154,16 +150,6 @@ impl Session {
                  SELECT pg_advisory_xact_lock(hashtext('sekisho writes'), hashtext(current_schema()))",
                 limits::POSTGRES_IDLE_WRITING.as_millis()
             )),
-        }
-    }
-
-    /// Lets statements be planned anew for tables as they are by now.
-    fn forget_old_plans(&self) {
-        let (end, lifetime) = self.plans.get();
-        if Instant::now() >= end {
-            self.statements.borrow_mut().clear();
-            let lifetime = limits::POSTGRES_LONGEST_PLANS.min(2 * lifetime);
-            self.plans.set((Instant::now() + lifetime, lifetime));
         }
     }
 
