@@ -179,7 +179,8 @@ async fn documents_of_a_third_patient_follow_too() {
         assert_eq!(hosted.relink(relinking).await, Left::default(), "once more, it finds nothing to do");
         // A merge of patients at the registry takes along what was noted.
         let into = id("4^^^&1.2.3&ISO");
-        hosted.accept(&Draft::of(&into.to_cx()).entry(entry_of(&uuid(), &into.to_cx()))).await;
+        let entry = entry_of(&uuid(), &into.to_cx()).source_patient_id("S9^^^&1.2.3.7&ISO");
+        hosted.accept(&Draft::of(&into.to_cx()).entry(entry)).await;
         hosted.registry.merge(into.clone(), id(&new), None).await.unwrap().unwrap();
         let back = Relinking { new: id(THIRD_PATIENT), previous: id("5^^^&1.2.3&ISO"), ..moved() };
         assert_eq!(hosted.relink(back).await.entries, left.entries);
