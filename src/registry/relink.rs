@@ -139,9 +139,11 @@ impl Relinking {
         tenant: TenantNumber,
     ) -> Result<BTreeMap<String, Vec<&PatientId>>, StoreError> {
         let mut find = connection.prepare_cached(
-            "SELECT p.patient_id FROM registry_local l JOIN registry_patient p
-                 ON p.tenant = l.tenant AND p.patient = l.patient
-             WHERE l.tenant = ?1 AND l.local = ?2",
+            // The index is of this attribute only.
+            "SELECT DISTINCT p.patient_id FROM registry_value v
+                 JOIN registry_object o ON o.object = v.object AND o.tenant = v.tenant
+                 JOIN registry_patient p ON p.patient = o.patient AND p.tenant = o.tenant
+             WHERE v.tenant = ?1 AND v.value = ?2 AND v.attribute = 6",
         )?;
         let subsumed: Vec<_> = self.subsumed_local.iter().collect();
         let both = [vec![&self.local], subsumed.clone()].concat();

@@ -241,24 +241,16 @@ pub(super) fn insert(
     for (attribute, value) in &prepared.values {
         insert.run(params![tenant.0, number, *attribute as i64, value])?;
     }
-    note_local(connection, patient, object)
-}
-
-/// Notes whose documents a local patient stands in.
-fn note_local(connection: &Connection, patient: Option<i64>, object: &Object) -> Result<(), StoreError> {
-    let local = object.slot_value(slot::SOURCE_PATIENT_ID).filter(|_| object.kind == Kind::DocumentEntry);
-    let local = local.and_then(|cx| Some(PatientId::parse(cx).ok()?.to_cx()));
-    // No manager names one that no key holds.
-    let local = local.filter(|cx| cx.len() <= limits::MAX_KEY_BYTES);
-    if let Some((local, patient)) = local.zip(patient) {
-        const NOTE: &str = "INSERT INTO registry_local (tenant, local, patient) VALUES (?1, ?2, ?3)
-                            ON CONFLICT DO NOTHING";
-        connection.prepare_cached(NOTE)?.run(params![TenantNumber::of(patient).0, local, patient])?;
-    }
     Ok(())
 }
 
-/// The attributes that may have several values, as they are compared.
+/// A local patient, as link changes name them (ITI-64): none that no key holds.
+fn local(object: &Object) -> Option<String> {
+    let local = PatientId::parse(object.slot_value(slot::SOURCE_PATIENT_ID)?).ok()?.to_cx();
+    (local.len() <= limits::MAX_KEY_BYTES).then_some(local)
+}
+
+/// The attributes that are found by a value of their own, as they are compared.
 pub(super) fn values(object: &Object) -> Vec<(Values, String)> {
     let person =
         |author: AuthorRef<'_>| Some((Values::AuthorPerson, comparable(author.person()?.to_owned())));
@@ -271,7 +263,8 @@ pub(super) fn values(object: &Object) -> Vec<(Values, String)> {
             let events = entry.event_codes().map(coded(Values::EventCode));
             let confidentiality = entry.confidentiality_codes().map(coded(Values::ConfidentialityCode));
             let references = references.map(|id| (Values::ReferenceId, comparable(id.to_owned())));
-            authors.chain(events).chain(confidentiality).chain(references).collect()
+            let local = local(object).map(|cx| (Values::SourcePatientId, cx));
+            authors.chain(events).chain(confidentiality).chain(references).chain(local).collect()
         }
         Kind::SubmissionSet => SubmissionSet(object).authors().filter_map(person).collect(),
         Kind::Folder => Folder(object).codes().map(coded(Values::FolderCode)).collect(),
@@ -389,7 +382,7 @@ pub(super) fn give_to(
             "UPDATE registry_object SET patient = ?2, start = ?3, fragment = ?4 WHERE object = ?1 AND tenant = ?1 >> 40",
         )?
         .execute(params![number, patient, fragment.start as i64, fragment.stored])?;
-    note_local(connection, Some(patient), &object)
+    Ok(())
 }
 
 /// Writes a patientId into an object.

@@ -132,16 +132,10 @@ UPDATE registry_value SET tenant = object >> 40;
 /// Fragments are packed from here on, which older programs cannot read. What is there stays as it is.
 const PACKED: &str = "-- nothing";
 
-/// What ITI-64 asks for. Of entries that were there before, nothing is noted.
-const LOCALS: &str = "
--- Whose documents a local patient stands in (sourcePatientId).
-CREATE TABLE registry_local (
-    tenant BIGINT NOT NULL,
-    local TEXT NOT NULL,                   -- CX
-    patient BIGINT NOT NULL,
-    PRIMARY KEY (tenant, local, patient)
-);
-";
+/// What ITI-64 asks for: in whose documents a local patient stands ([`Values::SourcePatientId`]). Of entries that were there
+/// before, nothing is noted.
+const LOCALS: &str =
+    "CREATE INDEX registry_value_local ON registry_value (tenant, value) WHERE attribute = 6;";
 
 /// Bits of a number below the tenant's.
 const TENANT_SHIFT: u32 = 40;
@@ -153,10 +147,6 @@ const LAST_NUMBER: i64 = (1 << TENANT_SHIFT) - 1;
 pub(super) struct TenantNumber(pub i64);
 
 impl TenantNumber {
-    /// Whose a number of an object or patient is.
-    pub(super) fn of(number: i64) -> Self {
-        Self(number >> TENANT_SHIFT)
-    }
     /// The number of a tenant that has one.
     pub(super) fn find(connection: &Connection, name: &str) -> Result<Option<Self>, StoreError> {
         let mut find = connection.prepare_cached("SELECT tenant FROM registry_tenant WHERE name = ?1")?;
@@ -321,6 +311,8 @@ pub(super) enum Values {
     ConfidentialityCode,
     ReferenceId,
     FolderCode,
+    /// As a canonical CX.
+    SourcePatientId,
 }
 
 impl Values {
@@ -332,6 +324,7 @@ impl Values {
             Self::ConfidentialityCode => "confidentialityCode",
             Self::ReferenceId => "referenceIdList",
             Self::FolderCode => "codeList",
+            Self::SourcePatientId => "sourcePatientId",
         }
     }
 }

@@ -133,7 +133,6 @@ impl Hosted {
                 "registry_object",
                 "registry_value",
                 "registry_submission",
-                "registry_local",
             ] {
                 let mut all = connection.prepare_cached(&format!("SELECT * FROM {table} ORDER BY 1, 2"))?;
                 let mut found = all.query(())?;

@@ -340,5 +340,5 @@ fn an_identifier_whose_time_is_over_is_nobodys() {
     let one_is_over = read("1^^^A~9^^^I^^^^20200331~8^^^I^^^^29991231");
     assert_eq!(one_is_over, told(&["1", "", "8"], &["9"]), "the others keep their numbers");
     assert_eq!(read("1^^^A^^^^20200331"), told(&["1"], &[]), "without it there would be nobody");
-    assert_eq!(read("1^^^A~9^^^I^^^^2020"), told(&["1", "9"], &[]), "a year is no day");
+    assert_eq!(read("1^^^A~9^^^I^^^^2020"), told(&["1", ""], &["9"]), "a year ends with its last day");
 }
