@@ -361,6 +361,8 @@ async fn a_deferred_question_waits_for_an_mpi_that_is_away_for_a_moment() {
 async fn deferred_questions_to_several_gateways_are_answered_by_one_of_them() {
     let mut asker = Sink::new(&[]).await;
     let (folders, schema) = ([TempDir::new(), TempDir::new()], postgres::schema());
+    let mpi_folder = TempDir::new();
+    let mpi = start(&mpi_folder, "").await;
     let gateway = async |folder: &TempDir, repository: &str| {
         std::fs::create_dir_all(folder.path().join("communities")).unwrap();
         let file = folder.path().join("sekisho.toml");
@@ -370,8 +372,8 @@ async fn deferred_questions_to_several_gateways_are_answered_by_one_of_them() {
             format!("store.postgres={schema}"),
             format!("hosted.repository={repository}"),
             format!("async.reply_to=[{:?}]", asker.url("/deferred")),
-            // Nobody is there, which is an answer too.
-            "identity.supplier.url=mllp://127.0.0.1:9".to_owned(),
+            // It knows nobody, which is an answer too.
+            format!("identity.supplier.url=mllp://{}", mpi.bound().mllp.as_ref().unwrap()),
             "identity.index=false".to_owned(),
         ];
         Running::start(&file, &settings).await.map_err(|stop| stop.message).unwrap()
@@ -392,4 +394,5 @@ async fn deferred_questions_to_several_gateways_are_answered_by_one_of_them() {
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     assert!(asker.is_empty(), "one of them is answered twice");
     other.shutdown().await;
+    mpi.shutdown().await;
 }
