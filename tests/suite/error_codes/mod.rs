@@ -201,8 +201,8 @@ async fn an_identifier_that_is_too_long_is_refused_with_all_rules_off() {
         (with_unique_id(1_024), with_unique_id(1_025), "uniqueId has 1025 bytes"),
         (with_reference(2_560), with_reference(2_561), "referenceIdList has 2561 bytes"),
     ] {
-        assert_eq!(codes_of(&standalone.register(&ITI61, &longest).await), [""; 0]);
-        let response = standalone.register(&ITI61, &longer).await;
+        assert_eq!(codes_of(&standalone.register_invalid(&ITI61, &longest).await), [""; 0]);
+        let response = standalone.register_invalid(&ITI61, &longer).await;
         let said =
             response.errors.iter().any(|e| e.context.contains(what) && e.context.contains(UNREACHED[1]));
         assert!(said, "{what}: {response:?}");
