@@ -6,9 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use http_body_util::BodyExt;
+use futures_util::{FutureExt, StreamExt};
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::Frame;
 use hyper::header::HeaderValue;
 use hyper::{HeaderMap, Request, Response};
 use openssl::ssl::{SslAcceptor, SslConnector, SslFiletype, SslMethod, SslStream, SslVerifyMode, SslVersion};
@@ -22,8 +23,26 @@ use sekisho::wire::stream::Body;
 use crate::support::certs::{Authority, EXPIRED, Pair, Usage, VALID, Validity};
 use crate::support::http::PATIENCE;
 
-/// Answers with the subject of the client's certificate; on `/close`, closes the connection then.
+/// Answers with the subject of the client's certificate; on `/close`, closes the connection then; on `/long`, with
+/// [`LONG`] bytes in pieces of all sizes.
 struct WhoAmI;
+
+/// More than the sockets of both sides hold.
+const LONG: usize = 24 * 1024 * 1024;
+
+/// Pieces as they come from another community: now many small ones, now a large one.
+fn long() -> Body {
+    let mut sent = 0;
+    let pieces = std::iter::from_fn(move || {
+        let size = [3, 70_000, 900, 16_384, 1, 40_000][sent % 6].min(LONG - sent);
+        sent += size;
+        (size > 0).then(|| Ok(Frame::data(bytes::Bytes::from(vec![b'x'; size]))))
+    });
+    Body::new(StreamBody::new(futures_util::stream::iter(pieces).then(async |piece| {
+        tokio::task::yield_now().await;
+        piece
+    })))
+}
 
 impl Handler for WhoAmI {
     fn handle(&self, peer: Peer, request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
@@ -31,6 +50,9 @@ impl Handler for WhoAmI {
         let mut answer = Response::new(full(subject));
         if request.uri().path() == "/close" {
             answer.headers_mut().insert(hyper::header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        if request.uri().path() == "/long" {
+            *answer.body_mut() = long();
         }
         async move { answer }.boxed()
     }
@@ -83,6 +105,27 @@ async fn without_a_client_ca_nobody_is_asked_for_a_certificate() {
     let server = listen(server_tls(&authority.server(), None)).await;
     let client = client(&authority.ca(), None);
     assert_eq!(ask(&client, &server, "127.0.0.1").await.unwrap(), "nobody");
+}
+
+/// OpenSSL takes a write that it could not finish again only as it was, unless it is told that bytes may have moved.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_reader_gets_all_of_a_long_answer() {
+    let authority = Authority::new("CA");
+    let server = listen(server_tls(&authority.server(), None)).await;
+    let mut stream = connected(&server, &authority.ca(), None).unwrap();
+    stream.write_all(b"GET /long HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let (mut received, mut some) = (0, vec![0; 64 * 1024]);
+    loop {
+        let read = stream.read(&mut some).unwrap();
+        if read == 0 {
+            break;
+        }
+        received += some[..read].iter().filter(|byte| **byte == b'x').count();
+        if received % 7 == 0 {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+    }
+    assert_eq!(received, LONG);
 }
 
 #[tokio::test(flavor = "multi_thread")]

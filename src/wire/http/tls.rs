@@ -10,8 +10,8 @@ use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::pkey::{PKey, Private};
 use openssl::ssl::{
-    SslConnector, SslConnectorBuilder, SslContext, SslContextBuilder, SslMethod, SslOptions, SslVerifyMode,
-    SslVersion,
+    SslConnector, SslConnectorBuilder, SslContext, SslContextBuilder, SslMethod, SslMode, SslOptions,
+    SslVerifyMode, SslVersion,
 };
 use openssl::stack::Stack;
 use openssl::x509::store::{X509Store, X509StoreBuilder};
@@ -197,6 +197,10 @@ fn harden(context: &mut SslContextBuilder) -> Result<(), ErrorStack> {
     context.set_cipher_list(CIPHERS)?;
     context.set_options(
         SslOptions::NO_RENEGOTIATION | SslOptions::NO_COMPRESSION | SslOptions::CIPHER_SERVER_PREFERENCE,
+    );
+    // To a slow reader a write is tried again later, from wherever the bytes to send lie by then.
+    context.set_mode(
+        SslMode::ENABLE_PARTIAL_WRITE | SslMode::ACCEPT_MOVING_WRITE_BUFFER | SslMode::RELEASE_BUFFERS,
     );
     context.set_verify_depth(limits::MAX_TLS_CHAIN);
     Ok(())
