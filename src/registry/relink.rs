@@ -18,7 +18,7 @@ use super::patients::{self, KnownBy, Standing};
 use super::prepare::{self, Prepared};
 use super::rows::{self, Link, Stored};
 use super::rules;
-use super::schema::{Availability, FreeNumbers, TenantNumber, kind_number, uuid_urn};
+use super::schema::{Availability, FreeNumbers, TenantNumber, Values, kind_number, uuid_urn};
 use super::submit::{self, Numbers};
 use crate::ids::{EntryUuid, Oid, PatientId};
 use crate::metadata::codes::slot;
@@ -138,13 +138,14 @@ impl Relinking {
         connection: &Connection,
         tenant: TenantNumber,
     ) -> Result<BTreeMap<String, Vec<&PatientId>>, StoreError> {
-        let mut find = connection.prepare_cached(
-            // The index is of this attribute only.
+        // The attribute is no parameter: the index is of this one only.
+        let mut find = connection.prepare_cached(&format!(
             "SELECT DISTINCT p.patient_id FROM registry_value v
                  JOIN registry_object o ON o.object = v.object AND o.tenant = v.tenant
                  JOIN registry_patient p ON p.patient = o.patient AND p.tenant = o.tenant
-             WHERE v.tenant = ?1 AND v.value = ?2 AND v.attribute = 6",
-        )?;
+             WHERE v.tenant = ?1 AND v.value = ?2 AND v.attribute = {}",
+            Values::SourcePatientId as i64
+        ))?;
         let subsumed: Vec<_> = self.subsumed_local.iter().collect();
         let both = [vec![&self.local], subsumed.clone()].concat();
         let mut owners = BTreeMap::from([(self.previous.to_cx(), both.clone())]);

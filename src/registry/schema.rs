@@ -136,6 +136,7 @@ const PACKED: &str = "-- nothing";
 /// before, nothing is noted.
 const LOCALS: &str =
     "CREATE INDEX registry_value_local ON registry_value (tenant, value) WHERE attribute = 6;";
+const _: () = assert!(Values::SourcePatientId as i64 == 6);
 
 /// Bits of a number below the tenant's.
 const TENANT_SHIFT: u32 = 40;

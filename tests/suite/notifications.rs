@@ -160,17 +160,7 @@ async fn tell(region: &Running, event: &str, structure: &str, segments: &str) {
 
 /// A notification with what differs every time replaced.
 fn shown(message: &str) -> String {
-    let message = message.trim_start_matches('\u{b}').trim_end_matches("\u{1c}\r");
-    let line = |line: &str| {
-        let mut fields: Vec<&str> = line.split('|').collect();
-        match fields[0] {
-            "MSH" => (fields[6], fields[9]) = ("TIME", "ID"),
-            "EVN" => fields[2] = "TIME",
-            _ => (),
-        }
-        fields.join("|") + "\n"
-    };
-    message.split_terminator('\r').map(line).collect()
+    golden::segments(message, &[("MSH", 6, "TIME"), ("MSH", 9, "ID"), ("EVN", 2, "TIME")])
 }
 
 #[tokio::test]

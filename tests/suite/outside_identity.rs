@@ -383,16 +383,7 @@ async fn asked(mut told: UnboundedReceiver<String>) -> String {
     let structure = structure::ALL.into_iter().find(|known| known.name == "QBP_Q21").unwrap();
     assert_eq!(structure.check(&message), []);
     assert!(structure.is_ordered(&message));
-    let line = |line: &str| {
-        let mut fields: Vec<&str> = line.split('|').collect();
-        match fields[0] {
-            "MSH" => (fields[6], fields[9]) = ("TIME", "ID"),
-            "QPD" => fields[2] = "TAG",
-            _ => (),
-        }
-        fields.join("|") + "\n"
-    };
-    question.split('\r').map(line).collect()
+    golden::segments(question, &[("MSH", 6, "TIME"), ("MSH", 9, "ID"), ("QPD", 2, "TAG")])
 }
 
 /// The same over SOAP.

@@ -83,8 +83,8 @@ impl DocumentRegistry {
         Some(self.registry.merging(self.resolve(surviving)?, self.resolve(subsumed)?))
     }
 
-    /// ITI-64: how many entries moved. Durable on return; where it is refused, nothing has changed. Some send the two identifiers of a field the
-    /// other way round: which one is the affinity domain's is told by its authority.
+    /// ITI-64: how many entries moved. Durable on return; where it is refused, nothing has changed. Some send the two
+    /// identifiers of a field the other way round: which one is the affinity domain's is told by its authority.
     pub async fn link_change(&self, change: LinkChange, caller: &Caller) -> Answer<usize> {
         let LinkChange { mut new, mut local, mut previous, mut subsumed_local, source } = change;
         let own =

@@ -24,10 +24,9 @@ pub struct PostgresSettings {
 }
 
 /// Once per connection. No transaction of ours outlives these; what was acknowledged is on disk, whatever the server's
-/// default; short statements gain nothing from being compiled. Every statement of ours has
-/// a key to begin with and one for each table that it joins: tables that look small, or about which nothing is known yet, are
-/// no reason to read them through. A host that vanished is noticed by the server, too, whose
-/// session would keep its locks.
+/// default; short statements gain nothing from being compiled. Every statement of ours has a key to begin with and one for
+/// each table that it joins: tables that look small, or about which nothing is known yet, are no reason to read them
+/// through. A host that vanished is noticed by the server, too, whose session would keep its locks.
 fn session_settings() -> String {
     let milliseconds = |duration: Duration| duration.as_millis();
     format!(

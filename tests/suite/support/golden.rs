@@ -17,6 +17,20 @@ pub fn check(name: &str, actual: &[u8]) {
     assert!(expected == actual, "{name} differs.\n--- expected\n{expected}\n--- actual\n{actual}");
 }
 
+/// An HL7 v2 message, a segment on each line, with what differs every time replaced: a segment, its field, what stands there
+/// instead. Without its MLLP frame.
+pub fn segments(message: &str, varying: &[(&str, usize, &str)]) -> String {
+    let message = message.trim_matches(['\u{b}', '\u{1c}', '\r']);
+    let line = |line: &str| {
+        let mut fields: Vec<&str> = line.split('|').collect();
+        for (_, field, instead) in varying.iter().filter(|(segment, ..)| **segment == line[..3]) {
+            fields[*field] = instead;
+        }
+        fields.join("|") + "\n"
+    };
+    message.split('\r').map(line).collect()
+}
+
 /// Every UUID that is no constant of the metadata model becomes `UUID-n`: the n-th different one.
 pub fn number_uuids(text: &str) -> String {
     const CONSTANTS: &str = include_str!("../../../src/metadata/codes.rs");
