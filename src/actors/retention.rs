@@ -56,6 +56,8 @@ pub struct Tally {
     pub kept: u64,
     /// Entries that could not be removed this time.
     pub failed: u64,
+    /// Entries whose documents lie in another gateway's folder, which that one removes.
+    pub elsewhere: u64,
 }
 
 /// Whether a pass changes anything.
@@ -179,7 +181,9 @@ impl Retention {
                 }
                 (RetentionAction::Remove, _) => {
                     self.learn_removers(&entries, &mut removers).await?;
+                    let due = entries.len();
                     entries.retain(|entry| share.includes(remover_of(entry, &removers)));
+                    tally.elsewhere += (due - entries.len()) as u64;
                     self.remove_all(entries, earnest, &mut tally).await?;
                 }
             }
@@ -246,7 +250,7 @@ impl Retention {
     }
 
     fn tell(&self, rule: &RetentionRule, tally: Tally) {
-        let Tally { done, kept, failed } = tally;
+        let Tally { done, kept, failed, .. } = tally;
         let action = rule.action.label();
         for (result, count) in [("done", done), ("kept", kept), ("failed", failed)] {
             metrics::counter!("sekisho_retention_total", "tenant" => self.tenant.clone(), "action" => action, "result" => result)

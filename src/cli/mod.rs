@@ -4,6 +4,7 @@
 pub mod assemble;
 mod bench;
 mod check;
+mod claims;
 mod crossref;
 mod demo;
 mod demo_file;
@@ -57,6 +58,8 @@ enum Command {
     Crossref(crossref::Crossref),
     /// Read every stored document and compare it with its checksums and metadata
     VerifyStore(verify_store::VerifyStore),
+    /// Tell which gateway's folder has which documents, and free those of a gateway that is gone for good
+    Claims(claims::Claims),
     /// Tell what the rules of retention would deprecate and remove now
     Retention(retention::RetentionReport),
     /// Bring the database up to date with this program
@@ -130,6 +133,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Patient(command) => block_on(command.run()),
         Command::Crossref(command) => block_on(command.run()),
         Command::VerifyStore(command) => block_on(command.run()),
+        Command::Claims(command) => block_on(command.run()),
         Command::Retention(command) => block_on(command.run()),
         Command::Migrate(command) => block_on(command.run()),
         Command::RotateKeys(command) => block_on(command.run()),

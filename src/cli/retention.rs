@@ -69,19 +69,19 @@ fn tell(output: Output, rows: &[(String, RetentionRule, Tally)]) {
         .iter()
         .map(|(tenant, rule, tally)| {
             let class = rule.class.clone().unwrap_or_else(|| "any".to_owned());
-            let numbers = [u64::from(rule.days), tally.done, tally.kept].map(|number| number.to_string());
-            let [days, due, kept] = numbers;
-            [tenant.clone(), days, class, rule.action.label().to_owned(), due, kept]
+            let numbers = [u64::from(rule.days), tally.done, tally.kept, tally.elsewhere];
+            let [days, due, kept, elsewhere] = numbers.map(|number| number.to_string());
+            [tenant.clone(), days, class, rule.action.label().to_owned(), due, kept, elsewhere]
         })
         .collect();
     match table.is_empty() {
         true => output.line("No tenant has rules of retention."),
-        false => output.table(["tenant", "days", "class", "action", "due", "needed by others"], &table),
+        false => output.table(["tenant", "days", "class", "action", "due", "needed by others", "another gateway's"], &table),
     }
     let rows = rows.iter().map(|(tenant, rule, tally)| {
         json!({
             "tenant": tenant, "days": rule.days, "class": rule.class, "action": rule.action.label(),
-            "due": tally.done, "kept": tally.kept,
+            "due": tally.done, "kept": tally.kept, "elsewhere": tally.elsewhere,
         })
     });
     output.json(&json!({ "rules": rows.collect::<Vec<_>>() }));

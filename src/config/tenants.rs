@@ -5,6 +5,7 @@ use super::hosted::{Hosted, Patients, Whose, holding};
 use super::section::Section;
 use super::settings::{Community, Mode, Settings, laid_over};
 use crate::actors::permits::Callers;
+use crate::demographics::Domains;
 use crate::ids::{HomeCommunityId, Oid};
 use crate::limits;
 use crate::metadata::validate;
@@ -43,6 +44,11 @@ pub enum Federated {
 }
 
 impl Settings {
+    /// The region's identifier domains; none without `[identity]`.
+    pub fn domains(&self) -> Domains {
+        Domains::new(self.identity.as_ref().map(|identity| identity.domains.clone()).unwrap_or_default())
+    }
+
     /// The region's own tenant; None in bridge mode.
     pub fn own(&self) -> Option<TenantSettings> {
         let (Mode::Standalone(hosted) | Mode::Hosted(hosted)) = &self.mode else { return None };

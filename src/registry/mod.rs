@@ -7,6 +7,7 @@
 
 mod digest;
 mod fragment;
+mod my_numbers;
 mod on_demand;
 mod patients;
 mod prepare;
@@ -26,6 +27,7 @@ mod update;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
+use crate::demographics::Domains;
 use crate::ids::{HomeCommunityId, Oid, PatientId};
 use crate::limits;
 use crate::metadata::validate;
@@ -76,6 +78,8 @@ impl Tenant {
 pub struct RegistrySettings {
     /// Only patients of these assigning authorities; empty accepts any.
     pub authorities: Vec<Oid>,
+    /// What the configuration says of identifier domains.
+    pub domains: Domains,
     /// By what patients are known.
     pub known_by: KnownBy,
     /// What a query about an unknown patient is answered with.
@@ -100,7 +104,7 @@ impl RegistrySettings {
 
 /// The rules that need the registry, for listings: of registrations, updates and removals.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
-    [rules::RULES, update::RULES, remove::RULES].into_iter().flatten()
+    [rules::RULES, my_numbers::RULES, update::RULES, remove::RULES].into_iter().flatten()
 }
 
 /// What became of a submission.

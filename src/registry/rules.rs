@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::RegistrySettings;
 use super::patients::{KnownBy, Standing};
 use super::prepare::Prepared;
 use super::rows::Stored;
 use super::schema::{Availability, TenantNumber};
+use super::{RegistrySettings, my_numbers};
 use crate::limits;
 use crate::metadata::views::DocumentEntry;
 use crate::metadata::{Association, Kind, Relation};
@@ -188,6 +188,7 @@ pub(super) fn check(
     let of_set = set.and_then(|set| set.patient.as_deref());
     for (place, new) in objects.iter().enumerate() {
         keys(new, &mut errors);
+        my_numbers::check(&settings.domains, new, &mut errors);
         used_id(place, references, &mut errors);
         used_unique_id(new, references, &mut errors);
         if let Some(association) = &new.object.association {
@@ -249,6 +250,8 @@ pub(super) fn unknown_patients(
     for new in references.objects {
         let Some(cx) = new.patient.as_deref().filter(|cx| seen.insert(*cx)) else { continue };
         let problem = match references.patients.get(cx) {
+            // Refused by a rule of its own, which does not repeat it.
+            _ if my_numbers::is_one(&settings.domains, cx) => continue,
             _ if !settings.serves(cx) => "is of no assigning authority that this registry serves",
             Some(Standing::Subsumed) => "was merged into another",
             Some(Standing::Known(_)) => continue,
@@ -422,7 +425,13 @@ fn one_patient(source: End<'_>, target: End<'_>) -> Verdict {
     Err((code::PATIENT_ID_DOES_NOT_MATCH, &ONE_PATIENT, problem))
 }
 
-fn error(code: &'static str, rule: &Rule, new: &Prepared, problem: &str) -> RegistryError {
+/// What is wrong with an object of a submission.
+pub(super) fn error(
+    code: &'static str,
+    rule: &Rule,
+    new: &Prepared,
+    problem: &str,
+) -> RegistryError {
     rule.broken(code, &format!("{} {:?}", kind_name(new.object.kind), new.submitted), problem)
 }
 

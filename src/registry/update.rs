@@ -7,11 +7,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::RegistrySettings;
 use super::prepare::Prepared;
 use super::rows::{self, Link, Stored};
 use super::rules::{self, End, References, Rule, kind_name, rules};
 use super::schema::{Availability, TenantNumber};
+use super::{RegistrySettings, my_numbers};
 use crate::metadata::codes::slot;
 use crate::metadata::views::{DocumentEntry, Folder};
 use crate::metadata::{Association, Kind, Object, Relation};
@@ -127,6 +127,7 @@ pub(super) fn plan(
     rules::unknown_patients(settings, references, &mut planning.errors);
     for (place, new) in objects.iter().enumerate() {
         rules::keys(new, &mut planning.errors);
+        my_numbers::check(&settings.domains, new, &mut planning.errors);
         rules::used_id(place, references, &mut planning.errors);
         if new.object.kind == Kind::SubmissionSet {
             rules::used_unique_id(new, references, &mut planning.errors);

@@ -25,8 +25,8 @@ use std::time::Instant;
 
 use job::{Answer, Job, Work};
 pub use migrate::{Due, Migrating, Migration, Step};
-pub use owner::Duty;
 use owner::{Hold, Holds, Taking};
+pub use owner::{AtWork, Claim, Duty, Freed};
 pub use postgres::PostgresSettings;
 use postgres::{Away, PostgresLine};
 pub use rusqlite;
@@ -66,6 +66,12 @@ pub enum StoreError {
     /// Another gateway has it; holds what.
     #[error("another gateway that uses this database has {0}")]
     Held(String),
+    /// They lie in another gateway's folder; holds what.
+    #[error(
+        "{0} lie in another gateway's folder: start this one with that folder (data.directory); if it is gone for good, \
+         `sekisho claims` frees them"
+    )]
+    Claimed(String),
     /// The queue to the writer or to the readers is full.
     #[error("the store is busy")]
     Busy,
@@ -256,11 +262,9 @@ impl Store {
 
     /// Says that something lies in this store's directory, and in no other gateway's. Blocks.
     pub fn claim(&self, what: &str) -> Result<(), StoreError> {
-        if self.0.holds.is_none() {
-            return Ok(());
-        }
+        let Some(holds) = self.0.holds.clone() else { return Ok(()) };
         let claim = Hold::of_directory(what, &self.0.directory)?;
-        self.write_blocking(move |connection| claim.note(connection))
+        self.write_blocking(move |connection| claim.note(connection, &holds))
     }
 
     /// Whether another store has claimed something for its directory.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use sekisho::cli::peer::Peer;
 use sekisho::transactions::errors::Status;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::durability::{self, Begun, CONFIG, DEADLINE, entries, goes_on, send, url};
@@ -14,6 +15,7 @@ use crate::support::http::unused_port;
 use crate::support::postgres;
 use crate::support::program::{Served, run};
 use crate::support::submissions::Document;
+use crate::support::waiting::until;
 
 const SENDERS: usize = 4;
 const OTHER_REPOSITORY: &str = "standalone.repository=2.25.318902478213461.10.3";
@@ -168,6 +170,57 @@ async fn each_gateway_removes_what_lies_in_its_folder() {
         }
     };
     tokio::time::timeout(DEADLINE, removed).await.expect("somebody's document is still there");
+}
+
+/// A gateway that is gone for good, with its folder, keeps nobody from anything once its claim is freed.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_gateway_had_that_is_gone_for_good_can_be_freed() {
+    const REPOSITORY: &str = "2.25.318902478213461.10.2";
+    let schema = postgres::schema();
+    let store = format!("store.postgres={schema}");
+    let (lost, other, aside) = (TempDir::new(), TempDir::new(), TempDir::new());
+    let data = format!("data.directory={}", aside.path().display());
+    let sekisho = |command: &[&str]| {
+        let settings = ["--config", CONFIG, "--json", "--set", &store, "--set", &data];
+        let (exit, told, log) = run(&[command, &settings].concat(), "");
+        (exit, serde_json::from_str::<Value>(&told).unwrap_or_else(|_| panic!("{told}{log}")))
+    };
+    let claims = |free: &[&str]| sekisho(&[&["claims"], free].concat());
+    let at_work = || claims(&[]).1["claims"][0]["at_work"].clone();
+    let free = ["--free", REPOSITORY];
+
+    let gateway = Served::start(CONFIG, lost.path(), &[&store]);
+    let taken = durability::submit(&gateway, &Begun::default(), vec![Document::new(100)]).await.unwrap();
+    assert_eq!(taken.status, Status::Success, "{:?}", taken.errors);
+    assert_eq!((at_work(), claims(&free).0), (true.into(), 1), "it is at work");
+    // Its connection is made anew, and it is at work all the same.
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'
+        AND objid = (hashtext(current_schema())::bigint & 4294967295)::oid";
+    postgres::run(&schema, cut);
+    until("it is at work again", async || at_work() == true).await;
+    drop(gateway);
+    until("it is gone", async || at_work() == false).await;
+    postgres::run(&schema, "UPDATE registry_day SET day = day - 31");
+    let rules = "standalone.retention=[{ days = 30, action = \"remove\" }]";
+    let third = "standalone.repository=2.25.318902478213461.10.4";
+    let (_, told) = sekisho(&["retention", "--set", rules, "--set", third]);
+    assert_eq!((&told["rules"][0]["due"], &told["rules"][0]["elsewhere"]), (&0.into(), &1.into()), "{told}");
+
+    // Neither a new folder nor another gateway's retention has what is the lost one's.
+    let refused = Served::try_start(CONFIG, other.path(), &[&store]).err().unwrap();
+    assert!(refused.contains(REPOSITORY) && refused.contains("sekisho claims"), "{refused}");
+    let staying = Served::start(CONFIG, other.path(), &[&store, rules, OTHER_REPOSITORY]);
+    let peer = Peer::plain(DEADLINE).unwrap();
+    until("a pass was made", async || staying.get("/metrics").1.contains("sekisho_retention_total{")).await;
+    assert_eq!(entries(&peer, &staying).await.len(), 1);
+    drop(staying);
+    assert_eq!(claims(&["--free", "1.2.3.99"]).0, 1, "nobody has it");
+    assert_eq!(claims(&free), (0, json!({ "repository": REPOSITORY, "freed": true })));
+    assert_eq!(claims(&free).0, 1, "it is nobody's");
+
+    let staying = Served::start(CONFIG, other.path(), &[&store, rules, OTHER_REPOSITORY]);
+    until("its metadata are gone", async || entries(&peer, &staying).await.is_empty()).await;
+    drop(Served::start(CONFIG, lost.path(), &[&store]));
 }
 
 fn count_files(folder: &std::path::Path) -> usize {

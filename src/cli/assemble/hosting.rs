@@ -76,6 +76,7 @@ impl TenantSettings {
                 Patients::Any => Vec::new(),
                 Patients::Own | Patients::Fed => self.authorities.clone(),
             },
+            domains: settings.domains(),
             known_by: match mode.patients {
                 Patients::Fed => KnownBy::Feed,
                 Patients::Own | Patients::Any => KnownBy::Submissions,

@@ -14,7 +14,7 @@ use sekisho::transactions::iti62::ITI62;
 use sekisho::transactions::iti86::ITI86;
 use sekisho::transactions::iti92::ITI92;
 
-use super::{ENTRY, MEMBER, OTHER_PATIENT, PATIENT, SET, Sent, VOID, World};
+use super::{ENTRY, MEMBER, MY_NUMBER, OTHER_PATIENT, PATIENT, SET, Sent, VOID, World};
 use crate::support::hosted::REPOSITORY;
 use crate::support::submissions::{Document, oid, on_demand, rename, submission};
 
@@ -215,6 +215,23 @@ pub(super) const CASES: &[Case] = &[
     case(&ITI42, code::REGISTRY_DUPLICATE_UNIQUE_ID_IN_MESSAGE, "4.2.4.1", |_| register(twice)),
     case(&ITI42, code::UNKNOWN_PATIENT_ID, "3.42.4.1.3", |_| {
         register(|said| all_of(said, "1^^^&1.2.77&ISO"))
+    }),
+    // An Individual Number, which nobody may keep.
+    case(&ITI42, code::REGISTRY_METADATA_ERROR, "patientId has an Individual Number", |_| {
+        register(|said| all_of(said, MY_NUMBER))
+    }),
+    case(&ITI42, code::REGISTRY_METADATA_ERROR, "sourcePatientId has an Individual Number", |_| {
+        register(|said| said.objects[ENTRY].set_slot(slot::SOURCE_PATIENT_ID, vec![MY_NUMBER.to_owned()]))
+    }),
+    case(&ITI41, code::REGISTRY_METADATA_ERROR, "sourcePatientInfo has an Individual Number", |_| {
+        let info = vec![format!("PID-3|A1^^^&1.2.3.7&ISO~{MY_NUMBER}")];
+        provide(|said| said.objects[ENTRY].set_slot(slot::SOURCE_PATIENT_INFO, info))
+    }),
+    case(&ITI61, code::REGISTRY_METADATA_ERROR, "registry.patient-id.my-number", |_| {
+        register_on_demand(|said| all_of(said, MY_NUMBER))
+    }),
+    case(&ITI57, code::REGISTRY_METADATA_ERROR, "registry.patient-id.my-number", |world| {
+        update(world, Kind::DocumentEntry, |said| all_of(said, MY_NUMBER))
     }),
     case(&ITI42, code::PATIENT_ID_DOES_NOT_MATCH, "3.42.4.1.3", |_| {
         register(|said| identify(&mut said.objects[ENTRY], identifier::DE_PATIENT_ID, OTHER_PATIENT))

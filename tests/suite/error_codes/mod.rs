@@ -26,6 +26,9 @@ use crate::support::submissions::{Document, named, oid, on_demand, submission};
 const UNREACHED: [&str; 2] = ["registry.association.type", "registry.key.length"];
 const PATIENT: &str = "1^^^&1.2.3&ISO";
 const OTHER_PATIENT: &str = "2^^^&1.2.3&ISO";
+/// An Individual Number (My Number) as a patient's; and what is none, since its last digit is not that of the others.
+const MY_NUMBER: &str = "123456789018^^^&1.2.3&ISO";
+const TWELVE_DIGITS: &str = "123456789012^^^&1.2.3&ISO";
 const VOID: &str = "urn:uuid:00000000-0000-4000-8000-000000000000";
 /// Places of objects in a submission of one document.
 const SET: usize = 0;
@@ -154,7 +157,11 @@ async fn what_is_wrong_is_refused_with_its_code_and_section_and_changes_nothing(
     for (number, Case { transaction, code, named, make }) in CASES.iter().enumerate() {
         let response = world.send(transaction, make(&world)).await;
         let is_it = |error: &RegistryError| error.code == *code && error.context.contains(named);
-        if response.status != Status::Failure || !response.errors.iter().any(is_it) {
+        let repeats = |error: &RegistryError| error.context.contains("123456789018");
+        if response.status != Status::Failure
+            || !response.errors.iter().any(is_it)
+            || response.errors.iter().any(repeats)
+        {
             wrong.push(format!("case {number}, {}: {code} ({named}): {response:#?}", transaction.id));
         }
         let all = response.errors.iter().map(|error| error.context.as_str());
@@ -167,6 +174,13 @@ async fn what_is_wrong_is_refused_with_its_code_and_section_and_changes_nothing(
     let unbroken: Vec<_> = all.difference(&broken).collect();
     assert!(unbroken.is_empty(), "rules that nothing broke: {unbroken:?}");
     world.standalone.stop().await;
+}
+
+#[tokio::test]
+async fn twelve_digits_that_are_no_my_number_are_a_patients() {
+    let standalone = Standalone::start(&[]).await;
+    assert_eq!(standalone.register(&ITI61, &on_demand(TWELVE_DIGITS, &oid())).await.errors, []);
+    standalone.stop().await;
 }
 
 /// What the metadata rules let pass where somebody has turned them off, the registry still does not keep.

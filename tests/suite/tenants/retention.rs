@@ -11,7 +11,7 @@ use super::{CONFIG, EAST, WEST, everything};
 use crate::support::hosted::Standalone;
 use crate::support::postgres;
 use crate::support::program::run;
-use crate::support::waiting::until;
+use crate::support::waiting::{until, until_the_day_is_long_enough};
 
 const OWN: &str = "1.2.3.4";
 
@@ -55,6 +55,7 @@ async fn folders(tenant: &Standalone) -> usize {
 
 #[tokio::test]
 async fn what_has_been_kept_for_long_enough_ends_as_each_tenant_says() {
+    until_the_day_is_long_enough().await;
     let region = Standalone::configured(CONFIG, &[]).await;
     for (name, repository) in [("east", EAST), ("west", WEST)] {
         fill(&region.tenant(name), name, repository).await;

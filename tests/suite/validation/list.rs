@@ -129,7 +129,7 @@ const LIST: &[(&str, &str, By)] = &[
     ("10", "ebRIM's own bounds", Rules(&["object.attribute.known", "object.text.length", "object.text.language", "ss.title.length", "folder.title.length", "de.source-patient-info.repetition"])),
     ("10", "hash and size are the document's", Rules(&["document.hash.content", "document.size.content", "document.id.unique"])),
     ("10", "documents are what they say (TIFF, CDA)", Rules(&["document.type.content", "document.type.signature", "document.type.allowed", "document.cda.readable"])),
-    ("10", "what only the registry knows of a registration", Registry(&["registry.entry-uuid.exists", "registry.key.length", "registry.patient-id.known", "registry.unique-id.unused", "registry.unique-id.same-document", "registry.association.reference", "registry.association.type", "registry.association.ends", "registry.association.deprecated", "registry.association.patient-id"])),
+    ("10", "what only the registry knows of a registration", Registry(&["registry.entry-uuid.exists", "registry.key.length", "registry.patient-id.known", "registry.patient-id.my-number", "registry.unique-id.unused", "registry.unique-id.same-document", "registry.association.reference", "registry.association.type", "registry.association.ends", "registry.association.deprecated", "registry.association.patient-id"])),
     ("10", "of an update", Registry(&["registry.update.same-object", "registry.update.approved", "registry.update.operation", "registry.update.patient-id"])),
     ("10", "of a removal", Registry(&["registry.remove.known", "registry.remove.references", "registry.remove.unreferenced", "registry.remove.model"])),
 
