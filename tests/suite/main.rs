@@ -52,6 +52,7 @@ mod settling;
 mod shared_bucket;
 mod soap_call;
 mod soap_forms;
+mod sqlite_steps;
 mod stored_queries;
 mod support;
 mod tenants;

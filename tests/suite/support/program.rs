@@ -65,7 +65,18 @@ impl Served {
 
     /// The same; an Err says why it does not serve.
     pub fn try_start(config: &str, data: &Path, set: &[&str]) -> Result<Self, String> {
-        Self::spawned(config, data, set, sekisho)
+        Self::spawned(config, data, postgres::setting_for(data), set, sekisho)
+    }
+
+    /// The same on the embedded database, whatever the suite runs on, with more in its environment.
+    pub fn start_with(config: &str, data: &Path, environment: &[(&str, &str)]) -> Self {
+        let program = |arguments: &[&str]| {
+            let mut command = sekisho(arguments);
+            command.envs(environment.iter().copied());
+            command
+        };
+        let spawned = Self::spawned(config, data, None, &[], program);
+        spawned.unwrap_or_else(|why| panic!("{config} is not ready: {why}"))
     }
 
     /// The same with files that cannot grow beyond so many bytes, as on a disk that is full.
@@ -77,16 +88,17 @@ impl Served {
             command.current_dir(env!("CARGO_MANIFEST_DIR"));
             command
         };
-        Self::spawned(config, data, set, limited).unwrap_or_else(|why| panic!("{config} is not ready: {why}"))
+        let spawned = Self::spawned(config, data, postgres::setting_for(data), set, limited);
+        spawned.unwrap_or_else(|why| panic!("{config} is not ready: {why}"))
     }
 
     fn spawned(
         config: &str,
         data: &Path,
+        database: Option<String>,
         set: &[&str],
         program: impl FnOnce(&[&str]) -> Command,
     ) -> Result<Self, String> {
-        let database = postgres::setting_for(data);
         let data = format!("data.directory={}", data.display());
         let mut arguments = vec!["serve", "--config", config];
         let free = ["listen.http.address=127.0.0.1:0", "listen.operator.address=127.0.0.1:0", &data];
