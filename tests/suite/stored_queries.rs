@@ -137,6 +137,66 @@ async fn every_stored_query_answers_by_each_of_its_parameters() {
     hosted.stop().await;
 }
 
+/// Queries for entries have the filters of FindDocuments (3.18.4.1.2.3.7.14, 3.51.4.1.2.3.1): each of its rows holds of them
+/// too, of entries with a reference where that is what they ask by.
+#[tokio::test]
+async fn the_filters_of_find_documents_are_those_of_its_sisters() {
+    const WITH_REFERENCE: [&str; 2] = ["alpha", "sigma"];
+    const ANY_REFERENCE: (&str, &str) = ("$XDSDocumentEntryReferenceIdList", "('%')");
+    let hosted = hosted(&["standalone.permit.multi_patient=[\"*\"]"]).await;
+    for (transaction, sister) in [
+        (&ITI18, &FIND_BY_REFERENCE),
+        (&ITI51, &FIND_FOR_SEVERAL),
+        (&ITI51, &FIND_BY_REFERENCE_FOR_SEVERAL),
+    ] {
+        for (section, query, parameters, expected) in ANSWERED {
+            if query.name != FIND_DOCUMENTS.name {
+                continue;
+            }
+            let mut parameters = parameters.to_vec();
+            if parameters.iter().all(|(name, _)| *name != OF_ENTRIES[0].0) {
+                parameters.push(OF_ENTRIES[0]);
+            }
+            let mut names: Vec<_> = expected.split_whitespace().collect();
+            if sister.name != FIND_FOR_SEVERAL.name {
+                parameters.push(ANY_REFERENCE);
+                names.retain(|name| WITH_REFERENCE.contains(name));
+            }
+            let answer = ask(&hosted, transaction, sister, &parameters).await;
+            let row = format!("{section}: {} {parameters:?} {:?}", sister.name, answer.errors);
+            assert_eq!((answer.status, found(&answer)), (Status::Success, sorted(&names.join(" "))), "{row}");
+        }
+    }
+    hosted.stop().await;
+}
+
+/// No parameter that the table of queries has is without a row, here or among those of FindDocuments (above).
+#[test]
+fn every_parameter_of_every_query_has_a_row() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles/stored-queries.toml");
+    let table: toml::Value = toml::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let names = |parameters: &toml::Value| -> Vec<String> {
+        let parameters = parameters.as_array().unwrap().iter();
+        parameters.map(|parameter| parameter["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let filters = names(&table["groups"]["entries"]);
+    let mut without = Vec::new();
+    for query in table["query"].as_array().unwrap() {
+        let name = query["name"].as_str().unwrap();
+        let groups = query.get("with").into_iter().flat_map(|with| with.as_array().unwrap());
+        let of_groups = groups.flat_map(|group| names(&table["groups"][group.as_str().unwrap()]));
+        let mut parameters: Vec<_> =
+            query.get("parameters").into_iter().flat_map(names).chain(of_groups).collect();
+        parameters.retain(|parameter| name == FIND_DOCUMENTS.name || !filters.contains(parameter));
+        assert!(!parameters.is_empty(), "{name}");
+        let rows = ANSWERED.iter().chain(FOR_SEVERAL).filter(|(_, query, ..)| query.name == name);
+        let in_rows: Vec<_> = rows.flat_map(|(_, query, parameters, _)| query.named(parameters)).collect();
+        let missing = parameters.into_iter().filter(|parameter| !in_rows.contains(&parameter.as_str()));
+        without.extend(missing.map(|parameter| format!("{name} {parameter}")));
+    }
+    assert!(without.is_empty(), "parameters without a row: {without:#?}");
+}
+
 #[tokio::test]
 async fn every_stored_query_refuses_with_its_code() {
     let hosted = hosted(&[]).await;

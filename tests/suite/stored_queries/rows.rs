@@ -78,6 +78,11 @@ pub(super) const FIND_BY_REFERENCE_FOR_SEVERAL: Query = query(
 );
 
 impl Query {
+    /// The parameters of a row.
+    pub(super) fn named(&self, more: Parameters) -> impl Iterator<Item = &'static str> {
+        self.parameters.iter().chain(more).map(|(name, _)| *name)
+    }
+
     /// The request. `|` parts a parameter's Value elements, `{name}` is an entryUUID, and an empty parameter takes away
     /// what every row has.
     pub(super) fn request(&self, more: &[(&str, &str)], return_type: ReturnType) -> QueryRequest {
@@ -226,6 +231,9 @@ pub(super) const ANSWERED: &[(&str, Query, Parameters, &str)] = &[
     ("3.18.4.1.2.3.7.4", GET_ALL, &[("$patientId", P1), ("$XDSDocumentEntryStatus", APPROVED), ("$XDSSubmissionSetStatus", DEPRECATED), ("$XDSFolderStatus", DEPRECATED), ("$XDSDocumentEntryType", ON_DEMAND)],
         "omega set4>omega snap@omega"),
 
+    ("MU status", GET_ALL, &[("$patientId", "'P2^^^&1.2.3&ISO'"), ("$XDSDocumentEntryStatus", APPROVED), ("$XDSSubmissionSetStatus", APPROVED), ("$XDSFolderStatus", APPROVED), ("$XDSAssociationStatus", DEPRECATED)],
+        "mothers birth home"),
+
     // GetDocuments.
     ("3.18.4.1.2.3.7.5", GET_DOCUMENTS, &[("$XDSDocumentEntryEntryUUID", "('{alpha}','{beta}')|('{omega}')")], "alpha beta omega"),
     ("3.18.4.1.2.3.7.5", GET_DOCUMENTS, &[("$XDSDocumentEntryEntryUUID", "('{alpha}','{alpha}')")], "alpha"),
@@ -252,10 +260,15 @@ pub(super) const ANSWERED: &[(&str, Query, Parameters, &str)] = &[
     ("3.18.4.1.2.3.7.8", GET_DOCUMENTS_AND_ASSOCIATIONS, &[("$XDSDocumentEntryEntryUUID", "('{zeta}')")], "zeta set3>zeta zeta/beta"),
     ("3.18.4.1.2.3.7.8", GET_DOCUMENTS_AND_ASSOCIATIONS, &[("$XDSDocumentEntryUniqueId", "('1.2.3.11')")], "alpha set1>alpha inpatient>alpha gamma+alpha delta~alpha sigma!alpha"),
 
+    ("MU status", GET_DOCUMENTS_AND_ASSOCIATIONS, &[("$XDSDocumentEntryEntryUUID", "('{zeta}')"), ("$XDSAssociationStatus", DEPRECATED)], "zeta"),
+    ("MU status", GET_DOCUMENTS_AND_ASSOCIATIONS, &[("$XDSDocumentEntryEntryUUID", "('{zeta}')"), ("$XDSAssociationStatus", ANY)], "zeta set3>zeta zeta/beta"),
+
     // GetSubmissionSets.
     ("3.18.4.1.2.3.7.9", GET_SETS, &[("$uuid", "('{beta}')")], "set1 set2 set1>beta set2>beta"),
     ("3.18.4.1.2.3.7.9", GET_SETS, &[("$uuid", "('{inpatient}','{zeta}')")], "set1 set3 set1>inpatient set3>zeta"),
     ("3.18.4.1.2.3.7.9", GET_SETS, &[("$uuid", "('{nothing}')")], ""),
+
+    ("MU status", GET_SETS, &[("$uuid", "('{beta}')"), ("$XDSAssociationStatus", DEPRECATED)], ""),
 
     // GetSubmissionSetAndContents.
     ("3.18.4.1.2.3.7.10", GET_SET_AND_CONTENTS, &[("$XDSSubmissionSetEntryUUID", "'{set1}'")], CONTENTS_OF_SET1),
@@ -269,6 +282,8 @@ pub(super) const ANSWERED: &[(&str, Query, Parameters, &str)] = &[
     ("3.18.4.1.2.3.7.10", GET_SET_AND_CONTENTS, &[("$XDSSubmissionSetEntryUUID", "'{set4}'"), ("$XDSDocumentEntryType", ON_DEMAND)], "set4 omega set4>omega"),
     ("3.18.4.1.2.3.7.10", GET_SET_AND_CONTENTS, &[("$XDSSubmissionSetEntryUUID", "'{alpha}'")], ""),
 
+    ("MU status", GET_SET_AND_CONTENTS, &[("$XDSSubmissionSetEntryUUID", "'{set1}'"), ("$XDSAssociationStatus", DEPRECATED)], "set1"),
+
     // GetFolderAndContents.
     ("3.18.4.1.2.3.7.11", GET_FOLDER_AND_CONTENTS, &[("$XDSFolderEntryUUID", "'{inpatient}'")], "inpatient alpha inpatient>alpha"),
     ("3.18.4.1.2.3.7.11", GET_FOLDER_AND_CONTENTS, &[("$XDSFolderUniqueId", "'1.2.3.31'"), ("$XDSDocumentEntryFormatCode", "('format1^^1.2.3.5')")], "inpatient alpha inpatient>alpha"),
@@ -277,10 +292,14 @@ pub(super) const ANSWERED: &[(&str, Query, Parameters, &str)] = &[
     ("3.18.4.1.2.3.7.11", GET_FOLDER_AND_CONTENTS, &[("$XDSFolderEntryUUID", "'{inpatient}'"), ("$XDSDocumentEntryType", ON_DEMAND)], "inpatient"),
     ("3.18.4.1.2.3.7.11", GET_FOLDER_AND_CONTENTS, &[("$XDSFolderEntryUUID", "'{empty}'")], "empty"),
 
+    ("MU status", GET_FOLDER_AND_CONTENTS, &[("$XDSFolderEntryUUID", "'{inpatient}'"), ("$XDSAssociationStatus", DEPRECATED)], "inpatient"),
+
     // GetFoldersForDocument.
     ("3.18.4.1.2.3.7.12", GET_FOLDERS_FOR_DOCUMENT, &[("$XDSDocumentEntryEntryUUID", "'{alpha}'")], "inpatient"),
     ("3.18.4.1.2.3.7.12", GET_FOLDERS_FOR_DOCUMENT, &[("$XDSDocumentEntryUniqueId", "'1.2.3.11'")], "inpatient"),
     ("3.18.4.1.2.3.7.12", GET_FOLDERS_FOR_DOCUMENT, &[("$XDSDocumentEntryEntryUUID", "'{beta}'")], ""),
+
+    ("MU status", GET_FOLDERS_FOR_DOCUMENT, &[("$XDSDocumentEntryEntryUUID", "'{alpha}'"), ("$XDSAssociationStatus", DEPRECATED)], ""),
 
     // GetRelatedDocuments: one step, between entries.
     ("3.18.4.1.2.3.7.13", GET_RELATED, &[("$XDSDocumentEntryEntryUUID", "'{alpha}'"), ("$AssociationTypes", "('urn:ihe:iti:2007:AssociationType:APND','urn:ihe:iti:2007:AssociationType:XFRM')")], "alpha gamma delta gamma+alpha delta~alpha"),
@@ -292,6 +311,7 @@ pub(super) const ANSWERED: &[(&str, Query, Parameters, &str)] = &[
     ("3.18.4.1.2.3.7.13", GET_RELATED, &[("$XDSDocumentEntryUniqueId", "'1.2.3.77'"), ("$AssociationTypes", "('urn:ihe:iti:2007:AssociationType:APND')")], "kappa lambda lambda+kappa"),
     ("3.18.4.1.2.3.7.13", GET_RELATED, &[("$XDSDocumentEntryEntryUUID", "'{snap}'"), ("$AssociationTypes", "('urn:ihe:iti:2010:AssociationType:IsSnapshotOf')")], ""),
     ("3.18.4.1.2.3.7.13", GET_RELATED, &[("$XDSDocumentEntryEntryUUID", "'{snap}'"), ("$AssociationTypes", "('urn:ihe:iti:2010:AssociationType:IsSnapshotOf')"), ("$XDSDocumentEntryType", BOTH)], "omega snap snap@omega"),
+    ("MU status", GET_RELATED, &[("$XDSDocumentEntryEntryUUID", "'{gamma}'"), ("$AssociationTypes", "('urn:ihe:iti:2007:AssociationType:APND')"), ("$XDSAssociationStatus", DEPRECATED)], ""),
 ];
 
 /// Section, query, parameters; codes with a part of their codeContext.
@@ -379,6 +399,8 @@ pub(super) const FOR_SEVERAL: &[(&str, Query, Parameters, &str)] = &[
     ("3.51.4.1.2.3.2", FIND_FOLDERS_FOR_SEVERAL, &[("$XDSFolderPatientId", "('P1^^^&1.2.3&ISO','P2^^^&1.2.3&ISO')")], "empty home inpatient"),
     ("3.51.4.1.2.3.2", FIND_FOLDERS_FOR_SEVERAL, &[("$XDSFolderCodeList", "('F^^1.2.3.5')")], "home inpatient"),
     ("3.51.4.1.2.3.2", FIND_FOLDERS_FOR_SEVERAL, &[("$XDSFolderCodeList", "('F^^1.2.3.5')"), ("$XDSFolderCodeList", "('G^^1.2.3.5')"), ("$XDSFolderLastUpdateTimeFrom", "2026")], "inpatient"),
+    ("3.51.4.1.2.3.2", FIND_FOLDERS_FOR_SEVERAL, &[("$XDSFolderCodeList", "('F^^1.2.3.5')"), ("$XDSFolderLastUpdateTimeTo", "2026")], ""),
+    ("3.51.4.1.2.3.2", FIND_FOLDERS_FOR_SEVERAL, &[("$XDSFolderCodeList", "('F^^1.2.3.5')"), ("$XDSFolderStatus", DEPRECATED)], ""),
     ("3.51 (peers)", FIND_BY_REFERENCE_FOR_SEVERAL, &[("$XDSDocumentEntryReferenceIdList", "('shared^^^^urn:example:case')")], "alpha sigma"),
 ];
 
