@@ -43,6 +43,7 @@ mod patient;
 mod postgres;
 mod postgres_steps;
 mod provision;
+mod races;
 mod registration;
 mod removal;
 mod samples;
