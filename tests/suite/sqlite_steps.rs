@@ -32,7 +32,7 @@ const STEPS: [(&str, &str, Left); 9] = [
     ("the commit begins", "after write .db-wal", Left::Nothing),
     ("the commit is written", "before sync .db-wal", Left::All),
     ("the commit is on disk, and nobody knows", "after sync .db-wal", Left::All),
-    ("the reply is about to go out", "before send socket:", Left::All),
+    ("the reply is about to go out", "before write socket:", Left::All),
 ];
 
 /// The calls that a disk may fail.

@@ -1,7 +1,7 @@
 /* Stands between the program and the C library, preloaded by a test (LD_PRELOAD): at one step, once the test has armed it,
    the call never returns, or fails as on a disk that is broken. The program knows nothing of it.
 
-   TOLL_STEP is "before|after|fail sync|rename|write|send PART", PART being a part of the path; in the folder TOLL_FOLDER,
+   TOLL_STEP is "before|after|fail sync|rename|write PART", PART being a part of the path; in the folder TOLL_FOLDER,
    the file "armed" arms it, and the file "reached" says that the step was reached. */
 
 #define _GNU_SOURCE
@@ -108,10 +108,10 @@ ssize_t pwrite(int file, const void *bytes, size_t length, off_t at)
 
 ssize_t send(int file, const void *bytes, size_t length, int flags)
 {
-    return before("send", file, 0) ? -1 : after("send", file, 0, REAL(send)(file, bytes, length, flags));
+    return before("write", file, 0) ? -1 : after("write", file, 0, REAL(send)(file, bytes, length, flags));
 }
 
 ssize_t writev(int file, const struct iovec *parts, int count)
 {
-    return before("send", file, 0) ? -1 : after("send", file, 0, REAL(writev)(file, parts, count));
+    return before("write", file, 0) ? -1 : after("write", file, 0, REAL(writev)(file, parts, count));
 }
