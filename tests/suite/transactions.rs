@@ -10,6 +10,19 @@ use sekisho::transactions::iti18::{self, Parameter, QueryRequest, QueryResponse,
 use sekisho::transactions::iti43::{
     self, DocumentHead, DocumentRequest, DocumentSource, RetrieveRequest, RetrieveResponse, RetrievedDocument,
 };
+use sekisho::transactions::Transaction;
+use sekisho::transactions::iti18::ITI18;
+use sekisho::transactions::iti38::ITI38;
+use sekisho::transactions::iti39::ITI39;
+use sekisho::transactions::iti41::ITI41;
+use sekisho::transactions::iti42::ITI42;
+use sekisho::transactions::iti43::ITI43;
+use sekisho::transactions::iti51::ITI51;
+use sekisho::transactions::iti57::ITI57;
+use sekisho::transactions::iti61::ITI61;
+use sekisho::transactions::iti62::ITI62;
+use sekisho::transactions::iti86::ITI86;
+use sekisho::transactions::iti92::ITI92;
 use sekisho::transactions::{iti41, iti42, iti51, iti57, iti61, iti62, iti86, iti92};
 use sekisho::wire::soap::Form;
 use sekisho::wire::stream::Content;
@@ -28,6 +41,37 @@ fn written(name: &str, body: &[u8]) {
 
 fn parse(body: impl Into<Bytes>) -> Tree {
     Tree::parse(body.into()).unwrap()
+}
+
+/// Actions, body elements and encodings (ITI TF-2: Appendix V.3.2 and each transaction's WSDL; supplements: MU, RMD, RMU),
+/// as peers spell them: `-b` stays before `Response`, ITI-61's answer has no `Entry`, and ITI-62 its older name.
+#[rustfmt::skip]
+const ACTIONS: &[(Transaction, &str, &str, &str, bool)] = &[
+    (ITI18, "urn:ihe:iti:2007:RegistryStoredQuery", "urn:ihe:iti:2007:RegistryStoredQueryResponse", "AdhocQueryRequest", false),
+    (ITI38, "urn:ihe:iti:2007:CrossGatewayQuery", "urn:ihe:iti:2007:CrossGatewayQueryResponse", "AdhocQueryRequest", false),
+    (ITI39, "urn:ihe:iti:2007:CrossGatewayRetrieve", "urn:ihe:iti:2007:CrossGatewayRetrieveResponse", "RetrieveDocumentSetRequest", true),
+    (ITI41, "urn:ihe:iti:2007:ProvideAndRegisterDocumentSet-b", "urn:ihe:iti:2007:ProvideAndRegisterDocumentSet-bResponse", "ProvideAndRegisterDocumentSetRequest", true),
+    (ITI42, "urn:ihe:iti:2007:RegisterDocumentSet-b", "urn:ihe:iti:2007:RegisterDocumentSet-bResponse", "SubmitObjectsRequest", false),
+    (ITI43, "urn:ihe:iti:2007:RetrieveDocumentSet", "urn:ihe:iti:2007:RetrieveDocumentSetResponse", "RetrieveDocumentSetRequest", true),
+    (ITI51, "urn:ihe:iti:2009:MultiPatientStoredQuery", "urn:ihe:iti:2009:MultiPatientStoredQueryResponse", "AdhocQueryRequest", false),
+    (ITI57, "urn:ihe:iti:2010:UpdateDocumentSet", "urn:ihe:iti:2010:UpdateDocumentSetResponse", "SubmitObjectsRequest", false),
+    (ITI61, "urn:ihe:iti:2010:RegisterOnDemandDocumentEntry", "urn:ihe:iti:2010:RegisterOnDemandDocumentResponse", "SubmitObjectsRequest", false),
+    (ITI62, "urn:ihe:iti:2010:DeleteDocumentSet", "urn:ihe:iti:2010:DeleteDocumentSetResponse", "RemoveObjectsRequest", false),
+    (ITI86, "urn:ihe:iti:2017:RemoveDocuments", "urn:ihe:iti:2017:RemoveDocumentsResponse", "RemoveDocumentsRequest", false),
+    (ITI92, "urn:ihe:iti:2018:RestrictedUpdateDocumentSet", "urn:ihe:iti:2018:RestrictedUpdateDocumentSetResponse", "SubmitObjectsRequest", false),
+];
+
+#[test]
+fn every_transaction_has_its_actions_its_body_and_its_encoding() {
+    for (transaction, request, response, body, mtom) in ACTIONS {
+        let Transaction { action, response_action, body: (_, element), .. } = transaction;
+        assert_eq!(
+            (*action, *response_action, *element, transaction.mtom),
+            (*request, *response, *body, *mtom),
+            "{}",
+            transaction.id
+        );
+    }
 }
 
 pub fn submission() -> Submission {
