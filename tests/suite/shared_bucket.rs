@@ -33,6 +33,19 @@ impl Estate {
         Self { folder, settings }
     }
 
+    /// The same with these keys of the tenant.
+    fn with_keys(mut self, current: &str, ids: &[&str]) -> Self {
+        self.settings.retain(|setting| !setting.starts_with("standalone.encryption."));
+        self.settings.push(format!("standalone.encryption.current={current}"));
+        for id in ids {
+            let file = self.folder.path().join(id);
+            std::fs::write(&file, format!("{:02x}", id.len()).repeat(32)).unwrap();
+            let file = format!("{{ file = {:?} }}", file.display().to_string());
+            self.settings.push(format!("standalone.encryption.keys.{id}={file}"));
+        }
+        self
+    }
+
     /// A gateway with a folder of its own.
     fn serve(&self, name: &str) -> Arc<Served> {
         let settings: Vec<_> = self.settings.iter().map(String::as_str).collect();
@@ -158,4 +171,31 @@ async fn attack_65_one_of_two_gateways_on_one_bucket_is_killed_and_the_other_has
     let (code, told) = estate.command(&["verify-store"]);
     assert_eq!(code, 0, "{told}");
     assert_eq!(told["findings"]["wrong counts of documents"], json!([]));
+}
+
+/// While documents come in, sealed with the old key, every key that is there already is wrapped anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_rotated_beside_a_gateway_that_takes_submissions() {
+    let old = Estate::new().with_keys("old", &["old", "newer"]);
+    let gateway = old.serve("one");
+    let senders = Senders::at(&gateway);
+    senders.go_on(10).await;
+    let rotating = old.with_keys("newer", &["old", "newer"]);
+    let (code, told) = rotating.command(&["rotate-keys"]);
+    assert_eq!((code, &told["damaged"]), (0, &json!(0)), "{told}");
+    assert!(told["rewrapped"].as_u64().unwrap() >= 10, "{told}");
+    senders.go_on(6).await;
+    has(&gateway, &senders.acknowledged()).await;
+    let begun = senders.ended().await;
+    drop(gateway);
+
+    // What came with the old key meanwhile still needs it, and nothing does after another turn.
+    let only_new = rotating.with_keys("newer", &["newer"]);
+    let (code, told) = only_new.command(&["verify-store"]);
+    assert_eq!(code, 3, "{told}");
+    let rotating = only_new.with_keys("newer", &["old", "newer"]);
+    assert_eq!(rotating.command(&["rotate-keys"]).0, 0);
+    let only_new = rotating.with_keys("newer", &["newer"]);
+    let back = only_new.serve("one");
+    durability::check(&back, &begun).await;
 }
