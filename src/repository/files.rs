@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSlice, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::runtime::Handle;
 use uuid::Uuid;
@@ -11,6 +12,8 @@ use uuid::Uuid;
 pub(super) struct LargeFiles {
     incoming: PathBuf,
     large: PathBuf,
+    /// Held while a folder within `large` is made: whoever finds one finds it durable.
+    making: Arc<Mutex<()>>,
 }
 
 /// A file that goes away unless it is kept.
@@ -25,11 +28,14 @@ pub(super) struct Unkept {
 impl LargeFiles {
     /// Makes the folders.
     pub(super) fn open(directory: &Path) -> io::Result<Self> {
-        let files = Self { incoming: directory.join("incoming"), large: directory.join("large") };
+        let (incoming, large) = (directory.join("incoming"), directory.join("large"));
+        let files = Self { incoming, large, making: Arc::default() };
         for folder in [&files.incoming, &files.large] {
             fs::create_dir_all(folder)?;
         }
         sync_folder(directory)?;
+        // A process that was killed may have made folders in it that are not durable yet.
+        sync_folder(&files.large)?;
         Ok(files)
     }
 
@@ -46,15 +52,22 @@ impl LargeFiles {
         file.sync_all()?;
         let path = self.path(&unkept.name);
         let folder = path.parent().unwrap_or(&self.large);
-        if !folder.exists() {
-            fs::create_dir_all(folder)?;
-            sync_folder(&self.large)?;
-        }
+        self.make(folder)?;
         fs::rename(self.incoming.join(&unkept.name), &path)?;
         // From here on it is this name that goes away if it is not kept.
         unkept.path = Some(path.clone());
         sync_folder(folder)?;
         Ok(unkept)
+    }
+
+    /// Makes a folder within `large` durably, unless it is there.
+    fn make(&self, folder: &Path) -> io::Result<()> {
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        if !folder.exists() {
+            fs::create_dir_all(folder)?;
+            sync_folder(&self.large)?;
+        }
+        Ok(())
     }
 
     /// A document's file, for reading.
