@@ -401,6 +401,7 @@ pub(super) const FOR_SEVERAL: &[(&str, Query, Parameters, &str)] = &[
     ("3.51.4.1.2.3.2", FIND_FOLDERS_FOR_SEVERAL, &[("$XDSFolderCodeList", "('F^^1.2.3.5')"), ("$XDSFolderCodeList", "('G^^1.2.3.5')"), ("$XDSFolderLastUpdateTimeFrom", "2026")], "inpatient"),
     ("3.51.4.1.2.3.2", FIND_FOLDERS_FOR_SEVERAL, &[("$XDSFolderCodeList", "('F^^1.2.3.5')"), ("$XDSFolderLastUpdateTimeTo", "2026")], ""),
     ("3.51.4.1.2.3.2", FIND_FOLDERS_FOR_SEVERAL, &[("$XDSFolderCodeList", "('F^^1.2.3.5')"), ("$XDSFolderStatus", DEPRECATED)], ""),
+    ("3.51 (peers)", FIND_BY_REFERENCE_FOR_SEVERAL, &[("$XDSDocumentEntryReferenceIdList", "('shared^^^^urn:example:case')"), ("$XDSDocumentEntryPatientId", "('P2^^^&1.2.3&ISO')")], ""),
     ("3.51 (peers)", FIND_BY_REFERENCE_FOR_SEVERAL, &[("$XDSDocumentEntryReferenceIdList", "('shared^^^^urn:example:case')")], "alpha sigma"),
 ];
 
