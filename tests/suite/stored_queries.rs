@@ -416,8 +416,9 @@ async fn attack_54_too_large_an_answer_is_refused() {
 /// However much a question finds: the database is asked for no more than an answer holds.
 #[tokio::test(flavor = "multi_thread")]
 async fn attack_54_memory_does_not_grow_with_what_is_found() {
-    const ENTRIES: usize = 1_000_000;
     let folder = TempDir::new();
+    // PostgreSQL takes its time to store so many.
+    let entries = if postgres::connection_for(folder.path()).is_some() { 300_000 } else { 1_000_000 };
     let start = || {
         let settings = ["limits.max_query_results=1000"];
         Served::start("examples/standalone/sekisho.toml", folder.path(), &settings)
@@ -427,7 +428,7 @@ async fn attack_54_memory_does_not_grow_with_what_is_found() {
     let taken = durability::submit(&served, &durability::Begun::default(), vec![document.clone()]).await;
     assert_eq!(taken.unwrap().status, Status::Success);
     drop(served);
-    multiply_entries(folder.path(), ENTRIES);
+    multiply_entries(folder.path(), entries);
 
     let served = start();
     let peak = || {
