@@ -68,9 +68,8 @@ fn in_store(settings: &Settings, free: Option<&str>) -> Result<Found, StoreError
 }
 
 fn tell(output: Output, claims: &[Claim]) -> Exit {
-    let repository = |claim: &Claim| {
-        claim.what.strip_prefix(&Repository::claim("")).unwrap_or(&claim.what).to_owned()
-    };
+    let repository =
+        |claim: &Claim| claim.what.strip_prefix(&Repository::claim("")).unwrap_or(&claim.what).to_owned();
     let at_work = |claim: &Claim| claim.at_work == AtWork::Yes;
     let rows: Vec<_> = claims
         .iter()
@@ -83,9 +82,9 @@ fn tell(output: Output, claims: &[Claim]) -> Exit {
         true => output.line("No documents are one gateway's alone in this database."),
         false => output.table(["repository", "folder (its file node)", "its gateway"], &rows),
     }
-    let rows = claims.iter().map(|claim| {
-        json!({ "repository": repository(claim), "folder": claim.folder, "at_work": at_work(claim) })
-    });
+    let rows = claims.iter().map(
+        |claim| json!({ "repository": repository(claim), "folder": claim.folder, "at_work": at_work(claim) }),
+    );
     output.json(&json!({ "claims": rows.collect::<Vec<_>>() }));
     Exit::Done
 }
@@ -99,7 +98,9 @@ fn tell_freed(output: Output, repository: &str, freed: Freed) -> Exit {
                  metadata is the other gateways' now; a new gateway may have this repository."
             ),
         ),
-        Freed::Before => (Exit::No, format!("No gateway's folder has the documents of repository {repository}.")),
+        Freed::Before => {
+            (Exit::No, format!("No gateway's folder has the documents of repository {repository}."))
+        }
         Freed::Not => (
             Exit::No,
             format!(

@@ -76,7 +76,10 @@ fn tell(output: Output, rows: &[(String, RetentionRule, Tally)]) {
         .collect();
     match table.is_empty() {
         true => output.line("No tenant has rules of retention."),
-        false => output.table(["tenant", "days", "class", "action", "due", "needed by others", "another gateway's"], &table),
+        false => output.table(
+            ["tenant", "days", "class", "action", "due", "needed by others", "another gateway's"],
+            &table,
+        ),
     }
     let rows = rows.iter().map(|(tenant, rule, tally)| {
         json!({

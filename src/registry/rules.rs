@@ -426,12 +426,7 @@ fn one_patient(source: End<'_>, target: End<'_>) -> Verdict {
 }
 
 /// What is wrong with an object of a submission.
-pub(super) fn error(
-    code: &'static str,
-    rule: &Rule,
-    new: &Prepared,
-    problem: &str,
-) -> RegistryError {
+pub(super) fn error(code: &'static str, rule: &Rule, new: &Prepared, problem: &str) -> RegistryError {
     rule.broken(code, &format!("{} {:?}", kind_name(new.object.kind), new.submitted), problem)
 }
 

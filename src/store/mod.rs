@@ -25,8 +25,8 @@ use std::time::Instant;
 
 use job::{Answer, Job, Work};
 pub use migrate::{Due, Migrating, Migration, Step};
-use owner::{Hold, Holds, Taking};
 pub use owner::{AtWork, Claim, Duty, Freed};
+use owner::{Hold, Holds, Taking};
 pub use postgres::PostgresSettings;
 use postgres::{Away, PostgresLine};
 pub use rusqlite;

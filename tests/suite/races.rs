@@ -96,7 +96,8 @@ impl World {
 
     async fn work(&self, worker: usize) {
         for step in 0..STEPS {
-            let (set, new, target) = (format!("set{worker}.{step}"), format!("new{worker}.{step}"), self.any_entry());
+            let (set, new, target) =
+                (format!("set{worker}.{step}"), format!("new{worker}.{step}"), self.any_entry());
             match any_below(7) {
                 0 => {
                     let draft = Draft::new(&set).entries(&[&new]).relate(RPLC, &new, "/", &target);
@@ -155,7 +156,10 @@ impl World {
             let said = submission(PATIENT, std::slice::from_ref(&document));
             let sent = vec![("Document0".to_owned(), document.bytes())];
             assert!(self.is_done("ITI-41", &self.hosted.submit(&said, sent).await));
-            assert_eq!(self.hosted.document(REPOSITORY, &document.unique_id).await.unwrap(), document.bytes());
+            assert_eq!(
+                self.hosted.document(REPOSITORY, &document.unique_id).await.unwrap(),
+                document.bytes()
+            );
             let removed = self.hosted.remove_documents(&[(REPOSITORY, &document.unique_id)]).await;
             assert!(self.is_done("ITI-86", &removed));
             let gone = self.hosted.document(REPOSITORY, &document.unique_id).await;
@@ -168,7 +172,8 @@ impl World {
         let address = self.hosted.running().bound().mllp.clone().unwrap();
         let mut line = TcpStream::connect(address).await.unwrap();
         for turn in 0..STEPS {
-            let (new, previous) = if turn % 2 == 0 { (OTHER_PATIENT, PATIENT) } else { (PATIENT, OTHER_PATIENT) };
+            let (new, previous) =
+                if turn % 2 == 0 { (OTHER_PATIENT, PATIENT) } else { (PATIENT, OTHER_PATIENT) };
             let message = format!(
                 "MSH|^~\\&|MPI|CENTRAL|SEKISHO|GATE|20260101000000+0900||ADT^A43^ADT_A43|M{turn}|P|2.5||||||UNICODE UTF-8\r\
                  EVN||20260101\rPID|||{new}~S1^^^&1.2.3.7&ISO|| \rMRG|{previous}\r"

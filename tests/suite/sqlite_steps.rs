@@ -61,8 +61,7 @@ impl Toll {
     fn serve(&self, data: &Path, step: &str) -> Served {
         let preloaded = preloaded().display().to_string();
         let folder = self.0.path().display().to_string();
-        let environment =
-            [("LD_PRELOAD", &*preloaded), ("TOLL_STEP", step), ("TOLL_FOLDER", &*folder)];
+        let environment = [("LD_PRELOAD", &*preloaded), ("TOLL_STEP", step), ("TOLL_FOLDER", &*folder)];
         Served::start_with(CONFIG, data, &environment)
     }
 

@@ -144,11 +144,9 @@ async fn the_filters_of_find_documents_are_those_of_its_sisters() {
     const WITH_REFERENCE: [&str; 2] = ["alpha", "sigma"];
     const ANY_REFERENCE: (&str, &str) = ("$XDSDocumentEntryReferenceIdList", "('%')");
     let hosted = hosted(&["standalone.permit.multi_patient=[\"*\"]"]).await;
-    for (transaction, sister) in [
-        (&ITI18, &FIND_BY_REFERENCE),
-        (&ITI51, &FIND_FOR_SEVERAL),
-        (&ITI51, &FIND_BY_REFERENCE_FOR_SEVERAL),
-    ] {
+    for (transaction, sister) in
+        [(&ITI18, &FIND_BY_REFERENCE), (&ITI51, &FIND_FOR_SEVERAL), (&ITI51, &FIND_BY_REFERENCE_FOR_SEVERAL)]
+    {
         for (section, query, parameters, expected) in ANSWERED {
             if query.name != FIND_DOCUMENTS.name {
                 continue;

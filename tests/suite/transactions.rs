@@ -5,18 +5,18 @@ use bytes::Bytes;
 use sekisho::metadata::rim::Submission;
 use sekisho::metadata::views::{DocumentEntryBuilder, Membership, SubmissionSetBuilder, has_member};
 use sekisho::metadata::{Author, Code, Kind};
-use sekisho::transactions::errors::{RegistryError, RegistryResponse, Severity, Status, code};
-use sekisho::transactions::iti18::{self, Parameter, QueryRequest, QueryResponse, ReturnType, with_home};
-use sekisho::transactions::iti43::{
-    self, DocumentHead, DocumentRequest, DocumentSource, RetrieveRequest, RetrieveResponse, RetrievedDocument,
-};
 use sekisho::transactions::Transaction;
+use sekisho::transactions::errors::{RegistryError, RegistryResponse, Severity, Status, code};
 use sekisho::transactions::iti18::ITI18;
+use sekisho::transactions::iti18::{self, Parameter, QueryRequest, QueryResponse, ReturnType, with_home};
 use sekisho::transactions::iti38::ITI38;
 use sekisho::transactions::iti39::ITI39;
 use sekisho::transactions::iti41::ITI41;
 use sekisho::transactions::iti42::ITI42;
 use sekisho::transactions::iti43::ITI43;
+use sekisho::transactions::iti43::{
+    self, DocumentHead, DocumentRequest, DocumentSource, RetrieveRequest, RetrieveResponse, RetrievedDocument,
+};
 use sekisho::transactions::iti51::ITI51;
 use sekisho::transactions::iti57::ITI57;
 use sekisho::transactions::iti61::ITI61;
