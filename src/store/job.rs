@@ -24,10 +24,14 @@ pub(super) enum Answer<T> {
     Thread(std::sync::mpsc::SyncSender<Result<T, StoreError>>),
 }
 
+/// Told what became of a job, on the store's thread, before whoever waits for it: None if its changes do not stand, or may not.
+pub(super) type Then<T> = Box<dyn FnOnce(Option<&T>) + Send>;
+
 /// The one implementation.
 pub(super) struct Work<T, F> {
     work: Option<F>,
     result: Option<Result<T, StoreError>>,
+    then: Option<Then<T>>,
     answer: Answer<T>,
 }
 
@@ -37,7 +41,11 @@ where
     F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
 {
     pub(super) fn boxed(work: F, answer: Answer<T>) -> Box<dyn Job> {
-        Box::new(Self { work: Some(work), result: None, answer })
+        Box::new(Self { work: Some(work), result: None, then: None, answer })
+    }
+
+    pub(super) fn boxed_with(work: F, then: Then<T>, answer: Answer<T>) -> Box<dyn Job> {
+        Box::new(Self { work: Some(work), result: None, then: Some(then), answer })
     }
 
     /// Whether nobody waits any more: the request ran into its deadline while the job stood in the queue.
@@ -69,6 +77,9 @@ where
             Some(Err(own)) => Err(own),
             None => Err(group.err().unwrap_or(StoreError::Closed)),
         };
+        if let Some(then) = self.then {
+            then(result.as_ref().ok());
+        }
         // Whoever does not wait any more needs no answer.
         match self.answer {
             Answer::Task(sender) => drop(sender.send(result)),

@@ -146,6 +146,7 @@ pub struct Store(Arc<Shared>);
 struct Shared {
     directory: PathBuf,
     hooks: Hooks,
+    closed: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
     /// Gone once the store is closed.
     queues: Mutex<Option<Queues>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -200,6 +201,7 @@ impl Store {
         Ok(Self(Arc::new(Shared {
             directory: directory.to_owned(),
             hooks,
+            closed: Mutex::default(),
             queues: Mutex::new(Some(queues)),
             threads: Mutex::new(threads),
             away,
@@ -291,6 +293,11 @@ impl Store {
         self.0.hooks.write().unwrap_or_else(PoisonError::into_inner).push(hook);
     }
 
+    /// Adds a hook that runs when the store is closed and nothing can be written any more.
+    pub fn when_closed(&self, hook: impl FnOnce() + Send + 'static) {
+        lock(&self.0.closed).push(Box::new(hook));
+    }
+
     /// Runs a reading job on one of the readers. All that it reads is of one moment.
     pub async fn read<T: Send + 'static>(
         &self,
@@ -309,6 +316,18 @@ impl Store {
     ) -> Result<T, StoreError> {
         let (answer, answered) = tokio::sync::oneshot::channel();
         send(&self.queues()?.writer, Work::boxed(job, Answer::Task(answer)))?;
+        answered.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// The same; `then` is told on the writer's thread what became of the job, jobs one after the other as they ran: None if
+    /// its changes do not stand, or nobody knows. It must not block.
+    pub async fn write_then<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        then: impl FnOnce(Option<&T>) + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        send(&self.queues()?.writer, Work::boxed_with(job, Box::new(then), Answer::Task(answer)))?;
         answered.await.unwrap_or(Err(StoreError::Closed))
     }
 
@@ -341,6 +360,9 @@ impl Store {
             let _ = thread.join();
         }
         self.0.hooks.write().unwrap_or_else(PoisonError::into_inner).clear();
+        for hook in lock(&self.0.closed).drain(..) {
+            hook();
+        }
     }
 
     fn queues(&self) -> Result<Queues, StoreError> {

@@ -204,7 +204,7 @@ impl Tables<'_> {
                 Some((record, was, _)) => {
                     regrouping.touch(record.person)?;
                     if !proposed.is_unchanged() {
-                        self.change(record.number, &proposed.content())?;
+                        self.change(record, &proposed.content())?;
                     }
                     if *was != proposed.demographics {
                         marks.former = self.local(self.keep_former(record.number, was, now)?);

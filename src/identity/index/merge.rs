@@ -59,7 +59,7 @@ impl Tables<'_> {
         }
         let prepared = prepared(&demographics, &self.former(stays.number)?);
         let content = Content { demographics: &demographics, prepared: &prepared, visit: visit.as_ref() };
-        self.change(stays.number, &content)?;
+        self.change(&stays, &content)?;
         self.end(ends.number, stays.number)?;
 
         let mut blocking = Vec::new();

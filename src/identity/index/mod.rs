@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `schema`, `records`, `links`, `insured`, `groups`, `persons`, `events` | tables, and what stands in them |
 //! | `keys`, `search_keys` | which records share a key |
+//! | `slots` | records as they are compared, to be read at once |
 //! | `candidates`, `announce`, `relink`, `conflicts`, `merge`, `rematch` | what becomes of records |
 //! | `decisions`, `shown` | what operators decide, and what they see |
 //! | `search`, `fits` | questions |
@@ -34,9 +35,11 @@ mod schema;
 mod search;
 mod search_keys;
 mod shown;
+mod slots;
 #[cfg(test)]
 mod tests;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::watch;
@@ -45,6 +48,7 @@ use self::announce::{Announcement, News};
 use self::keys::{Keys, Marks};
 use self::schema::{KnownDomains, Matcher, Tables, Tenant};
 use self::search::Question;
+use self::slots::Slots;
 use crate::demographics::{Demographics, DemographicsChange, Domains, Visit};
 use crate::identity::matching::{Model, Prepared, Thresholds};
 use crate::ids::{Oid, PatientId};
@@ -68,6 +72,9 @@ struct Shared {
     store: Store,
     tenant: i64,
     keys: Keys,
+    slots: Arc<Slots>,
+    /// Writing jobs so far.
+    jobs: AtomicU64,
     matcher: RwLock<Arc<Matcher>>,
     domains: RwLock<Arc<Domains>>,
     known_domains: KnownDomains,
@@ -125,14 +132,20 @@ impl Index {
         let tenant = store.write_blocking(move |connection| Tenant::find_or_make(connection, &name))?;
         let number = tenant.number;
         let folder = store.directory().join("identity-keys").join(number.to_string());
+        std::fs::create_dir_all(&folder)?;
+        let slots = Arc::new(Slots::open(&folder.with_extension("slots"), &tenant.generation)?);
+        let closing = Arc::clone(&slots);
+        store.when_closed(move || closing.close());
+        let slots_of = Arc::clone(&slots);
         let (keys, told, matcher) = store.read_blocking(move |connection| {
             let matcher = Matcher { model: Model::built_in(), thresholds: Thresholds::default() };
-            let domains = KnownDomains::default();
-            let tables = Tables { connection, tenant: number, matcher: &matcher, domains: &domains };
+            let (domains, slots) = (KnownDomains::default(), &*slots_of);
+            let tables = Tables { connection, tenant: number, matcher: &matcher, domains: &domains, slots };
             let marks = tables.marks()?;
             let (keys, reached) = Keys::open(folder, tenant.generation, marks)?;
             tables.read_keys(&keys, reached)?;
-            let told = tables.local(tables.last(schema::Numbered::Event)?);
+            let told = tables.told()?;
+            slots.take_up(told)?;
             let model = tables.model_in_use()?.among(marks.record);
             Ok((keys, told, RwLock::new(Arc::new(Matcher { model, ..matcher }))))
         })?;
@@ -141,6 +154,8 @@ impl Index {
             store,
             tenant: number,
             keys,
+            slots,
+            jobs: AtomicU64::new(0),
             matcher,
             domains: RwLock::default(),
             known_domains: KnownDomains::default(),
@@ -344,14 +359,14 @@ impl Index {
         &self,
         job: impl FnOnce(&Shared, Tables<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let index = Arc::clone(&self.0);
-        let done = self.0.store.write(move |connection| {
-            index.within(connection, |tables| {
-                let done = job(&index, tables)?;
-                Ok((done, tables.local(tables.last(schema::Numbered::Event)?)))
-            })
-        });
-        let (done, told) = done.await?;
+        let number = self.0.jobs.fetch_add(1, Ordering::Relaxed);
+        let (index, slots) = (Arc::clone(&self.0), Arc::clone(&self.0.slots));
+        let job = move |connection: &Connection| {
+            index.slots.begin(number);
+            index.within(connection, |tables| Ok((job(&index, tables)?, tables.told()?)))
+        };
+        let settle = move |done: Option<&(T, u64)>| slots.settle(number, done.map(|(_, told)| *told));
+        let (done, told) = self.0.store.write_then(job, settle).await?;
         self.keep_keys();
         self.0.told.send_if_modified(|known| {
             let news = told > *known;
@@ -370,7 +385,13 @@ impl Shared {
         job: impl FnOnce(Tables<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let matcher = Arc::clone(&self.matcher.read().unwrap_or_else(PoisonError::into_inner));
-        job(Tables { connection, tenant: self.tenant, matcher: &matcher, domains: &self.known_domains })
+        job(Tables {
+            connection,
+            tenant: self.tenant,
+            matcher: &matcher,
+            domains: &self.known_domains,
+            slots: &self.slots,
+        })
     }
 
     fn flush_keys(self: Arc<Self>) {

@@ -160,18 +160,22 @@ impl Tables<'_> {
             encode(content.demographics)?,
             content.visit.map(encode).transpose()?,
         ])?;
+        self.slots.change(self.local(number), Some((1, content.prepared)));
         Ok(Record { number, domain, id: patient.id().into(), person: number, survivor: None, revision: 1 })
     }
     /// Replaces a record's content.
-    pub(super) fn change(self, number: i64, content: &Content<'_>) -> Result<(), StoreError> {
+    pub(super) fn change(self, record: &Record, content: &Content<'_>) -> Result<(), StoreError> {
         let update = "UPDATE identity_record
-                      SET revision = revision + 1, prepared = ?2, demographics = ?3, visit = ?4 WHERE record = ?1";
+                      SET revision = ?2, prepared = ?3, demographics = ?4, visit = ?5 WHERE record = ?1";
+        let revision = record.revision + 1;
         self.connection.prepare_cached(update)?.execute(params![
-            number,
+            record.number,
+            revision,
             content.prepared.as_bytes(),
             encode(content.demographics)?,
             content.visit.map(encode).transpose()?,
         ])?;
+        self.slots.change(self.local(record.number), Some((revision, content.prepared)));
         Ok(())
     }
     /// Keeps what a record was like; gives the number of the change.
@@ -203,6 +207,7 @@ impl Tables<'_> {
     pub(super) fn end(self, number: i64, survivor: i64) -> Result<(), StoreError> {
         let update = "UPDATE identity_record SET survivor = ?2, person = record WHERE record = ?1";
         self.connection.prepare_cached(update)?.execute([number, survivor])?;
+        self.slots.change(self.local(number), None);
         Ok(())
     }
 }

@@ -48,7 +48,9 @@ impl Tables<'_> {
         let prepared = prepared(&self.content(number)?.0, &self.former(number)?);
         let update = "UPDATE identity_record SET prepared = ?2 WHERE record = ?1 AND prepared <> ?2";
         let values = params![number, prepared.as_bytes()];
-        self.connection.prepare_cached(update)?.execute(values)?;
+        if self.connection.prepare_cached(update)?.execute(values)? > 0 {
+            self.slots.change(self.local(number), Some((self.record(number)?.revision, &prepared)));
+        }
         let mut blocking = Vec::new();
         prepared.blocking_keys(&mut blocking);
         let scored = self.score_all(keys, &prepared, &blocking, Some(number))?;

@@ -4,6 +4,7 @@
 
 use std::sync::{PoisonError, RwLock};
 
+use super::slots::Slots;
 use crate::identity::matching::{Model, Thresholds};
 use crate::ids::{Oid, PatientId};
 use crate::store::sql::{Connection, OptionalExtension, params};
@@ -140,6 +141,7 @@ pub(super) struct Tables<'c> {
     pub(super) tenant: i64,
     pub(super) matcher: &'c Matcher,
     pub(super) domains: &'c KnownDomains,
+    pub(super) slots: &'c Slots,
 }
 
 /// Domains and their numbers, as far as they are on disk: what a transaction gave that did not stand is not among them.
@@ -224,6 +226,10 @@ impl Tables<'_> {
         let mut greatest = self.connection.prepare_cached(table.greatest())?;
         let greatest: Option<i64> = greatest.query_row([first, last], |row| row.get(0))?;
         Ok(greatest.unwrap_or(first))
+    }
+    /// The last event's number.
+    pub(super) fn told(self) -> Result<u64, StoreError> {
+        Ok(self.local(self.last(Numbered::Event)?))
     }
     /// The next free number.
     pub(super) fn next(self, table: Numbered) -> Result<i64, StoreError> {

@@ -10,6 +10,7 @@ use super::keys::Keys;
 use super::records::Activity;
 use super::schema::Tables;
 use super::search_keys;
+use super::slots::Slot;
 use crate::demographics::{BirthRange, Demographics};
 use crate::identity::matching::Prepared;
 use crate::ids::PatientId;
@@ -150,10 +151,14 @@ impl Tables<'_> {
             // It says too little for an error to be told from another person.
             return self.find_exact(keys, query);
         }
+        let slots = self.slots.look();
         let mut fitting = Vec::new();
         for record in candidates(keys, &blocking) {
-            let record = self.global(u64::from(record));
-            fitting.extend(self.alike(record, &asked, degree)?);
+            let other = slots.at(u64::from(record));
+            // Whoever is alike must still be so in the database.
+            if !matches!(other, Slot::Filled(_, other) if self.degree(&asked, &other) < degree) {
+                fitting.extend(self.alike(self.global(u64::from(record)), &asked, degree)?);
+            }
         }
         Ok(Some(fitting))
     }
@@ -185,9 +190,15 @@ impl Tables<'_> {
         if found.active == Activity::Subsumed {
             return Ok(None);
         }
-        let probability = self.matcher.model.compare(asked, &found.prepared).probability;
-        let reached = (probability * 100.0).floor().clamp(0.0, 100.0) as u8;
+        self.slots.fill(self.local(record), found.revision, &found.prepared);
+        let reached = self.degree(asked, &found.prepared);
         Ok((reached >= degree).then_some(Fitting { record, degree: reached }))
+    }
+
+    /// How well somebody fits, in hundredths.
+    fn degree(self, asked: &Prepared, other: &Prepared) -> u8 {
+        let probability = self.matcher.model.compare(asked, other).probability;
+        (probability * 100.0).floor().clamp(0.0, 100.0) as u8
     }
 }
 

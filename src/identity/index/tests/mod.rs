@@ -11,6 +11,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::records::Activity;
+use super::slots::Slot;
 use super::{Announced, Event, Index, IndexError, MIGRATION};
 use crate::demographics::{
     BirthTime, Demographics, DemographicsChange, Domain, DomainKind, Domains, Name, Sex, Telecom,
@@ -61,6 +63,22 @@ impl Scratch {
     }
     pub(super) async fn events(&self) -> Vec<Event> {
         self.index.events(0, 1_000).await.unwrap()
+    }
+    /// How many slots are filled; each as the database has it.
+    pub(super) async fn slots_agree(&self) -> usize {
+        let looked = self.index.read(|index, tables| {
+            let slots = index.slots.look();
+            let mut filled = 0;
+            for record in 1..=tables.marks()?.record {
+                let Slot::Filled(revision, prepared) = slots.at(record) else { continue };
+                let found = tables.comparable(tables.global(record))?.unwrap();
+                assert!(found.active == Activity::Active);
+                assert!(found.revision == revision && found.prepared == prepared);
+                filled += 1;
+            }
+            Ok(filled)
+        });
+        looked.await.unwrap()
     }
     /// Identifiers of everybody who fits, person by person.
     pub(super) async fn find(&self, query: DemographicsQuery) -> Vec<Vec<String>> {
