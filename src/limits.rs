@@ -220,6 +220,11 @@ pub const MAX_QUEUED_READS: usize = 1_024;
 pub const MAX_QUEUED_WRITES: usize = 1_024;
 /// Writing jobs that share one commit: bounds what one failing disk takes down, and how long the first waits.
 pub const MAX_GROUP_JOBS: usize = 256;
+/// Writing jobs that wait and always share one commit.
+pub const GROUP_JOBS: usize = 16;
+/// For so many times as long as a commit takes, a group takes up more: four fifths of the time are work then, and whoever
+/// sends again after an answer does so while others are worked for.
+pub const GROUP_COMMITS: u32 = 4;
 /// Writing jobs after which the WAL is brought into the database file: a page that many of them changed is written once.
 pub const CHECKPOINT_AFTER_JOBS: usize = 4_000;
 /// Bytes of a database page: five or six registry objects as they are packed.

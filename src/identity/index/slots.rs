@@ -332,9 +332,15 @@ mod tests {
     fn what_does_not_fit_or_is_damaged_is_asked_in_the_database() {
         let folder = Folder::new();
         let slots = folder.open(GENERATION, 5);
-        let name = |number: usize| Name { family: "山田".repeat(number), ..Name::default() };
-        let names = (5..12).map(name).collect();
-        slots.fill(1, 1, &Prepared::of(&Demographics { names, ..Demographics::default() }));
+        let name = |number: usize| Name {
+            family: format!("{number}Kachozakurayashiki"),
+            given: format!("{number}Komachinosukezaemon"),
+            ..Name::default()
+        };
+        let names = (0..6).map(name).collect();
+        let long = Prepared::of(&Demographics { names, ..Demographics::default() });
+        assert!(long.as_bytes().len() > SLOT);
+        slots.fill(1, 1, &long);
         slots.fill(2, i64::MAX, &person("山田"));
         slots.fill(3, 1, &person("山田"));
         slots.fill(u64::MAX, 1, &person("山田"));
