@@ -89,7 +89,7 @@ fn merging(registries: &[DocumentRegistry], surviving: &Identifier, subsumed: &I
 }
 
 /// Several parts as one, of which each decides.
-fn all_of(parts: Vec<Along>) -> Option<Along> {
+pub fn all_of(parts: Vec<Along>) -> Option<Along> {
     if parts.is_empty() {
         return None;
     }
@@ -105,7 +105,7 @@ fn all_of(parts: Vec<Along>) -> Option<Along> {
 
 /// Several parts as one, of which the first decides: a further registry where the subsumed identifier ended before has
 /// nothing left to do.
-fn in_order(parts: Vec<Along>) -> Option<Along> {
+pub fn in_order(parts: Vec<Along>) -> Option<Along> {
     let mut parts = parts.into_iter();
     let first = parts.next()?;
     Some(Box::new(move |connection| {

@@ -43,7 +43,7 @@ impl PdqSupplier {
     ) -> Answer<Page> {
         let wanted = wanted(&self.domains, &query.wanted)?;
         let asked = query.identifiers.iter().map(|id| (Place::Field("PID", 3, 1), id));
-        refuse_my_number(|authority| self.domains.find(authority), asked)?;
+        refuse_my_number(|authority| self.domains.find(authority), asked.chain(query.numbers()))?;
         let Some(query) = self.with_known_domains(query)? else { return Ok(Page::default()) };
         let most = limits::MAX_DEMOGRAPHICS_MATCHES;
         let (mut matches, counted) =

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::identifiers::{by_domain, refuse_my_number, trouble, wanted};
-use crate::demographics::{Authority, Change, Domain, Domains, Identifier};
+use crate::demographics::{Authority, Domain, Domains, Identifier};
 use crate::identity::index::{Along, Dated, Index, IndexError};
 use crate::ids::PatientId;
 use crate::transactions::Caller;
@@ -43,21 +43,13 @@ impl PixManager {
         along: Option<Along>,
         caller: &Caller,
     ) -> Answer<()> {
+        let domain_of = |authority: &Authority| self.domain_of(authority, &feed.source);
+        refuse_my_number(domain_of, feed.event.numbers())?;
         match feed.event {
             FeedEvent::Announce { identifiers, ended, change, visit } => {
-                let numbered = || (1..).map(Place::Identifier).zip(&identifiers);
-                let account = match &change.account {
-                    Change::Set(account) => Some(account),
-                    _ => None,
-                };
-                let visit_number = visit.as_ref().and_then(|visit| visit.number.as_ref());
-                refuse_my_number(
-                    |authority| self.domain_of(authority, &feed.source),
-                    numbered()
-                        .chain(ended.iter().map(|over| (Place::Field("PID", 3, 0), over)))
-                        .chain(account.map(|account| (Place::Field("PID", 18, 1), account)))
-                        .chain(visit_number.map(|number| (Place::Field("PV1", 19, 1), number))),
-                )?;
+                let numbered = (1..).map(Place::Identifier).zip(&identifiers);
+                let over = ended.iter().map(|over| (Place::Field("PID", 3, 0), over));
+                refuse_my_number(domain_of, numbered.chain(over))?;
                 let announced = self.announced(&identifiers, &feed.source)?;
                 let told = announced.iter().map(|(number, id)| Dated {
                     patient: id.clone(),
@@ -75,13 +67,9 @@ impl PixManager {
             FeedEvent::Merge { surviving, subsumed, change } => {
                 let [identifier, prior] = [Place::Identifier(1), Place::Subsumed];
                 let both = [(identifier, &surviving), (prior, &subsumed)];
-                refuse_my_number(|authority| self.domain_of(authority, &feed.source), both)?;
+                refuse_my_number(domain_of, both)?;
                 let surviving = self.sources_own(&surviving, &feed.source, Place::IdentifierAuthority(1))?;
                 let subsumed = self.sources_own(&subsumed, &feed.source, Place::SubsumedAuthority)?;
-                if surviving.authority() != subsumed.authority() {
-                    let text = "a merge joins two identifiers of one domain";
-                    return Err(vec![IdentityError::unknown_key(Place::SubsumedAuthority, text)]);
-                }
                 let done = self.index.merge(surviving.clone(), subsumed, *change, along).await;
                 done.map_err(|error| {
                     let place = |id: &PatientId| {
@@ -193,6 +181,7 @@ fn refusal(error: IndexError, place: impl Fn(&PatientId) -> Place, caller: &Call
             Place::Subsumed,
             "an identifier cannot be merged with itself",
         ),
+        IndexError::TwoDomains => IdentityError::unknown_key(Place::SubsumedAuthority, error.to_string()),
         IndexError::NoPatient => missing(Place::Identifier(1)),
         _ => return trouble(&error, caller),
     }]

@@ -19,6 +19,11 @@ impl Authority {
     pub fn of_oid(oid: &str) -> Self {
         Self { universal_id: oid.to_owned(), universal_id_type: "ISO".to_owned(), ..Self::default() }
     }
+    /// Whether two of them may name one domain: nothing that both say differs.
+    pub fn may_be(&self, other: &Self) -> bool {
+        let agree = |one: &str, another: &str| one.is_empty() || another.is_empty() || one == another;
+        agree(&self.namespace, &other.namespace) && agree(&self.universal_id, &other.universal_id)
+    }
     /// Nothing was said.
     pub fn is_empty(&self) -> bool {
         self.namespace.is_empty() && self.universal_id.is_empty()

@@ -2,7 +2,8 @@
 //! 44, 9 and 45, 10 and 46, 21 and 47 and 55), and the actors behind them see no difference.
 
 use crate::demographics::{
-    Address, Authority, BirthRange, Demographics, DemographicsChange, Identifier, Name, Sex, Telecom, Visit,
+    Address, Authority, BirthRange, Change, Demographics, DemographicsChange, Identifier, Name, Sex, Telecom,
+    Visit,
 };
 use crate::ids::{Oid, PatientId};
 
@@ -40,6 +41,31 @@ pub enum FeedEvent {
         /// What changes of the surviving.
         change: Box<DemographicsChange>,
     },
+}
+
+impl FeedEvent {
+    /// What else has a number beside the patient, and where: the account and the visit.
+    pub fn numbers(&self) -> impl Iterator<Item = (Place, &Identifier)> {
+        let (change, visit) = match self {
+            Self::Announce { change, visit, .. } => (change, visit.as_deref()),
+            Self::Merge { change, .. } => (change, None),
+        };
+        let account = match &change.account {
+            Change::Set(account) => Some(account),
+            Change::Keep | Change::Remove => None,
+        };
+        numbers(account, visit)
+    }
+}
+
+/// The numbers of an account and of a visit, and where they are.
+fn numbers<'a>(
+    account: Option<&'a Identifier>,
+    visit: Option<&'a Visit>,
+) -> impl Iterator<Item = (Place, &'a Identifier)> {
+    let visit = visit.and_then(|visit| visit.number.as_ref());
+    let account = account.map(|account| (Place::Field("PID", 18, 1), account));
+    account.into_iter().chain(visit.map(|number| (Place::Field("PV1", 19, 1), number)))
 }
 
 /// A PIX Query (ITI-9, ITI-45).
@@ -100,6 +126,13 @@ pub struct DemographicsQuery {
     pub minimum_degree: Option<u8>,
 }
 
+impl DemographicsQuery {
+    /// What else is asked for by a number, and where it is told.
+    pub fn numbers(&self) -> impl Iterator<Item = (Place, &Identifier)> {
+        numbers(self.account.as_ref(), self.visit.as_deref())
+    }
+}
+
 /// A patient who fits a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Match {
@@ -152,6 +185,8 @@ pub enum Place {
     Continuation,
     /// A segment, field and component of v2; for V3 the name stands for itself.
     Field(&'static str, u16, u16),
+    /// A segment of v2 that is there once more than it may be.
+    Again(&'static str),
     /// No single one.
     Message,
 }

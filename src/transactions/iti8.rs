@@ -4,7 +4,7 @@ use super::hl7v2::structure::{ADT_A01, ADT_A39};
 use super::hl7v2::{
     Parties, Transaction, Trigger, locate_field, request as header, required, system_name, wrong_type,
 };
-use super::identity::{Answer, Feed, FeedEvent, Place};
+use super::identity::{Answer, ErrorCode, Feed, FeedEvent, IdentityError, Place};
 use crate::demographics::{Identifier, v2};
 use crate::time::{now_dtm, today};
 use crate::wire::hl7v2::{Field, Location, Message, MessageWriter};
@@ -58,7 +58,7 @@ pub fn read(message: &Message) -> Answer<Feed> {
     let change = Box::new(v2::change(pid).map_err(wrong_type)?);
     let (identifiers, ended) = in_force(pid.field(3));
     let event = if message.field("MSH", 9).component(2).value() == MERGE.event {
-        let subsumed = v2::identifier(required(message, "MRG")?.field(1).repetition(1));
+        let subsumed = subsumed(required(message, "MRG")?.field(1))?;
         let surviving = surviving(identifiers, &subsumed);
         FeedEvent::Merge { surviving, subsumed, change }
     } else {
@@ -82,10 +82,25 @@ fn in_force(field: Field<'_>) -> (Vec<Identifier>, Vec<Identifier>) {
     (all, ended)
 }
 
+/// MRG-1. Of several identifiers, only one would end.
+fn subsumed(field: Field<'_>) -> Answer<Identifier> {
+    let mut given = v2::identifiers(field).into_iter().filter(|identifier| !identifier.id.is_empty());
+    match (given.next(), given.next()) {
+        (subsumed, None) => Ok(subsumed.unwrap_or_else(|| v2::identifier(field.repetition(1)))),
+        (_, Some(_)) => {
+            let text = "a merge subsumes one identifier; each further one needs a message of its own";
+            Err(vec![IdentityError::new(ErrorCode::SegmentSequence, Place::Subsumed, text)])
+        }
+    }
+}
+
 /// Of several identifiers in PID-3, the one of MRG-1's domain: only that can be meant.
 fn surviving(identifiers: Vec<Identifier>, subsumed: &Identifier) -> Identifier {
-    let of_the_same = identifiers.iter().find(|identifier| identifier.authority == subsumed.authority);
-    of_the_same.or(identifiers.first()).cloned().unwrap_or_default()
+    let authority = &subsumed.authority;
+    let same = identifiers.iter().find(|identifier| identifier.authority == *authority);
+    // One may name the domain by its OID, the other by its namespace.
+    let alike = || identifiers.iter().find(|identifier| identifier.authority.may_be(authority));
+    same.or_else(alike).or(identifiers.first()).cloned().unwrap_or_default()
 }
 
 /// Writes a feed; a merge has its own event, whatever the occasion.

@@ -8,7 +8,8 @@ use hyper::Uri;
 use sekisho::cli::assemble::Running;
 use sekisho::cli::peer::Peer;
 use sekisho::demographics::{
-    Address, BirthRange, BirthTime, Demographics, DemographicsChange, Name, Representation, Sex,
+    Address, Authority, BirthRange, BirthTime, Demographics, DemographicsChange, Identifier, Name,
+    Representation, Sex,
 };
 use sekisho::ids::{HomeCommunityId, Oid, PatientId};
 use sekisho::limits::Limits;
@@ -231,6 +232,34 @@ async fn the_five_answers_to_a_discovery() {
         let locations = iti56::read_response(answer.envelope.body().unwrap()).unwrap();
         assert_eq!(locations.len(), expected);
     }
+    region.running.shutdown().await;
+}
+
+/// One answer for several communities, each with its custodian, and a question that only names an identifier.
+#[tokio::test(flavor = "multi_thread")]
+async fn communities_that_share_a_gateway_answer_together() {
+    let more = "[[identity.domains]]\noid = \"1.2.54.4\"\nnamespace = \"CLINIC\"\n\
+        [[identity.domains]]\noid = \"1.2.54.5\"\nnamespace = \"PORTAL\"\n\
+        [identity.discovery]\ncommunities = [[\"urn:oid:1.2.55\", \"1.2.54.4\"]]\nkeep = false\n";
+    let region = Region::start_with("1.2.54", more).await;
+    let ids = ["A^^^&1.2.54.3&ISO", "C^^^&1.2.54.4&ISO", "P^^^&1.2.54.5&ISO"];
+    let ids = ids.map(|id| PatientId::parse(id).unwrap()).to_vec();
+    let change = DemographicsChange::set(&person(Sex::Male, "060-0001"));
+    region.running.index().unwrap().announce(ids, change, None).await.unwrap();
+    let portal = Identifier {
+        id: "P".into(), authority: Authority::of_oid("1.2.54.5"), ..Identifier::default()
+    };
+    let named = DemographicsQuery { identifiers: vec![portal], ..DemographicsQuery::default() };
+    for (golden, who) in [("two-communities", question()), ("by-identifier", named)] {
+        let Outcome::Found(found) = region.discover(golden, who).await else { panic!() };
+        let found: Vec<_> = found.iter().map(|found| (found.home.clone().unwrap(), found.patient.to_cx())).collect();
+        let home = |oid| HomeCommunityId::parse(oid).unwrap();
+        let expected = [(home("1.2.54"), "A^^^&1.2.54.3&ISO"), (home("1.2.55"), "C^^^&1.2.54.4&ISO")];
+        assert_eq!(found, expected.map(|(home, patient)| (home, patient.to_owned())));
+    }
+    let patient = PatientId::parse("C^^^&1.2.54.4&ISO").unwrap();
+    let answer = region.call(&ITI56, Vec::new(), iti56::write_request(&patient)).await;
+    golden::check("iti56/two-communities.xml", answer.envelope.tree.source());
     region.running.shutdown().await;
 }
 

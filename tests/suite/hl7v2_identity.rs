@@ -69,6 +69,16 @@ fn told(name: &str, answer: &[u8]) -> Message {
     message
 }
 
+/// A message that is refused, in the version of ERR-1 and in that of the other fields of ERR.
+async fn refuse(line: &mut Line, name: &str, message: &str) {
+    for (name, message) in
+        [(name.to_owned(), message.to_owned()), (format!("{name}-2.5"), message.replace("|2.3.1|", "|2.5|"))]
+    {
+        let answer = check(line, &name, &message).await;
+        assert_eq!(answer.field("MSA", 1).value(), "AE", "{name}");
+    }
+}
+
 async fn check(line: &mut Line, name: &str, message: &str) -> Message {
     let answer = line.exchange(message.as_bytes()).await;
     told(name, &answer)
@@ -77,6 +87,13 @@ async fn check(line: &mut Line, name: &str, message: &str) -> Message {
 const H1: &str = "H1^^^HOSPITAL&1.2.1&ISO";
 const H2: &str = "H2^^^HOSPITAL&1.2.1&ISO";
 const H3: &str = "H3^^^&1.2.1&ISO";
+/// No network may have it.
+const MY_NUMBER: &str = "123456789018^^^&1.2.1&ISO";
+
+/// TARO with an account (PID-18).
+fn with_account(number: &str) -> String {
+    format!("{TARO}{}{number}", "|".repeat(5))
+}
 
 #[tokio::test]
 async fn feeds_and_their_refusals() {
@@ -108,7 +125,11 @@ async fn feeds_and_their_refusals() {
             ("another-source", taro("A04", "F2^^^FED&1.2.4&ISO")),
             ("no-identifier", taro("A04", "")),
             ("empty-identifier", taro("A04", "^^^&1.2.1&ISO")),
-            ("my-number", taro("A04", "123456789018^^^&1.2.1&ISO")),
+            ("my-number", taro("A04", MY_NUMBER)),
+            ("my-number-account", feed("A04", H1, &with_account(MY_NUMBER))),
+            ("my-number-visit", taro("A04", H1).replace("PV1||O", &format!("PV1||O{}{MY_NUMBER}", "|".repeat(17)))),
+            ("two-patients", taro("A04", H1) + &format!("PID|||{H2}||{HANAKO}\r")),
+            ("two-messages", taro("A04", H1) + &taro("A04", H2)),
             ("no-name", feed("A04", H1, "")),
             ("no-visit", taro("A04", H1).replace("PV1||O\r", "")),
             ("no-event-time", taro("A04", H1).replace("|20260101\r", "\r")),
@@ -150,6 +171,17 @@ async fn headers_and_acknowledgement_modes() {
     for (name, message) in errors {
         let answer = check(line, &format!("header-{name}"), &message).await;
         assert_eq!(answer.field("MSA", 1).value(), "AE", "{name}");
+    }
+    for (name, message) in [
+        ("not-hl7", "GET / HTTP/1.1\r".to_owned()),
+        ("segments-before-it", "EVN|A04\r".to_owned() + &good),
+        ("delimiters", good.replace("|^~\\&|", "|^^^^|")),
+        ("fields", good.replace("|M1|", &format!("|M1{}|", "|".repeat(600)))),
+    ] {
+        let answer = line.exchange(message.as_bytes()).await;
+        let answer = golden::segments(&String::from_utf8(answer).unwrap(), &[("MSH", 6, "TIME"), ("MSH", 9, "ID")]);
+        assert!(answer.contains("MSA|A"), "{name}: {answer}");
+        golden::check(&format!("hl7v2/rejected-{name}.hl7"), answer.as_bytes());
     }
     let mode = |message: &str, accept: &str, application: &str| {
         message.replacen("||||||UNICODE", &format!("|||{accept}|{application}||UNICODE"), 1)
@@ -196,15 +228,29 @@ async fn pix_queries_and_merges() {
         ("pix-no-id", pix("^^^&1.2.1&ISO", "")),
         ("pix-no-query", pix(H1, "").replace("RCP|I\r", "")),
         ("pix-my-number", pix("1234-5678-9018^^^&1.2.1&ISO", "")),
-        ("merge-unknown-subsumed", merge(H1, "X^^^&1.2.1&ISO")),
-        ("merge-unknown-surviving", merge("X^^^&1.2.1&ISO", H2)),
-        ("merge-equal", merge(H1, H1)),
-        ("merge-of-two-domains", merge(H1, "C1^^^&1.2.2&ISO")),
-        ("merge-unknown-domain", merge(H1, "1^^^&9.9.9&ISO")),
-        ("merge-without-mrg", merge(H1, H2).replace("MRG|", "ZRG|")),
-        ("merge", merge(H1, H2)),
-        ("merge-again", merge(H1, H2)),
-        ("merge-feed-for-the-subsumed", feed("A08", H2, HANAKO)),
+    ] {
+        check(line, name, &message).await;
+    }
+    for (name, message) in [
+        ("unknown-subsumed", merge(H1, "X^^^&1.2.1&ISO")),
+        ("unknown-surviving", merge("X^^^&1.2.1&ISO", H2)),
+        ("equal", merge(H1, H1)),
+        ("of-two-domains", merge(H1, "C1^^^&1.2.2&ISO")),
+        ("unknown-domain", merge(H1, "1^^^&9.9.9&ISO")),
+        ("into-an-unknown-domain", merge("1^^^&9.9.9&ISO", H2)),
+        ("without-mrg", merge(H1, H2).replace("MRG|", "ZRG|")),
+        ("of-several", merge(H1, &format!("{H2}~C2^^^&1.2.2&ISO"))),
+        ("of-two-pairs", merge(H1, H2) + &format!("PID|||{H1}||{TARO}\rMRG|C1^^^&1.2.2&ISO\r")),
+        ("my-number", merge(H1, MY_NUMBER)),
+        ("my-number-account", merge(H1, H2).replace(TARO, &with_account(MY_NUMBER))),
+    ] {
+        refuse(line, &format!("merge-{name}"), &message).await;
+    }
+    // One names the domain by its namespace, the other by its OID; another identifier of the patient stands before.
+    check(line, "merge", &merge("C1^^^CLINIC&1.2.2&ISO~H1^^^HOSPITAL", "H2^^^&1.2.1&ISO")).await;
+    refuse(line, "merge-again", &merge(H1, H2)).await;
+    refuse(line, "merge-feed-for-the-subsumed", &feed("A08", H2, HANAKO)).await;
+    for (name, message) in [
         ("merge-query-by-the-subsumed", pix(H2, "")),
         ("merge-query-by-the-surviving", pix("C1^^^&1.2.2&ISO", "^^^&1.2.1&ISO")),
     ] {
@@ -262,6 +308,8 @@ async fn demographics_queries() {
         ("pdq-id-without-domain", pdq("Q22", "@PID.8^M~@PID.3.1^H1", "", "")),
         ("pdq-unknown-parameter", pdq("Q22", "@PID.8^M~@PID.10^X", "", "")),
         ("pdq-wrong-date", pdq("Q22", "@PID.7^S350229", "", "")),
+        ("pdq-my-number", pdq("Q22", "@PID.3.1^123456789018~@PID.3.4.2^1.2.1", "", "")),
+        ("pdq-my-number-account", pdq("Q22", "@PID.8^M~@PID.18.1^123456789018~@PID.18.4.2^1.2.1", "", "")),
         ("pdq-nothing-asked", pdq("Q22", "@PID.5.1.1^", "", "")),
         ("pdq-wrong-page", pdq("Q22", HERS, "", "|5^LI")),
         ("pdq-no-pointer", pdq("Q22", HERS, "", "|1^RD\nDSC|nothing|I")),
@@ -290,6 +338,14 @@ async fn demographics_queries() {
         check(line, "pdq-cancel", &cancel).await;
     }
     check(line, "pdq-page-after-cancel", &family(&behind)).await;
+    check(line, "pdq-cancel-of-nothing", &cancel.replace("QID|T1|", "QID||")).await;
+
+    let visits = |behind: &str| pdq("ZV1", "@PID.5.1.1^患者", "", behind).replace("PDQ", "PDVQ");
+    let first = check(line, "pdvq-page-1", &visits("|3^RD")).await;
+    let behind = format!("|3^RD\nDSC|{}|I", first.field("DSC", 1).value());
+    check(line, "pdvq-page-2", &visits(&behind)).await;
+    check(line, "pdvq-cancel", &cancel.replace("PDQ", "PDVQ")).await;
+    check(line, "pdvq-page-after-cancel", &visits(&behind)).await;
     region.stop().await;
 }
 

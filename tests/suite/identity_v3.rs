@@ -306,9 +306,11 @@ async fn an_answer_comes_page_by_page_for_the_one_who_asked() {
     };
     let first = peer.ask(&ITI47_FIND, find(Some(2), &family("渡辺"))).await;
     assert_eq!(quantities(&first), [5, 2, 3]);
+    check("iti47-first-page", &first);
     let wait = "waitContinuedQueryResponse";
     let second = peer.ask(&ITI47_CONTINUE, continuation("Q-1", None, 2, wait)).await;
     assert_eq!(quantities(&second), [5, 2, 1]);
+    check("iti47-second-page", &second);
     let again = peer.ask(&ITI47_CONTINUE, continuation("Q-1", Some(3), 3, wait)).await;
     assert_eq!(quantities(&again), [5, 3, 0]);
     // The other trigger event of the Technical Framework.
@@ -318,12 +320,60 @@ async fn an_answer_comes_page_by_page_for_the_one_who_asked() {
     check("iti47-cancelled", &peer.ask(&ITI47_CANCEL, continuation("Q-1", None, 0, "aborted")).await);
     let gone = peer.ask(&ITI47_CONTINUE, continuation("Q-1", Some(1), 2, wait)).await;
     assert!(gone.contains("queryResponseCode code=\"AE\""), "{gone}");
+    check("iti47-continued-after-cancel", &gone);
     // As some peers name it.
     let named = continuation("Q-1", None, 0, "aborted")
         .replace("<QUQI_IN000003UV01 ", "<QUQI_IN000003UV01_Cancel ")
         .replace("</QUQI_IN000003UV01>", "</QUQI_IN000003UV01_Cancel>");
     let cancelled = peer.ask_oddly(&ITI47_CANCEL_NAMED, named).await;
     assert!(cancelled.contains("typeCode code=\"CA\""), "{cancelled}");
+    check("iti47-cancelled-by-name", &cancelled);
+}
+
+/// The body of an answer as it came, its time made the same every time.
+fn body_of(envelope: &str) -> String {
+    let (_, body) = envelope.split_once("<soap:Body>").unwrap();
+    let (body, _) = body.split_once("</soap:Body>").unwrap();
+    let (before, rest) = body.split_once("creationTime value=\"").unwrap();
+    let (_, after) = rest.split_once('"').unwrap();
+    format!("{before}creationTime value=\"NOW\"{after}").replace("><", ">\n<") + "\n"
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_at_present_is_rejected_and_may_come_again() {
+    const DOMAIN: &str = "1.2.1";
+    let region = crate::support::region::Region::start().await;
+    let limits = Limits::default();
+    let server = plain(limits.clone(), Front::new(region.web_services(), &limits)).await;
+    let asks = Asks::of(&server);
+    region.put_away();
+    let (one, other) = (id(DOMAIN, "A"), id(DOMAIN, "B"));
+    for (name, transaction, body, code) in [
+        ("iti44-away", &ITI44_ADD, add(&one, &hanako()), "CR"),
+        ("iti44-revise-away", &ITI44_REVISE, revise(&one, &hanako()), "CR"),
+        ("iti44-merge-away", &ITI44_MERGE, merge(&one, &other, &hanako()), "CR"),
+        ("iti45-away", &ITI45, corresponding(DOMAIN, "A", &[]), "AR"),
+        ("iti47-away", &ITI47_FIND, find(None, &family("山田")), "AR"),
+    ] {
+        messages::keep(transaction.id, body.as_bytes());
+        let (status, answer) = asks.text("/services", SIMPLE, envelope(transaction.action, "", &body)).await;
+        assert!(status == 200 && answer.contains(&format!("typeCode code=\"{code}\"")), "{name}: {answer}");
+        check(name, &body_of(&answer));
+    }
+    region.stop().await;
+}
+
+#[tokio::test]
+async fn a_domain_has_one_source() {
+    let domains = format!(
+        "identity.domains=[{{oid=\"{HOSPITAL}\", namespace=\"HOSPITAL\", source={{application=\"2.999.5\", facility=\"\"}}}}]"
+    );
+    let region = Standalone::start(&[&domains]).await;
+    let peer = Peer { region, client: Client::new(&ClientSettings::default()).unwrap() };
+    let told = add(&id(HOSPITAL, "H-1"), &hanako());
+    check("iti44-another-source", &peer.ask(&ITI44_ADD, told.clone()).await);
+    let its_own = told.replace("2.999.9", "2.999.5");
+    assert!(peer.ask(&ITI44_ADD, its_own).await.contains("typeCode code=\"CA\""));
 }
 
 #[tokio::test]
@@ -440,6 +490,7 @@ async fn a_notification_is_told_from_a_feed_by_its_path() {
         .text("/services/iti-46", SIMPLE, envelope(ITI46.action, "", &revise(&other_ids("x", ""), "")))
         .await;
     assert!(nobody.contains("typeCode code=\"CE\"") && nobody.contains("/patient/id<"), "{nobody}");
+    golden::check("iti46/nobody.xml", body_of(&nobody).as_bytes());
     for path in ["iti-44", "iti-46"] {
         let wsdl = asks.method(Method::GET, &format!("/services/{path}?wsdl")).await;
         assert!(

@@ -6,12 +6,13 @@ use std::time::Instant;
 use bytes::Bytes;
 use sekisho::cli::assemble::Running;
 use sekisho::demographics::{BirthRange, BirthTime, Demographics, DemographicsChange, Name};
+use sekisho::identity::index::Ruling;
 use sekisho::ids::{HomeCommunityId, PatientId};
 use sekisho::transactions::hl7v2::structure;
 use sekisho::transactions::hl7v3::Ii;
 use sekisho::transactions::hl7v3::query::Priority;
 use sekisho::transactions::identity::DemographicsQuery;
-use sekisho::transactions::iti55::{Asking, Discovery, ITI55_DEFERRED, write_request};
+use sekisho::transactions::iti55::{Asking, Discovery, ITI55, ITI55_DEFERRED, write_request};
 use sekisho::wire::hl7v2::mllp::{MllpClient, MllpPeer, frame};
 use sekisho::wire::hl7v2::{Charset, Message};
 use sekisho::wire::http::{Client, ClientSettings};
@@ -185,9 +186,35 @@ async fn what_is_told_over_mllp_is_as_the_technical_framework_has_it() {
     drop(line);
     tell(&region, "A01", "ADT_A01", &announced(second)).await;
     tell(&region, "A40", "ADT_A39", &(person("H1^^^HOSPITAL") + "MRG|H2^^^HOSPITAL\r")).await;
-    let (merged, _line) = told(&registry, "AA").await;
+    let (merged, line) = told(&registry, "AA").await;
     golden::check("hl7v2/notification-iti64.hl7", shown(&merged).as_bytes());
-    for message in [&linked, &merged] {
+    drop(line);
+
+    // A local patient turns out to be another one of the region's: the registry hears whose it was, and the portal of both
+    // parts of what is one no longer.
+    let index = region.index().unwrap();
+    let patient = |cx: &str| PatientId::parse(cx).unwrap();
+    index.rule(Ruling::Unlink(patient("H1^^^&1.2.392.2&ISO")), "tester").await.unwrap().unwrap();
+    let mut parts = Vec::new();
+    while !(parts.len() >= 2 && parts.iter().rev().take(2).all(|part: &String| !part.contains('~'))) {
+        let (message, line) = told(&portal, "AA").await;
+        drop(line);
+        let pid = said(&message).1;
+        if parts.last() != Some(&pid) {
+            parts.push(pid);
+        }
+    }
+    let parts: Vec<_> = parts.iter().rev().take(2).map(String::as_str).collect();
+    assert!(parts.contains(&"H1^^^HOSPITAL&1.2.392.2&ISO") && parts.contains(&"R1^^^REGION&1.2.392.1&ISO"));
+    tell(&region, "A01", "ADT_A01", &announced("H1^^^HOSPITAL~R2^^^REGION&1.2.392.1&ISO")).await;
+    let (mut moved, mut line) = told(&registry, "AA").await;
+    if said(&moved).0 == said(&merged).0 {
+        drop(line);
+        (moved, line) = told(&registry, "AA").await;
+    }
+    drop(line);
+    golden::check("hl7v2/notification-iti64-moved.hl7", shown(&moved).as_bytes());
+    for message in [&linked, &merged, &moved] {
         let message = message.trim_start_matches('\u{b}').trim_end_matches("\u{1c}\r");
         let message = Message::read(message.as_bytes(), Charset::Utf8).unwrap();
         let name = message.field("MSH", 9).component(3).value();
@@ -247,13 +274,8 @@ fn without_time(answer: &str) -> String {
 
 /// Posts a deferred question, and gives its acknowledgement.
 async fn defer(region: &Running, respond_to: Option<&str>) -> String {
-    let who = DemographicsQuery {
-        names: vec![Name { family: "試験".into(), given: "太郎".into(), ..Name::default() }],
-        birth: Some(BirthRange::Within(BirthTime::parse("19800101").unwrap())),
-        ..DemographicsQuery::default()
-    };
     let question = Discovery {
-        who,
+        who: taro(),
         home: Some(HomeCommunityId::parse("urn:oid:1.2.9").unwrap()),
         priority: Priority::Deferred,
         ..Discovery::default()
@@ -263,14 +285,25 @@ async fn defer(region: &Running, respond_to: Option<&str>) -> String {
     let body: Bytes = write_request(&question, &asking);
     messages::keep("iti-55-deferred", &body);
     let message = envelope(ITI55_DEFERRED.action, "", std::str::from_utf8(&body).unwrap());
-    let url: hyper::Uri = region.bound().endpoints["iti55"].parse().unwrap();
-    let asks = Asks {
-        client: Client::new(&ClientSettings::default()).unwrap(),
-        address: url.authority().unwrap().as_str().parse().unwrap(),
-    };
-    let (status, answer) = asks.text("/services/iti-55", SIMPLE, message).await;
+    let (status, answer) = asks(region).text("/services/iti-55", SIMPLE, message).await;
     assert_eq!(status, 200, "{answer}");
     answer
+}
+
+/// Whoever asks the region.
+fn asks(region: &Running) -> Asks {
+    let url: hyper::Uri = region.bound().endpoints["iti55"].parse().unwrap();
+    let address = url.authority().unwrap().as_str().parse().unwrap();
+    Asks { client: Client::new(&ClientSettings::default()).unwrap(), address }
+}
+
+/// Whom the hospital has.
+fn taro() -> DemographicsQuery {
+    DemographicsQuery {
+        names: vec![Name { family: "試験".into(), given: "太郎".into(), ..Name::default() }],
+        birth: BirthTime::parse("19800101").map(BirthRange::Within),
+        ..DemographicsQuery::default()
+    }
 }
 
 #[tokio::test]
@@ -297,6 +330,8 @@ async fn a_deferred_question_is_acknowledged_kept_and_answered_to_where_it_says(
         "{answer}"
     );
     let first = asker.next().await;
+    let shown = first.body.replace(&asker.url("/"), "http://ASKER/");
+    golden::check("iti55/deferred-answer.xml", without_time(&shown).as_bytes());
     region.shutdown().await;
 
     // It was not taken: another process answers it, or the first one did once more.
@@ -312,6 +347,31 @@ async fn a_deferred_question_is_acknowledged_kept_and_answered_to_where_it_says(
         );
         assert!(told.body.contains("<hl7:queryId root=\"1.2.9.7\" extension=\"77\"/>"), "{}", told.body);
     }
+    region.shutdown().await;
+}
+
+/// Over WS-Addressing: the answer of every Responding Gateway may go to an address of its own (ITI TF-2: 3.55.4).
+#[tokio::test]
+async fn an_asynchronous_question_is_answered_where_it_says() {
+    let mut asker = Sink::new(&[]).await;
+    let folder = TempDir::new();
+    let region = start(&folder, &format!("[async]\nreply_to = [\"{}\"]\n", asker.url("/replies"))).await;
+    feed(&region, "H1", "試験^太郎").await;
+    let discovery = Discovery {
+        who: taro(),
+        home: Some(HomeCommunityId::parse("urn:oid:1.2.9").unwrap()),
+        ..Discovery::default()
+    };
+    let query = Ii { root: "1.2.9.7".into(), extension: Some("78".into()) };
+    let asking = Asking { query, sender: "1.2.9", receiver: "1.2.3", respond_to: None };
+    let body = write_request(&discovery, &asking);
+    let reply_to = format!("<a:ReplyTo><a:Address>{}</a:Address></a:ReplyTo>", asker.url("/replies"));
+    let message = envelope(ITI55.action, &reply_to, std::str::from_utf8(&body).unwrap());
+    assert_eq!(asks(&region).text("/services/iti-55", SIMPLE, message).await, (202, String::new()));
+    let told = asker.next().await;
+    assert_eq!((told.path.as_str(), told.text("RelatesTo")), ("/replies", MESSAGE_ID));
+    let shown = told.body.replace(&asker.url("/"), "http://ASKER/");
+    golden::check("iti55/asynchronous-answer.xml", without_time(&shown).as_bytes());
     region.shutdown().await;
 }
 

@@ -23,11 +23,11 @@ use sekisho::transactions::iti38::ITI38;
 use sekisho::transactions::iti46::{self, ITI46};
 use sekisho::transactions::iti55::{self, Asking, Attribute, Discovery, ITI55, Outcome, Reason};
 use sekisho::transactions::iti56::{self, ITI56};
-use sekisho::wire::hl7v2::mllp::{MllpClient, MllpPeer};
+use sekisho::wire::hl7v2::mllp::{MllpClient, MllpPeer, frame};
 use sekisho::wire::hl7v2::{Charset, Message as V2};
 use sekisho::wire::http::{Client, ClientSettings};
 use sekisho::wire::soap::{Endpoint, Message, Outgoing, call};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -293,9 +293,13 @@ async fn tell(region: &Running, ids: &[&str]) -> String {
     let body = iti46::write_request(Ii::of_root("1.2.81.99"), &changed, &sender, &receiver, &custodian);
     let answer = ask(region, &ITI46, body).await;
     assert_eq!(answer.envelope.addressing.action.as_deref(), Some(ITI46.response_action));
-    let text = String::from_utf8_lossy(answer.envelope.tree.source()).into_owned();
-    let (before, rest) = text.split_once("<hl7:creationTime value=\"").unwrap();
-    format!("{before}<hl7:creationTime value=\"TIME\"{}", rest.split_once('"').unwrap().1)
+    without_time(&String::from_utf8_lossy(answer.envelope.tree.source()))
+}
+
+/// creationTime made the same every time.
+fn without_time(text: &str) -> String {
+    let (before, rest) = text.split_once("creationTime value=\"").unwrap();
+    format!("{before}creationTime value=\"TIME\"{}", rest.split_once('"').unwrap().1)
 }
 
 /// ITI-10, as a manager sends it.
@@ -352,7 +356,8 @@ async fn only_the_managers_certificates_may_tell_where_any_are_named() {
     let (region, _folder) = notified(&straw, "certificates = [\"CN=mpi\"]\n").await;
     let refused = tell(&region, &[LOCAL]).await;
     golden::check("iti46/refused.xml", without_trace(&refused).as_bytes());
-    assert!(tell_v2(&region, "A31", "HERE^^^HOSPITAL").await.contains("MSA|AE|N1"));
+    let refused = tell_v2(&region, "A31", "HERE^^^HOSPITAL").await;
+    golden::check("hl7v2/update-of-somebody-else.hl7", without_trace(&refused).as_bytes());
     region.shutdown().await;
 }
 
@@ -361,18 +366,65 @@ fn without_trace(text: &str) -> String {
     format!("{before}(trace TRACE{}", rest.get(36..).unwrap())
 }
 
-/// A server of straw over MLLP: it gives away what it is asked, and hangs up.
-async fn listening() -> (String, UnboundedReceiver<String>) {
+/// A server of straw over MLLP: it gives away what it is asked, and hangs up, or answers with that code.
+async fn listening(code: Option<&'static str>) -> (String, UnboundedReceiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (url, (tell, told)) = (format!("mllp://{}", listener.local_addr().unwrap()), unbounded_channel());
     tokio::spawn(async move {
         while let Ok((mut line, _)) = listener.accept().await {
             let mut bytes = Vec::new();
             while !bytes.ends_with(b"\x1c\r") && line.read_buf(&mut bytes).await.unwrap_or(0) > 0 {}
-            let _ = tell.send(String::from_utf8(bytes).unwrap());
+            let question = String::from_utf8(bytes).unwrap();
+            if let Some(code) = code {
+                let id = question.split('|').nth(9).unwrap();
+                let answer = format!("MSH|^~\\&|A|B|C|D|20260101||ACK|1|P|2.5\rMSA|{code}|{id}\r");
+                line.write_all(&frame(answer.as_bytes())).await.unwrap();
+            }
+            let _ = tell.send(question);
         }
     });
     (url, told)
+}
+
+/// The fifth case's third reason.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_supplier_that_refuses_every_question_is_an_internal_error() {
+    let straw = Straw::new().await;
+    let (supplier, _told) = listening(Some("AE")).await;
+    let folder = TempDir::new();
+    std::fs::create_dir_all(folder.path().join("communities")).unwrap();
+    std::fs::write(folder.path().join("communities/there.toml"), file(&straw, "")).unwrap();
+    let outside = format!("[identity]\nindex = false\n{DOMAINS}[identity.supplier]\nurl = \"{supplier}\"\n");
+    let region = run(&folder, "1.2.82", &outside).await;
+    let asking =
+        Asking { query: Ii::of_root("1.2.9.1"), sender: "1.2.9", receiver: "1.2.82", respond_to: None };
+    let discovery = Discovery { who: question(), ..Discovery::default() };
+    let answer = ask(&region, &ITI55, iti55::write_request(&discovery, &asking)).await;
+    let text = String::from_utf8_lossy(answer.envelope.tree.source()).into_owned();
+    golden::check("iti55/internal-error.xml", without_time(&text).as_bytes());
+    region.shutdown().await;
+}
+
+/// A My Number in the main job's question is told to nobody who knows patients.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_asked_about_an_individual_number() {
+    let straw = Straw::new().await;
+    let ((manager, mut managers), (supplier, mut suppliers)) = (listening(None).await, listening(None).await);
+    let folder = TempDir::new();
+    std::fs::create_dir_all(folder.path().join("communities")).unwrap();
+    std::fs::write(folder.path().join("communities/there.toml"), file(&straw, "")).unwrap();
+    let url = |url: &str| format!("url = \"{url}\"");
+    let outside = format!("[identity.manager]\n{}\n[identity.supplier]\n{}\n", url(&manager), url(&supplier));
+    let region = run(&folder, "1.2.82", &format!("[identity]\nindex = false\n{DOMAINS}{outside}")).await;
+    let url = region.bound().endpoints["iti18"].parse().unwrap();
+    let about = find_documents(&format!("{MY_NUMBER}^^^&1.2.81.3&ISO"));
+    let answer = Asker::plain(PATIENCE).unwrap().query(&ITI18, &url, &about).await.unwrap();
+    assert!(answer.objects.is_empty());
+    let location = PatientId::parse(&format!("{MY_NUMBER}^^^&1.2.81.3&ISO")).unwrap();
+    let located = ask(&region, &ITI56, iti56::write_request(&location)).await;
+    assert!(iti56::read_response(located.envelope.body().unwrap()).unwrap().is_empty());
+    assert!(managers.try_recv().is_err() && suppliers.try_recv().is_err());
+    region.shutdown().await;
 }
 
 /// A question as it was sent, with what differs every time replaced; its structure is checked.
@@ -388,9 +440,7 @@ async fn asked(mut told: UnboundedReceiver<String>) -> String {
 
 /// The same over SOAP.
 async fn posted(sink: &mut Sink) -> String {
-    let question = sink.next().await.body.replace(&sink.url("/"), "http://MPI/");
-    let (before, rest) = question.split_once("creationTime value=\"").unwrap();
-    format!("{before}creationTime value=\"TIME\"{}", rest.split_once('"').unwrap().1)
+    without_time(&sink.next().await.body.replace(&sink.url("/"), "http://MPI/"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -405,7 +455,7 @@ async fn what_is_asked_outside_is_as_the_technical_framework_has_it() {
     };
     let url = |url: &str| format!("url = \"{url}\"");
 
-    let ((manager, at_manager), (supplier, at_supplier)) = (listening().await, listening().await);
+    let ((manager, at_manager), (supplier, at_supplier)) = (listening(None).await, listening(None).await);
     let (running, folder) = region(url(&manager), url(&supplier)).await;
     documents(&running).await;
     golden::check("hl7v2/question-iti9.hl7", asked(at_manager).await.as_bytes());

@@ -130,7 +130,9 @@ fn a_registry_beside_the_index_hears_of_whoever_is_loaded() {
     let config = configuration(folder.path());
     let text = std::fs::read_to_string(&config).unwrap();
     let text = text.replace("name = \"Region\"\n", "name = \"Region\"\nauthorities = [\"1.2.1\"]\n");
-    std::fs::write(&config, text.replace("patients = \"any\"", "patients = \"fed\"")).unwrap();
+    let clinic = "\n[[tenants]]\nname = \"clinic\"\nfacility = \"2.25.318902478213461.10.3\"\n\
+        repository = \"2.25.318902478213461.10.4\"\npatients = \"fed\"\npermit = { submit = [\"*\"] }\n";
+    std::fs::write(&config, text.replace("patients = \"any\"", "patients = \"fed\"") + clinic).unwrap();
     let row = |id: &str| format!("{id},1.2.1,山田,花子{id},19600229,F\n");
     let rows = ["id,domain,family,given,birth,sex\n", &row("1"), &row("2"), &row("3")].concat();
     let table = file(folder.path(), "patients.csv", &rows);
@@ -141,13 +143,53 @@ fn a_registry_beside_the_index_hears_of_whoever_is_loaded() {
     assert_eq!((code, &counts["added"], &counts["merged"]), (0, &3.into(), &1.into()), "{problems}");
 
     let served = Served::start(config.to_str().unwrap(), &folder.path().join("data"), &[]);
-    let url = served.endpoint("iti41");
     let letter = file(folder.path(), "letter.txt", "letter");
-    for (id, exit) in [("2", 0), ("3", 0), ("1", 1), ("4", 1)] {
-        let id = format!("{id}^^^&1.2.1&ISO");
-        let (code, told, log) = run(&["submit", "--url", &url, "--patient", &id, &letter], "");
-        assert_eq!(code, exit, "{id}: {told}{log}");
-        assert_eq!(told.contains("XDSUnknownPatientId"), exit == 1, "{id}: {told}");
+    for registry in ["iti41", "hosted-clinic-iti41"] {
+        for (id, exit) in [("2", 0), ("3", 0), ("1", 1), ("4", 1)] {
+            let (id, url) = (format!("{id}^^^&1.2.1&ISO"), served.endpoint(registry));
+            let (code, told, log) = run(&["submit", "--url", &url, "--patient", &id, &letter], "");
+            assert_eq!(code, exit, "{registry} {id}: {told}{log}");
+            assert_eq!(told.contains("XDSUnknownPatientId"), exit == 1, "{registry} {id}: {told}");
+        }
+    }
+}
+
+/// A merge is final, wherever it comes from.
+#[test]
+fn a_batch_is_refused_what_a_feed_is_refused() {
+    let folder = TempDir::new();
+    let config = configuration(folder.path());
+    let head = |event: &str| {
+        format!("MSH|^~\\&|A|B|C|D|20260101||ADT^{event}|1|P|2.3.1||||||UNICODE UTF-8\rEVN||20260101\r")
+    };
+    let id = |id: &str| format!("{id}^^^&1.2.{}&ISO", if id.starts_with('B') { 2 } else { 1 });
+    let pid = |patient: &str| format!("PID|||{}||山田^{patient}||19600229|F", id(patient));
+    let pair = |stays: &str, ends: &str| format!("{}\rMRG|{}\r", pid(stays), id(ends));
+    let merge = |stays: &str, ends: &str| head("A40") + &pair(stays, ends);
+    let my_number = format!("{}{}123456789018^^^&1.2.1&ISO", pid("A1"), "|".repeat(10));
+    let mut messages: Vec<String> =
+        ["A1", "A2", "A3", "B1"].iter().map(|id| head("A04") + &pid(id) + "\rPV1||O\r").collect();
+    messages.push(merge("A2", "A1"));
+    let wrong = [
+        (merge("A2", "B1"), "a merge joins two identifiers of one domain"),
+        (merge("A2", "A3") + &pair("A2", "B1"), "the segment PID may be there once"),
+        (merge("A2", "A3").replace("MRG|", "MRG|B1^^^&1.2.2&ISO~"), "a merge subsumes one identifier"),
+        (merge("A1", "A3"), "this identifier was subsumed by a merge"),
+        (head("A04") + &my_number + "\rPV1||O\r", "an Individual Number (My Number)"),
+        (head("A40") + &my_number + "\rMRG|A3^^^&1.2.1&ISO\r", "an Individual Number (My Number)"),
+    ];
+    messages.extend(wrong.iter().map(|(message, _)| message.clone()));
+    // Once more: what was done is known.
+    messages.push(merge("A2", "A1"));
+    let batch = file(folder.path(), "adt.hl7", &messages.concat());
+    let (code, counts, problems) = patient(&config, &["import", &batch]);
+    assert_eq!((code, &counts["bad"], &counts["merged"]), (1, &wrong.len().into(), &1.into()), "{problems}");
+    assert_eq!((&counts["added"], &counts["unchanged"]), (&4.into(), &1.into()), "{problems}");
+    for (_, why) in &wrong {
+        assert!(problems.contains(why), "{why}: {problems}");
+    }
+    for (patient_id, exit) in [("A1", 1), ("A2", 0), ("A3", 0), ("B1", 0)] {
+        assert_eq!(patient(&config, &["show", &id(patient_id)]).0, exit, "{patient_id}");
     }
 }
 

@@ -39,7 +39,7 @@ use crate::server::{Exposure, Front, ListenError, ListenerSettings, Listeners, S
 pub use self::hosting::{Housing, MIGRATIONS, Shelves};
 pub use self::identity::crossref_settings;
 pub use self::load::load;
-pub use self::region::{directory, directory_settings, registry};
+pub use self::region::{directory, directory_settings, registries};
 
 /// Where a region listens: what `ready` tells.
 #[derive(Debug, Clone, Default, Serialize)]

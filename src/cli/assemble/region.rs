@@ -326,9 +326,12 @@ impl Federated {
     }
 }
 
-/// The registry that a region hosts; None in bridge mode.
-pub fn registry(settings: &Settings, store: &Store) -> Option<Registry> {
-    Some(settings.own()?.registry(settings, store))
+/// The registries of the region's own community that are hosted here, which hear of its patients: its own first, then those
+/// of its facilities.
+pub fn registries(settings: &Settings, store: &Store) -> Vec<Registry> {
+    let tenants = settings.all_tenants().into_iter();
+    let ours = tenants.filter(|tenant| tenant.home == settings.community.home);
+    ours.map(|tenant| tenant.registry(settings, store)).collect()
 }
 
 fn unusable(settings: &Settings, error: &StoreError) -> Stop {

@@ -117,8 +117,8 @@ enum Answer {
 pub(in crate::cli) struct Opened {
     pub(in crate::cli) index: Index,
     domains: Arc<Domains>,
-    /// Where the region hosts one: it hears of whoever is imported.
-    registry: Option<Registry>,
+    /// Those that the region hosts: they hear of whoever is imported.
+    registries: Vec<Registry>,
     pub(in crate::cli) store: Store,
 }
 
@@ -158,7 +158,7 @@ impl Patient {
             Action::Undo { decision } => self.rule(index, Ruling::Undo(*decision), output).await,
             Action::Review(review) => self.review(index, review, output).await,
             Action::Import(import) => {
-                let receivers = Receivers { index, registry: opened.registry.as_ref() };
+                let receivers = Receivers { index, registries: &opened.registries };
                 import.run(receivers, &opened.domains, output).await
             }
             Action::Learn(learn) => {
@@ -252,8 +252,8 @@ pub(in crate::cli) async fn open(file: &Path, overrides: &[String]) -> Result<Op
         let domains = Arc::new(Domains::new(domains));
         index.set_domains(Arc::clone(&domains));
         index.set_thresholds(thresholds);
-        let registry = assemble::registry(&settings, &store);
-        Ok::<_, StoreError>(Opened { index, domains, registry, store })
+        let registries = assemble::registries(&settings, &store);
+        Ok::<_, StoreError>(Opened { index, domains, registries, store })
     });
     match opened.await {
         Ok(Ok(opened)) => Ok(opened),

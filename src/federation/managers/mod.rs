@@ -17,7 +17,8 @@ use crate::transactions::identity::{DemographicsQuery, Match};
 
 /// Somebody who knows which identifiers are one person's.
 pub trait Manager: Send + Sync {
-    /// The other identifiers of a patient, and what is known of them; None if it does not know the patient.
+    /// The other identifiers of a patient, and what is known of them; None if it does not know the patient. Nobody is asked
+    /// about an Individual Number (My Number).
     fn person<'a>(
         &'a self,
         patient: &'a PatientId,

@@ -92,6 +92,9 @@ impl Manager for MllpManager {
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Option<Person>, Unavailable>> {
         Box::pin(async move {
+            if self.domains.refuse(patient) {
+                return Ok(None);
+            }
             if self.asked_by == AskedBy::PixQuery {
                 return self.corresponding(patient, caller, deadline).await;
             }

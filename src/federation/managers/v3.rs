@@ -67,6 +67,9 @@ impl Manager for ManagerLine {
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Option<Person>, Unavailable>> {
         Box::pin(async move {
+            if self.domains.refuse(patient) {
+                return Ok(None);
+            }
             let asked = identifier(patient);
             let found = match self.asked_by {
                 AskedBy::PixQuery => {

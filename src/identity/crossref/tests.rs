@@ -1,5 +1,6 @@
 use super::*;
-use crate::demographics::Demographics;
+use crate::demographics::{Demographics, DomainKind, Domains, Validity};
+use crate::identity::index::Dated;
 
 struct Folder(PathBuf);
 
@@ -274,5 +275,52 @@ async fn where_events_were_missed_everything_is_forgotten() {
         tokio::task::yield_now().await;
     }
     following.abort();
+    store.close();
+}
+
+/// An insured person's number that comes, goes or gets other days changes who answers a question by it: whatever was found out
+/// about its persons is asked again, and nothing about others.
+#[tokio::test]
+async fn news_of_insured_numbers_make_it_forget_the_persons_who_have_them() {
+    let folder = Folder::new();
+    let cache = folder.open(100);
+    let store =
+        crate::store::Store::open(&folder.0.join("store"), &[crate::identity::index::MIGRATION]).unwrap();
+    let index = crate::identity::index::Index::open(store.clone(), "region").unwrap();
+    let domain = |oid: &str, kind| crate::demographics::Domain {
+        oid: crate::ids::Oid::parse(oid).unwrap(),
+        namespace: oid.to_owned(),
+        name: String::new(),
+        kind,
+        source: None,
+        twelve_digits: Default::default(),
+    };
+    let domains = vec![domain("1.2.3", DomainKind::Patients), domain("1.2.9", DomainKind::Insured)];
+    index.set_domains(Arc::new(Domains::new(domains)));
+    let number = PatientId::new("06138012:12:34", crate::ids::Oid::parse("1.2.9").unwrap());
+    let announce = async |id: &str, insured: Option<Validity>| {
+        let number = insured.map(|validity| Dated { patient: number.clone(), validity });
+        let told = std::iter::once(Dated::from(local(id))).chain(number);
+        index.announce(told, Default::default(), None).await.unwrap();
+        follow::catch_up(&cache, &index).await.unwrap();
+    };
+    for id in ["1", "2"] {
+        announce(id, None).await;
+    }
+    let days = |from, until| Some(Validity { from, until });
+    let forgotten = async |insured: Option<Validity>| {
+        for patient in [local("1"), local("2"), number.clone()] {
+            let ticket = cache.ticket(&patient);
+            cache.keep(ticket, home("1.5"), entry(&["A"], now() + 100)).await;
+        }
+        announce("1", insured).await;
+        [local("1"), local("2"), number.clone()].map(|patient| cache.get(&patient, &home("1.5")) == Lookup::Miss)
+    };
+    assert_eq!(forgotten(None).await, [false, false, false], "nothing is new");
+    assert_eq!(forgotten(days(Some(1), None)).await, [true, false, true], "it comes");
+    assert_eq!(forgotten(days(Some(1), None)).await, [false, false, false], "it is told again");
+    assert_eq!(forgotten(days(Some(1), Some(40_000))).await, [true, false, true], "its last day");
+    // Under the number nobody is known any more, which is asked before anything is believed that was kept under it.
+    assert_eq!(forgotten(days(Some(1), Some(2))).await, [true, false, false], "it is over");
     store.close();
 }

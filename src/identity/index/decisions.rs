@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::conflicts::stood_back;
-use super::links::{Bar, Cause, Link, Origin, Pair};
+use super::links::{Bar, Cause, Doubt, Link, Origin, Pair};
 use super::persons::Regrouping;
 use super::records::Record;
 use super::schema::{Numbered, Tables};
@@ -83,10 +83,28 @@ struct Effect {
     unlinked: Vec<Link>,
     barred: Vec<Bar>,
     unbarred: Vec<Bar>,
-    /// Pairs that people are no longer asked about.
-    answered: Vec<(Pair, Cause, f64)>,
-    /// Pairs that they are asked about again.
-    asked: Vec<(Pair, Cause, f64)>,
+    /// What people are no longer asked.
+    answered: Vec<Asked>,
+    /// What they are asked again.
+    asked: Vec<Asked>,
+}
+
+/// What people were asked about a pair.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Asked {
+    pair: Pair,
+    cause: Cause,
+    probability: f64,
+    /// The review's number, which it gets back; decisions of earlier versions do not say it.
+    #[serde(default)]
+    number: Option<i64>,
+}
+
+impl From<&Doubt> for Asked {
+    fn from(doubt: &Doubt) -> Self {
+        let Doubt { number, pair, cause, probability, .. } = *doubt;
+        Self { pair, cause, probability, number: Some(number) }
+    }
 }
 
 impl Effect {
@@ -314,7 +332,7 @@ impl Tables<'_> {
             if few && bars.iter().all(|bar| barred.contains(&bar.pair)) {
                 let (origin, since) = (Origin::Source, doubt.since);
                 effect.linked.push(Link { pair, origin, probability: None, operator: None, since });
-                effect.answered.push((pair, doubt.cause, doubt.probability));
+                effect.answered.push(Asked::from(&doubt));
             }
         }
         Ok(effect)
@@ -360,9 +378,9 @@ impl Tables<'_> {
         self.bars_among(&group(a)?, &group(b)?)
     }
 
-    fn doubt_about(self, pair: Pair) -> Result<Vec<(Pair, Cause, f64)>, StoreError> {
-        let doubts = self.doubts_of(pair.0)?.into_iter().filter(|doubt| doubt.pair == pair);
-        Ok(doubts.map(|doubt| (doubt.pair, doubt.cause, doubt.probability)).collect())
+    fn doubt_about(self, pair: Pair) -> Result<Vec<Asked>, StoreError> {
+        let doubts = self.doubts_of(pair.0)?;
+        Ok(doubts.iter().filter(|doubt| doubt.pair == pair).map(Asked::from).collect())
     }
 
     /// The pair in which two records live on: a source may have merged one of them since. None if into each other.
@@ -407,18 +425,21 @@ impl Tables<'_> {
             if let Some(pair) = self.survivors(bar.pair)? {
                 self.add_bar(&Bar { pair, ..bar.clone() })?;
                 // That is decided.
-                let found = |(_, cause, _): &(Pair, Cause, f64)| *cause != Cause::Declared;
-                if self.doubt_about(pair)?.iter().any(found) {
+                if self.doubt_about(pair)?.iter().any(|asked| asked.cause != Cause::Declared) {
                     self.remove_doubt(pair)?;
                 }
             }
         }
-        for (pair, ..) in &effect.answered {
+        for Asked { pair, .. } in &effect.answered {
             self.remove_doubt(*pair)?;
         }
-        for (pair, cause, probability) in &effect.asked {
-            if self.survivors(*pair)? == Some(*pair) {
-                self.add_doubt(*pair, *cause, *probability, now)?;
+        for &Asked { pair, cause, probability, number } in &effect.asked {
+            if self.survivors(pair)? != Some(pair) {
+                continue;
+            }
+            match number {
+                Some(number) => self.ask_again(&Doubt { number, pair, cause, probability, since: now })?,
+                None => self.add_doubt(pair, cause, probability, now)?,
             }
         }
         if subject.undoes.is_some() {
@@ -516,5 +537,17 @@ impl Logged {
             other: row.get(5)?,
             undone: row.get(6)?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decision_of_an_earlier_version_is_read() {
+        let json = r#"{"linked":[],"unlinked":[],"barred":[],"unbarred":[],"answered":[[[2,1],"unsure",0.5]],"asked":[]}"#;
+        let [asked] = Effect::read(json).unwrap().answered[..] else { panic!() };
+        assert_eq!((asked.pair, asked.cause, asked.number), (Pair(2, 1), Cause::Unsure, None));
     }
 }

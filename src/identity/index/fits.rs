@@ -59,7 +59,7 @@ fn address(asked: &Address, has: &Address) -> bool {
         (&asked.country, &has.country),
         (&asked.text, &has.text),
     ];
-    let postcode = asked.postcode.is_empty() || fold::digits(&asked.postcode) == fold::digits(&has.postcode);
+    let postcode = asked.postcode.is_empty() || number(&asked.postcode, &has.postcode);
     // Senders divide addresses in their own ways: what is not in its place may be within the whole.
     postcode
         && parts.into_iter().all(|(asked, has)| {
@@ -70,7 +70,15 @@ fn address(asked: &Address, has: &Address) -> bool {
 fn telecom(asked: &Telecom, has: &Telecom) -> bool {
     match asked.mail || has.mail {
         true => text(&asked.value, &has.value),
-        false => fold::digits(&asked.value) == fold::digits(&has.value),
+        false => number(&asked.value, &has.value),
+    }
+}
+
+/// Whether a number is what was asked for, however it is divided; one without digits is a text.
+fn number(asked: &str, has: &str) -> bool {
+    match fold::digits(asked) {
+        none if none.is_empty() => text(asked, has),
+        digits => digits == fold::digits(has),
     }
 }
 
@@ -91,4 +99,22 @@ fn visit(asked: &Visit, has: &Visit) -> bool {
     };
     fields.into_iter().all(components)
         && option(asked.number.as_ref(), has.number.as_ref(), |asked, has| text(&asked.id, &has.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_their_digits_and_what_has_none_is_a_text() {
+        for (asked, has, same) in [
+            ("03-1234-5678", "0312345678", true),
+            ("9800011", "〒９８０-0011", true),
+            ("HIDDEN", "hidden", true),
+            ("HIDDEN", "", false),
+            ("HIDDEN", "none", false),
+        ] {
+            assert_eq!(number(asked, has), same, "{asked} {has}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::schema::{Numbered, Tables};
+use super::schema::Tables;
 use crate::store::sql::{OptionalExtension, Row, params};
 use crate::store::{StoreError, sql};
 
@@ -202,16 +202,32 @@ impl Tables<'_> {
         probability: f64,
         since: i64,
     ) -> Result<(), StoreError> {
+        if self.changed_doubt(pair, cause, probability)? {
+            return Ok(());
+        }
+        let number = self.next_review()?;
+        self.insert_doubt(&Doubt { number, pair, cause, probability, since })
+    }
+    /// Asks people about a pair again, under the number that it had.
+    pub(super) fn ask_again(self, doubt: &Doubt) -> Result<(), StoreError> {
+        match self.changed_doubt(doubt.pair, doubt.cause, doubt.probability)? {
+            true => Ok(()),
+            false => self.insert_doubt(doubt),
+        }
+    }
+    /// Says anew why people are asked about a pair; false if they are not.
+    fn changed_doubt(self, pair: Pair, cause: Cause, probability: f64) -> Result<bool, StoreError> {
         let update =
             "UPDATE identity_review SET cause = ?3, probability = ?4 WHERE record = ?1 AND other = ?2";
         let values = params![pair.0, pair.1, cause as i64, probability];
-        if self.connection.prepare_cached(update)?.execute(values)? == 0 {
-            let insert = "INSERT INTO identity_review (review, record, other, cause, probability, since)
-                          VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-            let number = self.next(Numbered::Review)?;
-            let values = params![number, pair.0, pair.1, cause as i64, probability, since];
-            self.connection.prepare_cached(insert)?.execute(values)?;
-        }
+        Ok(self.connection.prepare_cached(update)?.execute(values)? > 0)
+    }
+    fn insert_doubt(self, doubt: &Doubt) -> Result<(), StoreError> {
+        let insert = "INSERT INTO identity_review (review, record, other, cause, probability, since)
+                      VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let Doubt { number, pair, cause, probability, since } = doubt;
+        let values = params![number, pair.0, pair.1, *cause as i64, probability, since];
+        self.connection.prepare_cached(insert)?.execute(values)?;
         Ok(())
     }
     /// No longer asks about a pair.

@@ -28,9 +28,13 @@ impl Tables<'_> {
         if surviving == subsumed {
             return Ok(Err(IndexError::Same));
         }
+        if surviving.authority() != subsumed.authority() {
+            return Ok(Err(IndexError::TwoDomains));
+        }
         Ok(match (self.active(surviving)?, self.active(subsumed)?) {
             (Ok(stays), Ok(ends)) => Ok(Merging { stays, ends }),
-            (Err(refused), _) | (_, Err(refused)) => Err(refused),
+            // A merge that comes again is known by what it ended.
+            (_, Err(refused)) | (Err(refused), _) => Err(refused),
         })
     }
 

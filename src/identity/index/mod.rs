@@ -94,6 +94,9 @@ pub enum IndexError {
     /// A merge of an identifier with itself.
     #[error("both identifiers are the same")]
     Same,
+    /// A merge of identifiers of two domains: each has its own source.
+    #[error("a merge joins two identifiers of one domain")]
+    TwoDomains,
     /// An announcement without an identifier that names a patient: an insured person's number is none.
     #[error("no identifier names a patient")]
     NoPatient,
@@ -216,7 +219,7 @@ impl Index {
     }
 
     /// A40, ITI-44 merge: `subsumed` ends for good, here and where `along` says so. Refused without change if either is
-    /// unknown or was subsumed, or both are the same (ITI TF-2: 3.8.4.2, 3.44.4.2).
+    /// unknown or was subsumed, or both are the same or of two domains (ITI TF-2: 3.8.4.2, 3.44.4.2).
     pub async fn merge(
         &self,
         surviving: PatientId,

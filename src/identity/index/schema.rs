@@ -11,8 +11,10 @@ use crate::store::sql::{Connection, OptionalExtension, params};
 use crate::store::{Migration, Step, StoreError, sql};
 
 /// The index's tables.
-pub const MIGRATION: Migration =
-    Migration { room: "identity", steps: &[Step::Both(FIRST), Step::Both(LEARNT), Step::Both(DATED)] };
+pub const MIGRATION: Migration = Migration {
+    room: "identity",
+    steps: &[Step::Both(FIRST), Step::Both(LEARNT), Step::Both(DATED), Step::Both(REVIEWED)],
+};
 
 const FIRST: &str = "
 CREATE TABLE identity_tenant (
@@ -131,6 +133,13 @@ ALTER TABLE identity_insured ADD COLUMN valid_from INTEGER;
 ALTER TABLE identity_insured ADD COLUMN valid_until INTEGER;
 ";
 
+const REVIEWED: &str = "
+-- The last number that a review was given: people note it, so no other pair gets it when the review is gone.
+ALTER TABLE identity_tenant ADD COLUMN reviewed INTEGER NOT NULL DEFAULT 0;
+UPDATE identity_tenant SET reviewed =
+    COALESCE((SELECT max(review) FROM identity_review WHERE review >> 40 = identity_tenant.tenant), 0);
+";
+
 /// Bits of a number below the tenant's.
 const TENANT_SHIFT: u32 = 40;
 
@@ -206,7 +215,8 @@ impl Numbered {
             Self::Domain => "SELECT max(domain) FROM identity_domain WHERE domain BETWEEN ?1 AND ?2",
             Self::Record => "SELECT max(record) FROM identity_record WHERE record BETWEEN ?1 AND ?2",
             Self::Former => "SELECT max(former) FROM identity_former WHERE former BETWEEN ?1 AND ?2",
-            Self::Review => "SELECT max(review) FROM identity_review WHERE review BETWEEN ?1 AND ?2",
+            // Whether it is still open or not.
+            Self::Review => "SELECT max(reviewed) FROM identity_tenant WHERE reviewed BETWEEN ?1 AND ?2",
             Self::Decision => "SELECT max(decision) FROM identity_decision WHERE decision BETWEEN ?1 AND ?2",
             Self::Event => "SELECT max(event) FROM identity_event WHERE event BETWEEN ?1 AND ?2",
             Self::Model => "SELECT max(model) FROM identity_model WHERE model BETWEEN ?1 AND ?2",
@@ -237,6 +247,13 @@ impl Tables<'_> {
             full if full >= self.range().1 => Err(StoreError::Damaged("a tenant ran out of numbers".into())),
             greatest => Ok(greatest + 1),
         }
+    }
+    /// The number of a new review.
+    pub(super) fn next_review(self) -> Result<i64, StoreError> {
+        let number = self.next(Numbered::Review)?;
+        let update = "UPDATE identity_tenant SET reviewed = ?2 WHERE tenant = ?1";
+        self.connection.prepare_cached(update)?.execute([self.tenant, number])?;
+        Ok(number)
     }
     /// The part of a number below the tenant's.
     pub(super) fn local(self, number: i64) -> u64 {

@@ -3,7 +3,7 @@
 use super::Trigger;
 use crate::ids::Oid;
 use crate::time::now_dtm;
-use crate::wire::hl7v2::{Charset, Field, Message, MessageWriter, SegmentWriter, Value};
+use crate::wire::hl7v2::{Charset, Field, Message, MessageWriter, SegmentWriter, Value, control_id};
 
 /// The versions of HL7 v2 (table 0104). All of them are read: what later ones add stands behind what earlier ones have.
 pub const VERSIONS: [&str; 15] = [
@@ -13,9 +13,6 @@ pub const VERSIONS: [&str; 15] = [
 
 /// The version in which we answer what says none that we know.
 const OUR_VERSION: &str = "2.5";
-
-/// Characters of MSH-10: all versions allow so many.
-const CONTROL_ID_CHARS: usize = 20;
 
 /// Who sends a message, and to whom: application and facility each.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,11 +91,4 @@ fn designator(name: &str) -> Value {
 
 fn now() -> String {
     format!("{}+0000", now_dtm())
-}
-
-/// A new MSH-10.
-pub fn control_id() -> String {
-    let mut id = uuid::Uuid::new_v4().simple().to_string();
-    id.truncate(CONTROL_ID_CHARS);
-    id
 }

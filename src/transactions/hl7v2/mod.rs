@@ -11,12 +11,14 @@ mod tests;
 pub(crate) use acknowledge::acknowledge;
 pub use acknowledge::{AckCode, Refusal, Reported, accepted, acknowledgement, answer};
 pub use errors::text_of;
-pub use header::{Parties, VERSIONS, control_id, request, system_name};
+pub use header::{Parties, VERSIONS, request, system_name};
 pub use structure::Structure;
 
 use super::identity::{Answer, ErrorCode, IdentityError, Place};
 use crate::demographics::v2::WrongType;
 use crate::wire::hl7v2::{Location, Message, MessageWriter, Segment};
+
+pub use crate::wire::hl7v2::control_id;
 
 /// A transaction on HL7 v2.
 #[derive(Debug)]
@@ -69,11 +71,12 @@ pub(super) fn wrong_type(WrongType(segment, field): WrongType) -> Vec<IdentityEr
 
 /// The places that are the same in every transaction.
 pub(super) fn locate_field(place: &Place) -> Option<Location> {
-    let Place::Field(segment, field, component) = *place else { return None };
-    let (field, component) = (usize::from(field), usize::from(component));
-    Some(match (field, component) {
-        (0, _) => Location::segment(segment, 1),
-        (_, 0) => Location::field(segment, field),
-        _ => Location::field(segment, field).component(component),
+    let field = |segment, field: u16| Location::field(segment, field.into());
+    Some(match *place {
+        Place::Again(segment) => Location::segment(segment, 2),
+        Place::Field(segment, 0, _) => Location::segment(segment, 1),
+        Place::Field(segment, number, 0) => field(segment, number),
+        Place::Field(segment, number, component) => field(segment, number).component(component.into()),
+        _ => return None,
     })
 }

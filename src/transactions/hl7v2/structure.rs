@@ -138,7 +138,19 @@ impl Structure {
         let names: Vec<&str> = message.segments().map(|segment| segment.name()).collect();
         pass(self.order, &names).is_some_and(<[&str]>::is_empty)
     }
-    /// What a message lacks.
+    /// Segments that are there more often than they may be. What the further ones say would be lost: of several patients, or
+    /// of several pairs to be merged, each needs a message of its own (ITI TF-2: 3.8.4.2.2).
+    pub fn repeated(&self, message: &Message) -> impl Iterator<Item = IdentityError> {
+        let once = self.order.iter().filter_map(|part| match part {
+            Once(name) | Perhaps(name) => Some(*name),
+            Any(_) | Group(_) => None,
+        });
+        once.filter(|name| message.segments_named(name).nth(1).is_some()).map(|name| {
+            let text = format!("the segment {name} may be there once ({})", self.name);
+            IdentityError::new(ErrorCode::SegmentSequence, Place::Again(name), text)
+        })
+    }
+    /// What a message lacks, or has too often.
     pub fn check(&self, message: &Message) -> Vec<IdentityError> {
         let lacks = |name: &str| message.segment(name).is_none();
         let segments = self.segments.iter().filter(|name| lacks(name)).map(|name| {
@@ -152,7 +164,7 @@ impl Structure {
             let text = format!("{segment}-{field} is required ({})", self.name);
             IdentityError::new(ErrorCode::RequiredFieldMissing, Place::Field(segment, *field, 0), text)
         });
-        segments.chain(fields).collect()
+        segments.chain(self.repeated(message)).chain(fields).collect()
     }
 }
 

@@ -178,7 +178,7 @@ pub fn locate(root: &str, place: &Place) -> Option<String> {
         Place::Field(name, 0, _) => parameter(name, None),
         Place::Field(..) => Some(format!("/{root}/controlActProcess/queryByParameter/parameterList")),
         Place::Continuation => Some(format!("/{root}/controlActProcess/queryContinuation/queryId")),
-        Place::Subsumed | Place::SubsumedAuthority | Place::Message => None,
+        Place::Subsumed | Place::SubsumedAuthority | Place::Again(_) | Place::Message => None,
     }
 }
 

@@ -17,7 +17,7 @@ pub use charset::{Charset, Declared};
 pub use delimiters::Delimiters;
 pub use location::Location;
 pub use message::{Component, Field, Message, MessageError, Repetition, Segment};
-pub use write::{MessageWriter, SegmentWriter, Value};
+pub use write::{MessageWriter, SegmentWriter, Value, control_id};
 
 #[cfg(test)]
 mod tests;

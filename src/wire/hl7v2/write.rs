@@ -6,6 +6,16 @@ use super::escape::escape_into;
 use super::message::{Field, Repetition, Segment};
 use crate::limits;
 
+/// Characters of MSH-10: all versions allow so many.
+const CONTROL_ID_CHARS: usize = 20;
+
+/// A new MSH-10.
+pub fn control_id() -> String {
+    let mut id = uuid::Uuid::new_v4().simple().to_string();
+    id.truncate(CONTROL_ID_CHARS);
+    id
+}
+
 /// A message that is being written, with the delimiters `|^~\&`.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct MessageWriter {

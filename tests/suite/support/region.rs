@@ -13,8 +13,9 @@ use sekisho::identity::index::{Index, MIGRATION};
 use sekisho::ids::Oid;
 use sekisho::limits::Limits;
 use sekisho::registry::{self, Registry, RegistrySettings, Tenant};
-use sekisho::server::Hl7Services;
+use sekisho::server::{Hl7Services, Place, Service, Services};
 use sekisho::store::Store;
+use sekisho::transactions::hl7v3::registration::{Custodian, HealthDataLocator};
 use sekisho::wire::hl7v2::Charset;
 use sekisho::wire::hl7v2::mllp::{MllpListener, frame, serve};
 use sekisho::wire::http::ServerHandle;
@@ -28,6 +29,9 @@ use super::http::PATIENCE;
 /// 1.2.5 of insured persons' numbers.
 pub struct Region {
     server: ServerHandle,
+    receivers: FeedReceivers,
+    manager: PixManager,
+    supplier: PdqSupplier,
     store: Store,
     _folder: TempDir,
 }
@@ -49,15 +53,37 @@ impl Region {
             DocumentRegistry::new(registry, Permits::default()).with_domains(Arc::clone(&domains))
         };
         let registries = vec![registry("facility", "1.2.4"), registry("region", "1.2.3")];
+        let supplier = PdqSupplier::new(index, Arc::clone(&domains));
         let services = Hl7Services::new(Charset::Utf8)
-            .with_feed(receivers)
+            .with_feed(receivers.clone())
             .with_link_changes(FeedReceivers { manager: None, registries })
-            .with_pix_manager(manager)
-            .with_pdq_supplier(PdqSupplier::new(index, Arc::clone(&domains)));
+            .with_pix_manager(manager.clone())
+            .with_pdq_supplier(supplier.clone());
         let address = "127.0.0.1:0".parse().unwrap();
         let listener =
             MllpListener { address, tls: None, limits: Limits::default(), handler: Arc::new(services) };
-        Self { server: serve(listener).await.unwrap(), store, _folder: folder }
+        let server = serve(listener).await.unwrap();
+        Self { server, receivers, manager, supplier, store, _folder: folder }
+    }
+
+    /// The same actors behind HL7 V3.
+    pub fn web_services(&self) -> Services {
+        let mut services = Services::new();
+        let custodian = Custodian { root: "1.2.3".into(), locator: HealthDataLocator::NotSupported };
+        let (receivers, manager) = (self.receivers.clone(), self.manager.clone());
+        let feed = Service::patient_identity_feed(move |feed, caller| {
+            let receivers = receivers.clone();
+            async move { receivers.patient_identity_feed(feed, &caller).await }
+        });
+        let query = Service::pix_query(custodian.clone(), move |query, caller| {
+            let manager = manager.clone();
+            async move { manager.pix_query(query, &caller).await }
+        });
+        let find = Service::patient_demographics_query(&custodian, &self.supplier);
+        for service in feed.into_iter().chain([query]).chain(find) {
+            services.offer(Place::Services, service);
+        }
+        services
     }
 
     /// A connection.

@@ -2,11 +2,12 @@
 
 use std::io::BufRead;
 
-use super::{Entry, Item, Items, Naming};
+use super::{Entry, Item, Items, Naming, first};
 use crate::demographics::Identifier;
 use crate::identity::index::Dated;
 use crate::ids::PatientId;
 use crate::limits;
+use crate::transactions::hl7v2::structure::{ADT_A01, ADT_A39};
 use crate::transactions::identity::FeedEvent;
 use crate::transactions::iti8;
 use crate::wire::hl7v2::{Charset, Message};
@@ -99,8 +100,12 @@ fn entry(bytes: &[u8], naming: &Naming) -> Result<Entry, String> {
     if !EVENTS.contains(&event.as_str()) {
         return Err(format!("MSH-9 is none of {}", EVENTS.join(", ")));
     }
-    let feed = iti8::read(&message)
-        .map_err(|errors| errors.into_iter().next().map_or_else(String::new, |error| error.text))?;
+    let structure = if event == "A40" { &ADT_A39 } else { &ADT_A01 };
+    if let Some(repeated) = structure.repeated(&message).next() {
+        return Err(repeated.text);
+    }
+    let feed = iti8::read(&message).map_err(|errors| first(&errors))?;
+    feed.event.numbers().try_for_each(|(_, number)| naming.may_keep(number))?;
     let resolve = |identifier: &Identifier| {
         let known = naming.domains.resolve(identifier).or_else(|| {
             let unnamed = identifier.authority.is_empty().then_some(naming.patients.as_ref()).flatten();

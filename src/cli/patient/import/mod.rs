@@ -18,14 +18,15 @@ use indicatif::ProgressBar;
 use serde_json::json;
 use tokio::sync::mpsc;
 
+use crate::actors::identity_feed::{all_of, in_order};
 use crate::cli::output::Output;
 use crate::cli::{Exit, Outcome, Stop};
-use crate::demographics::{Authority, DemographicsChange, Domains, Visit, refused_in};
+use crate::demographics::{Authority, DemographicsChange, Domains, Identifier, Visit, refused_in};
 use crate::identity::index::{Announced, Dated, Index, IndexError};
 use crate::ids::{Oid, PatientId};
 use crate::limits;
 use crate::registry::Registry;
-use crate::transactions::identity::Place;
+use crate::transactions::identity::{IdentityError, Place};
 
 /// Load patients.
 #[derive(Debug, Args)]
@@ -41,13 +42,13 @@ pub struct Import {
     insured_domain: Option<String>,
 }
 
-/// Who is told of whom is imported, as by a feed: the patient index, and the registry that is hosted beside it.
+/// Who is told of whom is imported, as by a feed: the patient index, and the registries that are hosted beside it.
 #[derive(Clone, Copy)]
 pub struct Receivers<'a> {
     /// The patient index.
     pub index: &'a Index,
-    /// The registry, which keeps identifiers of the affinity domain only.
-    pub registry: Option<&'a Registry>,
+    /// The registries, which keep identifiers of the affinity domain only; the region's own first.
+    pub registries: &'a [Registry],
 }
 
 /// What a row or message says.
@@ -212,6 +213,9 @@ async fn announce_all(
     }
 }
 
+/// What no network may keep.
+const MY_NUMBER: &str = "an id is an Individual Number (My Number), which must not be kept";
+
 /// Bad entries of a file that are told each: where all are bad, it is for one reason.
 const MOST_BAD_TOLD: u64 = 100;
 const MORE_BAD: u64 = MOST_BAD_TOLD + 1;
@@ -267,40 +271,44 @@ impl Receivers<'_> {
     async fn tell(self, entry: Entry) -> Outcomes {
         let done = match entry {
             Entry::Announce { identifiers, change, visit } => {
-                let known = identifiers.iter().map(|told| told.patient.clone()).collect();
-                match self.index.announce(identifiers, *change, visit.map(|visit| *visit)).await {
-                    Ok(announced) => self.make_known(known).await.map(|()| Outcomes::Announced(announced)),
-                    Err(error) => Err(error),
-                }
+                let announcing = self.registries.iter().filter_map(|registry| {
+                    let told = (1..).map(Place::Identifier).zip(&identifiers);
+                    let known = told.filter(|(_, told)| serves(registry, &told.patient));
+                    let known: Vec<_> = known.map(|(place, told)| (place, told.patient.clone())).collect();
+                    (!known.is_empty()).then(|| registry.announcing(known))
+                });
+                let along = all_of(announcing.collect());
+                let visit = visit.map(|visit| *visit);
+                let announced = self.index.announce_along(identifiers, *change, visit, along).await;
+                announced.map(Outcomes::Announced)
             }
             Entry::Merge { surviving, subsumed, change } => {
-                let along = self
-                    .registry
-                    .filter(|registry| serves(registry, &surviving) && serves(registry, &subsumed))
-                    .map(|registry| registry.merging(surviving.clone(), subsumed.clone()));
-                match self.index.merge(surviving, subsumed, *change, along).await {
+                let serving = |registry: &&Registry| {
+                    [&surviving, &subsumed].into_iter().all(|patient| serves(registry, patient))
+                };
+                let serving = self.registries.iter().filter(serving);
+                let merging = serving.map(|registry| registry.merging(surviving.clone(), subsumed.clone()));
+                let along = in_order(merging.collect());
+                match self.index.merge(surviving, subsumed.clone(), *change, along).await {
                     // Loaded before, or by an earlier run.
-                    Err(IndexError::Subsumed(_)) => Ok(Outcomes::Announced(Announced::Unchanged)),
+                    Err(IndexError::Subsumed(ended)) if ended == subsumed => {
+                        Ok(Outcomes::Announced(Announced::Unchanged))
+                    }
                     done => done.map(|()| Outcomes::Merged),
                 }
             }
         };
         done.unwrap_or_else(|error| match error {
             IndexError::Store(error) => Outcomes::Broken(error.to_string()),
+            IndexError::Along(errors) => Outcomes::Bad(first(&errors)),
             error => Outcomes::Bad(error.to_string()),
         })
     }
+}
 
-    /// Tells the registry, behind the index. A run that was broken off between the two tells it when it is started again.
-    async fn make_known(self, patients: Vec<PatientId>) -> Result<(), IndexError> {
-        let Some(registry) = self.registry else { return Ok(()) };
-        let places = (1..).map(Place::Identifier);
-        let known: Vec<_> = places.zip(patients).filter(|(_, patient)| serves(registry, patient)).collect();
-        match known.is_empty() {
-            true => Ok(()),
-            false => registry.announce(known).await?.map_err(IndexError::Along),
-        }
-    }
+/// What is wrong in the first place.
+fn first(errors: &[IdentityError]) -> String {
+    errors.first().map_or_else(String::new, |error| error.text.clone())
 }
 
 /// Whether an identifier is of the affinity domain.
@@ -313,10 +321,16 @@ impl Naming {
     fn identifier(&self, id: &str, domain: &Oid) -> Result<PatientId, String> {
         match id.trim() {
             "" => Err("there is no id".to_owned()),
-            id if refused_in(self.domains.by_oid(domain.as_str()), id) => {
-                Err("the id is an Individual Number (My Number), which must not be kept".to_owned())
-            }
+            id if refused_in(self.domains.by_oid(domain.as_str()), id) => Err(MY_NUMBER.to_owned()),
             id => Ok(PatientId::new(id, domain.clone())),
+        }
+    }
+
+    /// Whether another number may be kept: of an account, of a visit.
+    fn may_keep(&self, number: &Identifier) -> Result<(), String> {
+        match refused_in(self.domains.find(&number.authority), &number.id) {
+            true => Err(MY_NUMBER.to_owned()),
+            false => Ok(()),
         }
     }
 }

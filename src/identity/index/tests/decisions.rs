@@ -194,3 +194,36 @@ async fn what_a_source_declared_in_spite_of_a_bar_holds_when_it_is_undone() {
     rule(&scratch, Ruling::Undo(again)).await.unwrap();
     assert_eq!(scratch.others(&id(3, "c")).await.len(), 2);
 }
+
+/// Numbers of the open reviews.
+async fn numbers(scratch: &Scratch) -> Vec<u64> {
+    scratch.index.reviews(0, 10).await.unwrap().into_iter().map(|review| review.number).collect()
+}
+
+/// Somebody has written a number down and decides by it a day later.
+#[tokio::test]
+async fn a_review_keeps_its_number_and_no_other_gets_it() {
+    let scratch = Scratch::new();
+    let twin = |given: &str| person("山田", given, "19600229");
+    scratch.announce(&[id(1, "a")], &twin("花子")).await;
+    scratch.announce(&[id(2, "b")], &twin("良子")).await;
+    assert_eq!(numbers(&scratch).await, [1]);
+    let decided = rule(&scratch, Ruling::Part(id(1, "a"), id(2, "b"))).await.unwrap();
+    assert_eq!(numbers(&scratch).await, []);
+    scratch.announce(&[id(1, "c")], &person("鈴木", "一郎", "19731022")).await;
+    scratch.announce(&[id(2, "d")], &person("鈴木", "次郎", "19731022")).await;
+    assert_eq!(numbers(&scratch).await, [2]);
+    assert_eq!(scratch.index.reviewed(1).await.unwrap(), None);
+    let scratch = scratch.restart();
+    let undo = rule(&scratch, Ruling::Undo(decided)).await.unwrap();
+    assert_eq!(numbers(&scratch).await, [1, 2]);
+    assert_eq!(scratch.index.reviewed(1).await.unwrap(), Some((id(2, "b"), id(1, "a"))));
+    rule(&scratch, Ruling::Undo(undo)).await.unwrap();
+    assert_eq!(numbers(&scratch).await, [2]);
+    rule(&scratch, Ruling::Undo(decided)).await.unwrap();
+    assert_eq!(numbers(&scratch).await, [1, 2]);
+    // What a message withdrew is another question when it is asked again.
+    scratch.announce(&[id(2, "b")], &person("佐藤", "健", "19890101")).await;
+    scratch.announce(&[id(2, "b")], &twin("良子")).await;
+    assert!(!numbers(&scratch).await.contains(&1));
+}

@@ -35,9 +35,12 @@ async fn wrong_merges_change_nothing() {
     for record in ["a", "b", "c"] {
         scratch.announce(&[id(1, record)], &person("山田", record, "19600229")).await;
     }
+    scratch.announce(&[id(2, "x")], &person("鈴木", "一郎", "19731022")).await;
     scratch.merge(&id(1, "b"), &id(1, "a")).await.unwrap();
     let before = scratch.events().await;
     let wrong = [
+        (id(1, "c"), id(2, "x")),
+        (id(2, "x"), id(1, "c")),
         (id(1, "b"), id(1, "b")),
         (id(1, "b"), id(1, "a")),
         (id(1, "a"), id(1, "c")),

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use crate::time::now_dtm;
-use crate::wire::hl7v2::{Charset, Message, MessageWriter, Value};
+use crate::wire::hl7v2::{Charset, Message, MessageWriter, Value, control_id};
 
 /// HL7 table 0357.
 const INTERNAL: [&str; 3] = ["207", "Application internal error", "HL70357"];
@@ -24,11 +24,14 @@ pub fn reject(message: &[u8], text: &str) -> Bytes {
         let value = received.map(|received| received.field("MSH", field).component(component).value());
         value.filter(|value| !value.is_empty())
     };
+    if said(11, 1).is_none() {
+        msh.set(11, "P");
+    }
     let version = said(12, 1).unwrap_or("2.5".into()).into_owned();
     let trigger = said(9, 2).unwrap_or_default();
     msh.set(7, now_dtm())
         .set(9, ["ACK", &trigger, "ACK"])
-        .set(10, uuid::Uuid::new_v4().simple().to_string())
+        .set(10, control_id())
         .set(12, version.as_str());
     answer.segment("MSA").set(1, "AR").set(2, said(10, 1).unwrap_or_default().as_ref());
     let error = answer.segment("ERR");
