@@ -78,6 +78,10 @@ pub const MAX_HL7_COMPONENTS: usize = 20_000;
 pub const MAX_HL7_CHARSETS: usize = 8;
 /// Characters of a character set's name; the longest of table 0211 has 13.
 pub const MAX_HL7_CHARSET_CHARS: usize = 32;
+/// Characters of what a sender calls itself (MSH-3, MSH-4) that are kept and logged; HL7 2.5 gives an HD 227.
+pub const MAX_HL7_SYSTEM_CHARS: usize = 227;
+/// Characters of a query's tag (QPD-2), under which its further pages are kept; HL7 2.5 gives it 32.
+pub const MAX_HL7_TAG_CHARS: usize = 256;
 /// Bytes between two MLLP frames: line ends and NULs are passed over, somebody who speaks another protocol is not listened to.
 pub const MAX_MLLP_JUNK_BYTES: usize = 64 * 1024;
 /// How long after a 0x1C the CR is waited for that some senders leave out.
@@ -122,8 +126,8 @@ pub const MAX_ERRORS_PER_ANSWER: usize = 200;
 /// RegistryErrors that are read of a peer's answer: one for each document that can be asked for at once.
 pub const MAX_ERRORS_READ: usize = MAX_DOCUMENTS_PER_RETRIEVE;
 
-/// Names, addresses, telecoms or identifiers of one person in an HL7 V3 message, each; in HL7 v2, names, addresses and
-/// telecoms of each field, of which the first count. Somebody with many charts has a dozen.
+/// Names, addresses, telecoms or identifiers of one person in an HL7 V3 message, each; in HL7 v2, identifiers of PID-3, and
+/// names, addresses and telecoms of each field, of which the first count. Somebody with many charts has a dozen.
 pub const MAX_PERSON_VALUES: usize = 64;
 /// Repetitions of one query parameter, and wanted domains, in an HL7 V3 query.
 pub const MAX_V3_PARAMETER_VALUES: usize = 64;

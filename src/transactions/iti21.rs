@@ -12,6 +12,7 @@ use super::identity::{Answer, DemographicsQuery, ErrorCode, IdentityError, Match
 use super::iti9::{authorities, wanted};
 use crate::demographics::{Demographics, Domains, v2};
 use crate::ids::{Oid, PatientId};
+use crate::limits;
 use crate::wire::hl7v2::{Location, Message, MessageWriter, Segment};
 
 /// The transaction.
@@ -47,9 +48,14 @@ pub fn read(message: &Message) -> Answer<Question> {
     let qpd = required(message, "QPD")?;
     let query = parameters::read(qpd.field(3))?;
     let pointer = message.field("DSC", 1).value().trim().to_owned();
+    let tag = qpd.field(2).value();
+    if tag.chars().nth(limits::MAX_HL7_TAG_CHARS).is_some() {
+        let text = format!("QPD-2 has more than {} characters", limits::MAX_HL7_TAG_CHARS);
+        return Err(vec![IdentityError::new(ErrorCode::DataType, Place::Field("QPD", 2, 0), text)]);
+    }
     Ok(Question {
         query: DemographicsQuery { wanted: authorities(qpd.field(8)), ..query },
-        tag: qpd.field(2).value().into_owned(),
+        tag: tag.into_owned(),
         page: page(message)?,
         pointer: Some(pointer).filter(|pointer| !pointer.is_empty()),
     })

@@ -6,6 +6,7 @@ use super::hl7v2::{
 };
 use super::identity::{Answer, ErrorCode, Feed, FeedEvent, IdentityError, Place};
 use crate::demographics::{Identifier, v2};
+use crate::limits;
 use crate::time::{now_dtm, today};
 use crate::wire::hl7v2::{Field, Location, Message, MessageWriter};
 
@@ -56,7 +57,7 @@ impl Occasion {
 pub fn read(message: &Message) -> Answer<Feed> {
     let pid = required(message, "PID")?;
     let change = Box::new(v2::change(pid).map_err(wrong_type)?);
-    let (identifiers, ended) = in_force(pid.field(3));
+    let (identifiers, ended) = in_force(pid.field(3))?;
     let event = if message.field("MSH", 9).component(2).value() == MERGE.event {
         let subsumed = subsumed(required(message, "MRG")?.field(1))?;
         let surviving = surviving(identifiers, &subsumed);
@@ -71,15 +72,19 @@ pub fn read(message: &Message) -> Answer<Feed> {
 
 /// PID-3, and what of it has ended. An identifier whose time is over is nobody's any more (an insured person's number, say)
 /// and counts as an empty one, as long as another is left.
-fn in_force(field: Field<'_>) -> (Vec<Identifier>, Vec<Identifier>) {
+fn in_force(field: Field<'_>) -> Answer<(Vec<Identifier>, Vec<Identifier>)> {
     let today = today();
     let mut all = v2::identifiers(field);
+    if all.len() > limits::MAX_PERSON_VALUES {
+        let text = format!("PID-3 has more than {} identifiers", limits::MAX_PERSON_VALUES);
+        return Err(vec![IdentityError::new(ErrorCode::DataType, Place::Field("PID", 3, 0), text)]);
+    }
     let mut ended = Vec::new();
     if all.iter().any(|identifier| !identifier.validity.has_ended(today) && !identifier.id.is_empty()) {
         let over = all.iter_mut().filter(|identifier| identifier.validity.has_ended(today));
         ended.extend(over.map(std::mem::take));
     }
-    (all, ended)
+    Ok((all, ended))
 }
 
 /// MRG-1. Of several identifiers, only one would end.

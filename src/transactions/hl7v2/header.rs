@@ -2,6 +2,7 @@
 
 use super::Trigger;
 use crate::ids::Oid;
+use crate::limits;
 use crate::time::now_dtm;
 use crate::wire::hl7v2::{Charset, Field, Message, MessageWriter, SegmentWriter, Value, control_id};
 
@@ -66,8 +67,9 @@ pub fn answer_header(to: &Message, answer: &Trigger) -> SegmentWriter {
 
 /// What an HD calls a system: its namespace, or else its universal id.
 pub fn system_name(hd: Field<'_>) -> String {
-    let [namespace, universal_id] = [1, 2].map(|component| hd.component(component).value().trim().to_owned());
-    if namespace.is_empty() { universal_id } else { namespace }
+    let [namespace, universal_id] = [1, 2].map(|component| hd.component(component).value());
+    let name = if namespace.trim().is_empty() { universal_id } else { namespace };
+    name.trim().chars().take(limits::MAX_HL7_SYSTEM_CHARS).collect()
 }
 
 /// The version of a message, if we know it; else ours.
