@@ -6,7 +6,7 @@ use super::pix_manager::PixManager;
 use crate::demographics::Identifier;
 use crate::identity::index::Along;
 use crate::transactions::Caller;
-use crate::transactions::identity::{Answer, Feed, FeedEvent, Retry};
+use crate::transactions::identity::{Answer, Feed, FeedEvent, IdentityError, Place, Retry};
 use crate::transactions::iti64::LinkChange;
 
 /// The receivers of feeds. Cheap to clone.
@@ -22,6 +22,14 @@ impl FeedReceivers {
     /// Tells all, in one transaction: what one refuses, none takes, but a further registry's refusal of a merge. What is none
     /// of the registries' domain is no business of a registry beside a manager. Returns when it is on disk.
     pub async fn patient_identity_feed(&self, feed: Feed, caller: &Caller) -> Answer<()> {
+        let nth = match feed.event {
+            FeedEvent::Merge { nth, .. } => Some(nth),
+            FeedEvent::Announce { .. } => None,
+        };
+        self.tell_all(feed, caller).await.map_err(|errors| located(errors, nth))
+    }
+
+    async fn tell_all(&self, feed: Feed, caller: &Caller) -> Answer<()> {
         let Some(manager) = &self.manager else { return self.tell_registries(feed, caller).await };
         let along = match &feed.event {
             FeedEvent::Merge { surviving, subsumed, .. } => {
@@ -81,6 +89,16 @@ impl FeedReceivers {
         let along = in_order(merging(&following, surviving, subsumed));
         deciding.patient_identity_feed(feed, along, caller).await
     }
+}
+
+/// Where errors are in the message: who merges knows of one surviving identifier, which may be a further one there.
+fn located(mut errors: Vec<IdentityError>, nth: Option<usize>) -> Vec<IdentityError> {
+    for error in &mut errors {
+        if let (Place::Identifier(number) | Place::IdentifierAuthority(number), Some(nth)) = (&mut error.place, nth) {
+            *number = nth;
+        }
+    }
+    errors
 }
 
 /// The parts of registries in a merge.

@@ -64,7 +64,7 @@ impl PixManager {
                     refusal(error, place, caller)
                 })
             }
-            FeedEvent::Merge { surviving, subsumed, change } => {
+            FeedEvent::Merge { surviving, subsumed, change, .. } => {
                 let [identifier, prior] = [Place::Identifier(1), Place::Subsumed];
                 let both = [(identifier, &surviving), (prior, &subsumed)];
                 refuse_my_number(domain_of, both)?;

@@ -171,7 +171,7 @@ impl Feed {
         let identifiers: Vec<_> = self.id.iter().map(identifier).collect();
         let event = match (&self.subsumed, identifiers.first()) {
             (Some(subsumed), Some(surviving)) => {
-                FeedEvent::Merge { surviving: surviving.clone(), subsumed: identifier(subsumed), change }
+                FeedEvent::Merge { surviving: surviving.clone(), nth: 1, subsumed: identifier(subsumed), change }
             }
             _ => FeedEvent::Announce { identifiers, ended: Vec::new(), change, visit: None },
         };

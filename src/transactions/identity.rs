@@ -36,6 +36,8 @@ pub enum FeedEvent {
     Merge {
         /// PID-3; Patient.id.
         surviving: Identifier,
+        /// Which one it is there, from 1.
+        nth: usize,
         /// MRG-1; priorRegisteredRole.id.
         subsumed: Identifier,
         /// What changes of the surviving.

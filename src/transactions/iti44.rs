@@ -109,7 +109,7 @@ fn feed_event(interaction: &Interaction, event: Element<'_>, content: PatientCon
     // Of several ids that survive, the one of the same domain is meant.
     let mut own = identifiers.into_iter().take(own).collect::<Vec<_>>();
     let survivor = own.iter().position(|id| id.authority == subsumed.authority).unwrap_or(0);
-    Ok(FeedEvent::Merge { surviving: own.swap_remove(survivor), subsumed, change })
+    Ok(FeedEvent::Merge { surviving: own.swap_remove(survivor), nth: survivor + 1, subsumed, change })
 }
 
 /// The identifier in replacementOf, if there is one; several are an error.

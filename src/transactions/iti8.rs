@@ -60,8 +60,8 @@ pub fn read(message: &Message) -> Answer<Feed> {
     let (identifiers, ended) = in_force(pid.field(3))?;
     let event = if message.field("MSH", 9).component(2).value() == MERGE.event {
         let subsumed = subsumed(required(message, "MRG")?.field(1))?;
-        let surviving = surviving(identifiers, &subsumed);
-        FeedEvent::Merge { surviving, subsumed, change }
+        let (nth, surviving) = surviving(identifiers, &subsumed);
+        FeedEvent::Merge { surviving, nth, subsumed, change }
     } else {
         let visit = message.segment("PV1").map(|pv1| Box::new(v2::visit(pv1)));
         FeedEvent::Announce { identifiers, ended, change, visit }
@@ -99,13 +99,14 @@ fn subsumed(field: Field<'_>) -> Answer<Identifier> {
     }
 }
 
-/// Of several identifiers in PID-3, the one of MRG-1's domain: only that can be meant.
-fn surviving(identifiers: Vec<Identifier>, subsumed: &Identifier) -> Identifier {
+/// Of several identifiers in PID-3, the one of MRG-1's domain, and which it is, from 1: only that can be meant.
+fn surviving(identifiers: Vec<Identifier>, subsumed: &Identifier) -> (usize, Identifier) {
     let authority = &subsumed.authority;
-    let same = identifiers.iter().find(|identifier| identifier.authority == *authority);
+    let same = identifiers.iter().position(|identifier| identifier.authority == *authority);
     // One may name the domain by its OID, the other by its namespace.
-    let alike = || identifiers.iter().find(|identifier| identifier.authority.may_be(authority));
-    same.or_else(alike).or(identifiers.first()).cloned().unwrap_or_default()
+    let alike = || identifiers.iter().position(|identifier| identifier.authority.may_be(authority));
+    let index = same.or_else(alike).unwrap_or_default();
+    (index + 1, identifiers.into_iter().nth(index).unwrap_or_default())
 }
 
 /// Writes a feed; a merge has its own event, whatever the occasion.

@@ -235,6 +235,7 @@ async fn pix_queries_and_merges() {
     for (name, message) in [
         ("unknown-subsumed", merge(H1, "X^^^&1.2.1&ISO")),
         ("unknown-surviving", merge("X^^^&1.2.1&ISO", H2)),
+        ("unknown-second", merge("C1^^^CLINIC&1.2.2&ISO~X^^^HOSPITAL", H2)),
         ("equal", merge(H1, H1)),
         ("of-two-domains", merge(H1, "C1^^^&1.2.2&ISO")),
         ("unknown-domain", merge(H1, "1^^^&9.9.9&ISO")),

@@ -79,6 +79,7 @@ fn feeds_are_read_as_they_are_written() {
     };
     let merge = FeedEvent::Merge {
         surviving: identifier("1", "1.2.3"),
+        nth: 1,
         subsumed: identifier("9", "1.2.3"),
         change: Box::new(change()),
     };
@@ -97,13 +98,20 @@ fn feeds_are_read_as_they_are_written() {
 
 #[test]
 fn the_surviving_identifier_is_of_the_subsumed_ones_domain() {
-    let text =
-        "MSH|^~\\&|A|B|C|D|1||ADT^A40|1|P|2.3.1\rPID|||1^^^&1.2.4&ISO~2^^^&1.2.3&ISO\rMRG|9^^^&1.2.3&ISO\r";
-    let message = Message::read(text.as_bytes(), Charset::Utf8).unwrap();
-    let Feed { event: FeedEvent::Merge { surviving, .. }, .. } = iti8::read(&message).unwrap() else {
-        panic!()
-    };
-    assert_eq!(surviving, identifier("2", "1.2.3"));
+    for (pid_3, mrg_1, survives) in [
+        ("1^^^&1.2.4&ISO~2^^^&1.2.3&ISO", "9^^^&1.2.3&ISO", (2, "2")),
+        ("1^^^B&1.2.4&ISO~2^^^A", "9^^^&1.2.3&ISO", (2, "2")),
+        ("1^^^B&1.2.4&ISO~2^^^&1.2.3&ISO", "9^^^A&1.2.3&ISO", (2, "2")),
+        ("1^^^B~2^^^A", "9^^^A&1.2.3&ISO", (2, "2")),
+        ("1^^^B~2^^^C", "9^^^A", (1, "1")),
+    ] {
+        let text = format!("MSH|^~\\&|A|B|C|D|1||ADT^A40|1|P|2.3.1\rPID|||{pid_3}\rMRG|{mrg_1}\r");
+        let message = Message::read(text.as_bytes(), Charset::Utf8).unwrap();
+        let Feed { event: FeedEvent::Merge { surviving, nth, .. }, .. } = iti8::read(&message).unwrap() else {
+            panic!()
+        };
+        assert_eq!((nth, surviving.id.as_str()), survives, "{pid_3}");
+    }
 }
 
 #[test]

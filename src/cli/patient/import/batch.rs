@@ -131,7 +131,7 @@ fn entry(bytes: &[u8], naming: &Naming) -> Result<Entry, String> {
             let identifiers = all;
             Entry::Announce { identifiers, change, visit }
         }
-        FeedEvent::Merge { surviving, subsumed, change } => {
+        FeedEvent::Merge { surviving, subsumed, change, .. } => {
             Entry::Merge { surviving: known(&surviving)?, subsumed: known(&subsumed)?, change }
         }
     })
