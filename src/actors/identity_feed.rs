@@ -94,7 +94,9 @@ impl FeedReceivers {
 /// Where errors are in the message: who merges knows of one surviving identifier, which may be a further one there.
 fn located(mut errors: Vec<IdentityError>, nth: Option<usize>) -> Vec<IdentityError> {
     for error in &mut errors {
-        if let (Place::Identifier(number) | Place::IdentifierAuthority(number), Some(nth)) = (&mut error.place, nth) {
+        if let (Place::Identifier(number) | Place::IdentifierAuthority(number), Some(nth)) =
+            (&mut error.place, nth)
+        {
             *number = nth;
         }
     }

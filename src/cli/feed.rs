@@ -170,9 +170,12 @@ impl Feed {
         let change = Box::new(DemographicsChange::set(&self.person()?));
         let identifiers: Vec<_> = self.id.iter().map(identifier).collect();
         let event = match (&self.subsumed, identifiers.first()) {
-            (Some(subsumed), Some(surviving)) => {
-                FeedEvent::Merge { surviving: surviving.clone(), nth: 1, subsumed: identifier(subsumed), change }
-            }
+            (Some(subsumed), Some(surviving)) => FeedEvent::Merge {
+                surviving: surviving.clone(),
+                nth: 1,
+                subsumed: identifier(subsumed),
+                change,
+            },
             _ => FeedEvent::Announce { identifiers, ended: Vec::new(), change, visit: None },
         };
         let source = (self.application.clone(), self.facility.clone());

@@ -246,13 +246,13 @@ async fn communities_that_share_a_gateway_answer_together() {
     let ids = ids.map(|id| PatientId::parse(id).unwrap()).to_vec();
     let change = DemographicsChange::set(&person(Sex::Male, "060-0001"));
     region.running.index().unwrap().announce(ids, change, None).await.unwrap();
-    let portal = Identifier {
-        id: "P".into(), authority: Authority::of_oid("1.2.54.5"), ..Identifier::default()
-    };
+    let portal =
+        Identifier { id: "P".into(), authority: Authority::of_oid("1.2.54.5"), ..Identifier::default() };
     let named = DemographicsQuery { identifiers: vec![portal], ..DemographicsQuery::default() };
     for (golden, who) in [("two-communities", question()), ("by-identifier", named)] {
         let Outcome::Found(found) = region.discover(golden, who).await else { panic!() };
-        let found: Vec<_> = found.iter().map(|found| (found.home.clone().unwrap(), found.patient.to_cx())).collect();
+        let found: Vec<_> =
+            found.iter().map(|found| (found.home.clone().unwrap(), found.patient.to_cx())).collect();
         let home = |oid| HomeCommunityId::parse(oid).unwrap();
         let expected = [(home("1.2.54"), "A^^^&1.2.54.3&ISO"), (home("1.2.55"), "C^^^&1.2.54.4&ISO")];
         assert_eq!(found, expected.map(|(home, patient)| (home, patient.to_owned())));

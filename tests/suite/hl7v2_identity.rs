@@ -127,7 +127,10 @@ async fn feeds_and_their_refusals() {
             ("empty-identifier", taro("A04", "^^^&1.2.1&ISO")),
             ("my-number", taro("A04", MY_NUMBER)),
             ("my-number-account", feed("A04", H1, &with_account(MY_NUMBER))),
-            ("my-number-visit", taro("A04", H1).replace("PV1||O", &format!("PV1||O{}{MY_NUMBER}", "|".repeat(17)))),
+            (
+                "my-number-visit",
+                taro("A04", H1).replace("PV1||O", &format!("PV1||O{}{MY_NUMBER}", "|".repeat(17))),
+            ),
             ("too-many-identifiers", taro("A04", &[H1; 65].join("~"))),
             ("two-patients", taro("A04", H1) + &format!("PID|||{H2}||{HANAKO}\r")),
             ("two-messages", taro("A04", H1) + &taro("A04", H2)),
@@ -180,7 +183,8 @@ async fn headers_and_acknowledgement_modes() {
         ("fields", good.replace("|M1|", &format!("|M1{}|", "|".repeat(600)))),
     ] {
         let answer = line.exchange(message.as_bytes()).await;
-        let answer = golden::segments(&String::from_utf8(answer).unwrap(), &[("MSH", 6, "TIME"), ("MSH", 9, "ID")]);
+        let answer =
+            golden::segments(&String::from_utf8(answer).unwrap(), &[("MSH", 6, "TIME"), ("MSH", 9, "ID")]);
         assert!(answer.contains("MSA|A"), "{name}: {answer}");
         golden::check(&format!("hl7v2/rejected-{name}.hl7"), answer.as_bytes());
     }

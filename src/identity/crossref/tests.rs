@@ -314,7 +314,8 @@ async fn news_of_insured_numbers_make_it_forget_the_persons_who_have_them() {
             cache.keep(ticket, home("1.5"), entry(&["A"], now() + 100)).await;
         }
         announce("1", insured).await;
-        [local("1"), local("2"), number.clone()].map(|patient| cache.get(&patient, &home("1.5")) == Lookup::Miss)
+        [local("1"), local("2"), number.clone()]
+            .map(|patient| cache.get(&patient, &home("1.5")) == Lookup::Miss)
     };
     assert_eq!(forgotten(None).await, [false, false, false], "nothing is new");
     assert_eq!(forgotten(days(Some(1), None)).await, [true, false, true], "it comes");

@@ -107,7 +107,8 @@ fn the_surviving_identifier_is_of_the_subsumed_ones_domain() {
     ] {
         let text = format!("MSH|^~\\&|A|B|C|D|1||ADT^A40|1|P|2.3.1\rPID|||{pid_3}\rMRG|{mrg_1}\r");
         let message = Message::read(text.as_bytes(), Charset::Utf8).unwrap();
-        let Feed { event: FeedEvent::Merge { surviving, nth, .. }, .. } = iti8::read(&message).unwrap() else {
+        let Feed { event: FeedEvent::Merge { surviving, nth, .. }, .. } = iti8::read(&message).unwrap()
+        else {
             panic!()
         };
         assert_eq!((nth, surviving.id.as_str()), survives, "{pid_3}");

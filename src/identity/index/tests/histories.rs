@@ -106,10 +106,8 @@ async fn run(steps: Vec<Step>) {
             }
             Step::Merge(stays, ends) => {
                 let of_one_domain = record(stays).authority() == record(ends).authority();
-                let may = stays != ends
-                    && of_one_domain
-                    && known.contains_key(&stays)
-                    && known.contains_key(&ends);
+                let may =
+                    stays != ends && of_one_domain && known.contains_key(&stays) && known.contains_key(&ends);
                 let merged = scratch.merge(&record(stays), &record(ends)).await;
                 assert_eq!(merged.is_ok(), may);
                 if may {

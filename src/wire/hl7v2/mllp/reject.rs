@@ -29,10 +29,7 @@ pub fn reject(message: &[u8], text: &str) -> Bytes {
     }
     let version = said(12, 1).unwrap_or("2.5".into()).into_owned();
     let trigger = said(9, 2).unwrap_or_default();
-    msh.set(7, now_dtm())
-        .set(9, ["ACK", &trigger, "ACK"])
-        .set(10, control_id())
-        .set(12, version.as_str());
+    msh.set(7, now_dtm()).set(9, ["ACK", &trigger, "ACK"]).set(10, control_id()).set(12, version.as_str());
     answer.segment("MSA").set(1, "AR").set(2, said(10, 1).unwrap_or_default().as_ref());
     let error = answer.segment("ERR");
     match version.as_str() {
