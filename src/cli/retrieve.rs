@@ -16,6 +16,7 @@ use super::peer::{PeerError, PeerOptions, Sink};
 use super::query::{FoundDocument, errors_json, show_errors, status};
 use super::{Exit, Outcome, Stop};
 use crate::limits::MAX_ENVELOPE_BYTES;
+use crate::metadata::views::awaits_assembly;
 use crate::transactions::errors::Status;
 use crate::transactions::iti39::ITI39;
 use crate::transactions::iti43::{DocumentHead, DocumentRequest, ITI43, RetrieveRequest};
@@ -195,6 +196,9 @@ impl Files {
                 && d.repository.as_ref() == Some(&request.repository)
         };
         let expected = self.expected.iter().find(is_this)?;
+        if awaits_assembly(expected.hash.as_deref(), expected.size) {
+            return None;
+        }
         let size_holds = expected.size.is_none_or(|expected| expected == size);
         expected.hash.as_ref().map(|hash| hash.eq_ignore_ascii_case(sha1) && size_holds)
     }

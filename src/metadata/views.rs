@@ -361,6 +361,13 @@ attributes!(Folder, FolderBuilder, Kind::Folder {
     unique_id: identifier(identifier::FOLDER_UNIQUE_ID);
 });
 
+/// Whether hash and size are those of a stable document that is assembled when it is retrieved first, and gets its own then,
+/// by an update: they are those of nothing (Delayed Document Assembly; ITI TF-1: 10.2.10, ITI TF-2: 3.42.4.1.2.1).
+pub fn awaits_assembly(hash: Option<&str>, size: Option<u64>) -> bool {
+    const OF_NOTHING: &str = "da39a3ee5e6b4b0d3255bfef95601890afd80709";
+    size == Some(0) && hash.is_some_and(|hash| hash.eq_ignore_ascii_case(OF_NOTHING))
+}
+
 impl DocumentEntry<'_> {
     /// Whether its document is made when it is asked for (ITI TF-3: 4.2.3.2.15).
     pub fn is_on_demand(self) -> bool {

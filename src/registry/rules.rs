@@ -230,7 +230,9 @@ pub(super) fn keys(new: &Prepared, errors: &mut Vec<RegistryError>) {
 /// The uniqueId is no object's in the registry, or the same document's.
 pub(super) fn used_unique_id(new: &Prepared, references: &References<'_>, errors: &mut Vec<RegistryError>) {
     let Some(unique_id) = new.unique_id() else { return };
-    for stored in references.same_unique_id.get(unique_id).into_iter().flatten() {
+    let stored = references.same_unique_id.get(unique_id).into_iter().flatten();
+    // An older version may be from before its document was assembled.
+    for stored in stored.filter(|stored| stored.availability != Availability::Superseded) {
         for error in repeated_unique_id(new, unique_id, stored) {
             // The same document may be there many times, and differs from all of them alike.
             if !errors.contains(&error) {

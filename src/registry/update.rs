@@ -13,7 +13,7 @@ use super::rules::{self, End, References, Rule, kind_name, rules};
 use super::schema::{Availability, TenantNumber};
 use super::{RegistrySettings, my_numbers};
 use crate::metadata::codes::slot;
-use crate::metadata::views::{DocumentEntry, Folder};
+use crate::metadata::views::{DocumentEntry, Folder, awaits_assembly};
 use crate::metadata::{Association, Kind, Object, Relation};
 use crate::store::StoreError;
 use crate::store::sql::Connection;
@@ -29,7 +29,8 @@ rules! {
     VERSION "registry.update.previous-version" "XDS Metadata Update: 3.57.4.1.3.3.1"
         "PreviousVersion is the latest version that the registry has";
     SAME "registry.update.same-object" "XDS Metadata Update: 3.57.4.1.3.3.1"
-        "all versions are of one kind, objectType, uniqueId, hash and size, and a submission makes one of them";
+        "all versions are of one kind, objectType, uniqueId, hash and size (a document that is assembled late gets the last \
+         two by ITI-57, once), and a submission makes one of them";
     APPROVED "registry.update.approved" "XDS Metadata Update: 3.57.4.1.3.3.1"
         "in ITI-57, the latest version is approved";
     UNMODIFIABLE "registry.update.unmodifiable" "RMU: 3.92.4.1.3"
@@ -255,11 +256,12 @@ impl<'a> Planning<'a> {
             let code = self.update.pick(code::METADATA_UPDATE, code::UNMODIFIABLE_METADATA);
             self.wrong(code, &SAME, new, "its objectType is not that of the other versions");
         }
-        if !same_hash(old.hash(), entry.hash()) {
+        let is_assembled = self.update == Update::Full && awaits_assembly(old.hash(), old.size());
+        if !is_assembled && !same_hash(old.hash(), entry.hash()) {
             let problem = "its hash is not that of the other versions";
             self.wrong(code::NON_IDENTICAL_HASH, &SAME, new, problem);
         }
-        if old.size() != entry.size() {
+        if !is_assembled && old.size() != entry.size() {
             let problem = "its size is not that of the other versions";
             self.wrong(code::NON_IDENTICAL_SIZE, &SAME, new, problem);
         }

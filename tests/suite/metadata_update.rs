@@ -3,8 +3,9 @@
 
 use sekisho::metadata::codes::association::{APND, SUBMIT_ASSOCIATION, UPDATE_AVAILABILITY_STATUS};
 use sekisho::metadata::codes::slot::{
-    ASSOCIATION_PROPAGATION, NEW_STATUS, ORIGINAL_STATUS, PREVIOUS_VERSION,
+    ASSOCIATION_PROPAGATION, HASH, NEW_STATUS, ORIGINAL_STATUS, PREVIOUS_VERSION, SIZE,
 };
+use sekisho::metadata::codes::identifier;
 use sekisho::metadata::views::{Membership, association, has_member};
 use sekisho::metadata::{Kind, Object, Submission, codes};
 use sekisho::transactions::Transaction;
@@ -242,6 +243,37 @@ async fn associations_come_and_go() {
     let end = status("fourth", "f>b", codes::APPROVED, codes::DEPRECATED);
     accepted(&hosted, &ITI57, "fourth", &[end]).await;
     finds(&hosted, &[(folders.0, folders.1, ""), (GET_ASSOCIATIONS, &in_folder(&approved), "")]).await;
+    hosted.stop().await;
+}
+
+/// TF-1 10.2.10: a stable document that is assembled when it is retrieved first has the hash and size of nothing until then,
+/// and gets its own by ITI-57, once. It may be registered again as what it is now.
+#[tokio::test]
+async fn a_document_that_is_assembled_late_gets_its_hash_and_size() {
+    let hosted = world().await;
+    let described = |[mut entry, member]: [Object; 2], hash: &str| {
+        entry.set_slot(HASH, vec![hash.repeat(40)]);
+        entry.set_slot(SIZE, vec!["7".to_owned()]);
+        [entry, member]
+    };
+    let late = |objects: [Object; 2]| Draft::new("other").object(objects[0].clone()).object(objects[1].clone());
+    let restricted = late(described(version(&hosted, "other", "a", "a2", "1").await, "b")).submission();
+    assert!(codes_of(&hosted.register(&ITI92, &restricted).await).contains(&code::NON_IDENTICAL_HASH));
+    let assembled = described(version(&hosted, "assembled", "a", "a2", "1").await, "b");
+    accepted(&hosted, &ITI57, "assembled", &assembled).await;
+    let now = hosted.object("a2").await;
+    assert_eq!((now.slot_value(HASH), now.slot_value(SIZE)), (Some(&*"b".repeat(40)), Some("7")));
+    let twice = late(described(version(&hosted, "other", "a2", "a3", "2").await, "c")).submission();
+    assert!(codes_of(&hosted.register(&ITI57, &twice).await).contains(&code::NON_IDENTICAL_HASH));
+
+    let unique_id = now.identifier(identifier::DE_UNIQUE_ID).unwrap();
+    let again = Draft::new("again").entries(&["again1"]).unique_id("again1", unique_id);
+    let refused = hosted.register(&ITI42, &again.submission()).await;
+    assert_eq!(codes_of(&refused), [code::NON_IDENTICAL_HASH, code::NON_IDENTICAL_SIZE]);
+    hosted.accept(&again.change("again1", |entry| {
+        entry.set_slot(HASH, vec!["b".repeat(40)]);
+        entry.set_slot(SIZE, vec!["7".to_owned()]);
+    })).await;
     hosted.stop().await;
 }
 

@@ -263,7 +263,8 @@ async fn a_submitted_replacement_deprecates() {
 async fn what_is_wrong_with_an_update_is_refused_with_its_code() {
     let hosted = Hosted::new();
     let [one, other, theirs, folder] = [uuid(), uuid(), uuid(), uuid()];
-    hosted.accept(&Draft::new().entry(entry(&one)).entry(entry(&other)).folder(&folder)).await;
+    let whole = entry(&one).hash("a".repeat(40)).size(5);
+    hosted.accept(&Draft::new().entry(whole).entry(entry(&other)).folder(&folder)).await;
     hosted.accept(&Draft::of(OTHER_PATIENT).entry(entry_of(&theirs, OTHER_PATIENT))).await;
     let version = |change: fn(&mut Object)| {
         let mut object = hosted.object(&one);
