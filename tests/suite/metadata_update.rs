@@ -2,10 +2,10 @@
 //! changes who may not.
 
 use sekisho::metadata::codes::association::{APND, SUBMIT_ASSOCIATION, UPDATE_AVAILABILITY_STATUS};
+use sekisho::metadata::codes::identifier;
 use sekisho::metadata::codes::slot::{
     ASSOCIATION_PROPAGATION, HASH, NEW_STATUS, ORIGINAL_STATUS, PREVIOUS_VERSION, SIZE,
 };
-use sekisho::metadata::codes::identifier;
 use sekisho::metadata::views::{Membership, association, has_member};
 use sekisho::metadata::{Kind, Object, Submission, codes};
 use sekisho::transactions::Transaction;
@@ -256,7 +256,8 @@ async fn a_document_that_is_assembled_late_gets_its_hash_and_size() {
         entry.set_slot(SIZE, vec!["7".to_owned()]);
         [entry, member]
     };
-    let late = |objects: [Object; 2]| Draft::new("other").object(objects[0].clone()).object(objects[1].clone());
+    let late =
+        |objects: [Object; 2]| Draft::new("other").object(objects[0].clone()).object(objects[1].clone());
     let restricted = late(described(version(&hosted, "other", "a", "a2", "1").await, "b")).submission();
     assert!(codes_of(&hosted.register(&ITI92, &restricted).await).contains(&code::NON_IDENTICAL_HASH));
     let assembled = described(version(&hosted, "assembled", "a", "a2", "1").await, "b");
@@ -270,10 +271,12 @@ async fn a_document_that_is_assembled_late_gets_its_hash_and_size() {
     let again = Draft::new("again").entries(&["again1"]).unique_id("again1", unique_id);
     let refused = hosted.register(&ITI42, &again.submission()).await;
     assert_eq!(codes_of(&refused), [code::NON_IDENTICAL_HASH, code::NON_IDENTICAL_SIZE]);
-    hosted.accept(&again.change("again1", |entry| {
-        entry.set_slot(HASH, vec!["b".repeat(40)]);
-        entry.set_slot(SIZE, vec!["7".to_owned()]);
-    })).await;
+    hosted
+        .accept(&again.change("again1", |entry| {
+            entry.set_slot(HASH, vec!["b".repeat(40)]);
+            entry.set_slot(SIZE, vec!["7".to_owned()]);
+        }))
+        .await;
     hosted.stop().await;
 }
 
