@@ -229,8 +229,9 @@ pub const GROUP_JOBS: usize = 16;
 /// For so many times as long as a commit takes, a group takes up more: four fifths of the time are work then, and whoever
 /// sends again after an answer does so while others are worked for.
 pub const GROUP_COMMITS: u32 = 4;
-/// Writing jobs after which the WAL is brought into the database file: a page that many of them changed is written once.
-pub const CHECKPOINT_AFTER_JOBS: usize = 4_000;
+/// Changed rows after which the WAL is brought into the database file, a page that was changed often only once: those of some
+/// two thousand submissions of one document, or of sixty of fifty. Whoever reads a page looks for it in all of the WAL first.
+pub const CHECKPOINT_AFTER_ROWS: u64 = 30_000;
 /// Bytes of a database page: five or six registry objects as they are packed.
 pub const STORE_PAGE_BYTES: i64 = 8 * 1024;
 /// Pages of the WAL beyond which the writer stops once to start it anew.

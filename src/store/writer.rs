@@ -15,8 +15,8 @@ use crate::limits;
 pub(super) trait Line: Send + 'static {
     /// The connection for what comes next: made anew where the last one was lost.
     fn connection(&mut self) -> Result<&Connection, StoreError>;
-    /// So many writing jobs ran.
-    fn written(&mut self, _jobs: usize) {}
+    /// A group of writing jobs ran.
+    fn written(&mut self) {}
 }
 
 /// Starts the writer.
@@ -59,11 +59,10 @@ impl<L: Line> Writer<L> {
             if let Err(error) = &outcome {
                 tracing::error!(%error, jobs = group.len(), "a group of writes was not committed");
             }
-            let jobs = group.len();
             for job in group {
                 job.answer(outcome.clone());
             }
-            self.line.written(jobs);
+            self.line.written();
         }
     }
 

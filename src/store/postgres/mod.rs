@@ -105,7 +105,7 @@ impl Line for PostgresLine {
         Ok(self.connection.insert(connection))
     }
 
-    fn written(&mut self, _jobs: usize) {
+    fn written(&mut self) {
         let changes = self.connection.as_ref().map_or(0, Connection::changes);
         self.analysis.changed(changes, &self.settings);
     }

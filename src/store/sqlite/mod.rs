@@ -76,7 +76,7 @@ impl Sqlite {
             Checkpointer { connection: self.for_writing()?, due, overgrown: overgrown.clone() };
         let thread = thread::Builder::new().name("store-checkpoint".to_owned());
         threads.push(thread.spawn(|| checkpointer.run())?);
-        Ok(Writing { connection, checkpoints, overgrown, since_checkpoint: 0 })
+        Ok(Writing { connection, checkpoints, overgrown, at_checkpoint: 0 })
     }
 }
 
@@ -109,7 +109,8 @@ pub(super) struct Writing {
     checkpoints: SyncSender<()>,
     /// The WAL has grown beyond its bound, since there was never a moment without readers and writers.
     overgrown: Arc<AtomicBool>,
-    since_checkpoint: usize,
+    /// Rows that had been changed when the last checkpoint was due.
+    at_checkpoint: u64,
 }
 
 impl Line for Writing {
@@ -118,10 +119,10 @@ impl Line for Writing {
     }
 
     /// Has a checkpoint made when enough was written; makes one itself only when the WAL has grown out of bounds.
-    fn written(&mut self, jobs: usize) {
-        self.since_checkpoint += jobs;
-        if self.since_checkpoint >= limits::CHECKPOINT_AFTER_JOBS {
-            self.since_checkpoint = 0;
+    fn written(&mut self) {
+        let changes = self.connection.changes();
+        if changes.saturating_sub(self.at_checkpoint) >= limits::CHECKPOINT_AFTER_ROWS {
+            self.at_checkpoint = changes;
             // Full means that one is due already.
             let _ = self.checkpoints.try_send(());
         }

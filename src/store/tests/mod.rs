@@ -57,6 +57,20 @@ async fn until<F: Future<Output = bool>>(done: impl Fn() -> F) {
     panic!("it never happened");
 }
 
+/// A few jobs of many rows make a long write-ahead log, too.
+#[tokio::test]
+async fn rows_count_until_the_next_checkpoint_not_jobs() {
+    let scratch = Scratch::new();
+    let store = scratch.store();
+    let size = || std::fs::metadata(scratch.0.join("sekisho.db")).unwrap().len();
+    let before = size();
+    let job = |connection: &Connection| {
+        (0..limits::CHECKPOINT_AFTER_ROWS as i64).try_for_each(|id| insert(connection, id))
+    };
+    store.write(job).await.unwrap();
+    until(async || size() > before + limits::CHECKPOINT_AFTER_ROWS).await;
+}
+
 /// As when the server is started anew, or takes the lock from a gateway that stood still: senders may come again.
 #[tokio::test]
 async fn a_connection_that_is_lost_in_a_group_is_a_trouble_that_passes() {
@@ -116,15 +130,18 @@ fn a_closed_sqlite_leaves_no_wal() {
 /// What a power cut leaves: the files as they are at some moment. Every job writes two rows, so that half of one shows.
 #[test]
 fn a_copy_of_the_files_at_any_moment_holds_what_was_acknowledged_and_nothing_half() {
+    const WRITERS: i64 = 4;
+    // No checkpoint yet: two files cannot be copied at one moment.
+    const JOBS: i64 = limits::CHECKPOINT_AFTER_ROWS as i64 / WRITERS / 8;
     let scratch = Scratch::new();
     let store = scratch.store();
     let acknowledged = Arc::new(AtomicUsize::new(0));
-    let writers: Vec<_> = (0..4)
+    let writers: Vec<_> = (0..WRITERS)
         .map(|writer| {
             let (store, acknowledged) = (store.clone(), acknowledged.clone());
             std::thread::spawn(move || {
-                for number in 0..limits::CHECKPOINT_AFTER_JOBS as i64 / 5 {
-                    let id = 2 * (number * 4 + writer);
+                for number in 0..JOBS {
+                    let id = 2 * (number * WRITERS + writer);
                     store
                         .write_blocking(move |connection| {
                             insert(connection, id)?;
@@ -149,5 +166,5 @@ fn a_copy_of_the_files_at_any_moment_holds_what_was_acknowledged_and_nothing_hal
     for writer in writers {
         writer.join().unwrap();
     }
-    assert_eq!(ids(&store).len(), 2 * 4 * (limits::CHECKPOINT_AFTER_JOBS / 5));
+    assert_eq!(ids(&store).len() as i64, 2 * WRITERS * JOBS);
 }
