@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::join_all;
 use sekisho::metadata::codes::association::{APND, RPLC, UPDATE_AVAILABILITY_STATUS};
 use sekisho::metadata::codes::{self, slot};
-use sekisho::metadata::rim::{Kind, Object, Submission};
+use sekisho::metadata::rim::{Kind, Object};
 use sekisho::metadata::views::{Membership, association, has_member};
 use sekisho::transactions::Transaction;
 use sekisho::transactions::errors::{RegistryResponse, Status, code};
@@ -16,12 +16,11 @@ use sekisho::transactions::iti18::ITI18;
 use sekisho::transactions::iti42::ITI42;
 use sekisho::transactions::iti57::ITI57;
 use sekisho::wire::hl7v2::mllp::frame;
-use sekisho::wire::xml::{Ns, Tree};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::support::draft::{Draft, HAS_MEMBER, OTHER_PATIENT, PATIENT, id, name};
-use crate::support::hosted::{REPOSITORY, Standalone, codes_of};
+use crate::support::hosted::{REPOSITORY, Standalone, codes_of, objects_in};
 use crate::support::submissions::{Document, any_below, rename, submission};
 
 const WORKERS: usize = 6;
@@ -210,12 +209,7 @@ impl World {
             ];
             let answer = self.hosted.ask(&ITI18, GET_ALL, &parameters).await;
             assert_eq!(answer.errors, []);
-            let slices = answer.objects.iter().flat_map(|object| [&object.xml.0[..], &object.xml.1[..]]);
-            let list: Vec<u8> = slices.flatten().copied().collect();
-            let head = format!("<rim:RegistryObjectList xmlns:rim=\"{}\">", Ns::RIM.uri());
-            let xml = [head.as_bytes(), &list, b"</rim:RegistryObjectList>"].concat();
-            let read = Submission::read(Tree::parse(xml.into()).unwrap().root()).unwrap();
-            all.extend(read.objects.into_iter().map(|object| (object.id.clone(), object)));
+            all.extend(objects_in(&answer).into_iter().map(|object| (object.id.clone(), object)));
         }
         all
     }

@@ -8,14 +8,13 @@ mod relationships;
 
 use sekisho::metadata::codes::association::{RPLC, UPDATE_AVAILABILITY_STATUS};
 use sekisho::metadata::codes::{self, scheme, slot};
-use sekisho::metadata::rim::{Classification, Object, Submission};
+use sekisho::metadata::rim::{Classification, Object};
 use sekisho::metadata::views::association;
 use sekisho::transactions::iti18::{ITI18, QueryResponse};
 use sekisho::transactions::iti57::ITI57;
-use sekisho::wire::xml::{Ns, Tree};
 
 use crate::support::draft::{Draft, OTHER_PATIENT, PATIENT, code as coded, id, name, with_ids};
-use crate::support::hosted::Standalone;
+use crate::support::hosted::{Standalone, objects_in};
 
 const GET_ALL: &str = "urn:uuid:10b545ea-725c-446d-9b95-8aeb444eddf3";
 const GET_ASSOCIATIONS: &str = "urn:uuid:a7ae438b-4bc2-4642-93e9-be891f7bb155";
@@ -35,12 +34,7 @@ async fn everything(hosted: &Standalone, patient: &str) -> QueryResponse {
 
 /// All objects of a patient as the registry gives them.
 async fn objects_of(hosted: &Standalone, patient: &str) -> Vec<Object> {
-    let answer = everything(hosted, patient).await;
-    let slices = answer.objects.iter().flat_map(|object| [&object.xml.0[..], &object.xml.1[..]]);
-    let list: Vec<u8> = slices.flatten().copied().collect();
-    let head = format!("<rim:RegistryObjectList xmlns:rim=\"{}\">", Ns::RIM.uri());
-    let xml = [head.as_bytes(), &list, b"</rim:RegistryObjectList>"].concat();
-    Submission::read(Tree::parse(xml.into()).unwrap().root()).unwrap().objects
+    objects_in(&everything(hosted, patient).await)
 }
 
 /// Types and ends of the associations at an object, by name.

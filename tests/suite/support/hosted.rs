@@ -277,6 +277,15 @@ impl Standalone {
     }
 }
 
+/// The objects of an answer, as a registry reads them.
+pub fn objects_in(answer: &QueryResponse) -> Vec<Object> {
+    let slices = answer.objects.iter().flat_map(|object| [&object.xml.0[..], &object.xml.1[..]]);
+    let list: Vec<u8> = slices.flatten().copied().collect();
+    let head = format!("<rim:RegistryObjectList xmlns:rim=\"{}\">", Ns::RIM.uri());
+    let xml = [head.as_bytes(), &list, b"</rim:RegistryObjectList>"].concat();
+    Submission::read(Tree::parse(xml.into()).unwrap().root()).unwrap().objects
+}
+
 /// A submission and its documents as a message.
 async fn provided(submission: &Submission, documents: Vec<(String, Bytes)>) -> Outgoing {
     let part = |(id, bytes)| (id, "text/plain".to_owned(), Content::from_bytes(bytes));
