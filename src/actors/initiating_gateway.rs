@@ -74,6 +74,9 @@ impl InitiatingGateway {
         if let Some(refusal) = request.refusal() {
             return QueryResponse::failure(refusal);
         }
+        if let Err(refusal) = patients::refuse_my_number(&request, &self.own.domains) {
+            return QueryResponse::failure(refusal);
+        }
         let deadline = Instant::now() + self.deadline;
         let communities = self.directory.communities();
         let targets = match self.targets(&communities, request) {

@@ -10,6 +10,7 @@ use futures_util::future::{BoxFuture, join_all};
 
 use crate::actors::document_registry::DocumentRegistry;
 use crate::actors::document_repository::DocumentRepository;
+use crate::demographics::Domains;
 use crate::federation::member::{Member, Role};
 use crate::federation::{Source, Unavailable};
 use crate::ids::{HomeCommunityId, Oid};
@@ -26,12 +27,19 @@ pub struct OwnCommunity {
     pub member: Arc<Member>,
     /// Its registry and repositories.
     pub source: Arc<dyn Source>,
+    /// What is known of identifier domains: in which of them twelve digits are no Individual Number (My Number).
+    pub domains: Arc<Domains>,
 }
 
 impl OwnCommunity {
     /// A community by name and homeCommunityId.
     pub fn new(name: &str, home: HomeCommunityId, source: Arc<dyn Source>) -> Self {
-        Self { member: Arc::new(Member::new(Role::Own, name, home, Vec::new())), source }
+        Self { member: Arc::new(Member::new(Role::Own, name, home, Vec::new())), source, domains: Arc::default() }
+    }
+
+    /// The same with what the configuration says of identifier domains.
+    pub fn with_domains(self, domains: Domains) -> Self {
+        Self { domains: Arc::new(domains), ..self }
     }
 }
 

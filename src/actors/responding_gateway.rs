@@ -48,6 +48,9 @@ impl RespondingGateway {
         if let Some(refusal) = request.refusal() {
             return self.located(QueryResponse::failure(refusal));
         }
+        if let Err(refusal) = patients::refuse_my_number(&request, &self.own.domains) {
+            return self.located(QueryResponse::failure(refusal));
+        }
         match request.home.as_deref().filter(|home| !home.trim().is_empty()) {
             Some(home) if !self.own.member.is_named(home) => {
                 return self.located(QueryResponse::failure(self.unknown_community(home)));

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use super::named::Naming;
 use super::output::Output;
 use super::peer::PeerOptions;
 use super::{Exit, Outcome, Stop};
@@ -26,15 +27,17 @@ use crate::wire::hl7v2::{Charset, Message};
 pub struct Feed {
     #[command(flatten)]
     peer: PeerOptions,
+    #[command(flatten)]
+    naming: Naming,
     /// Files of HL7 v2 messages, sent as they are, one after the other
     #[arg(value_name = "FILE", conflicts_with = "id")]
     files: Vec<PathBuf>,
     /// The patient, as ID^^^&OID&ISO; may be repeated: all are one person's
-    #[arg(long, value_name = "CX", value_parser = patient, required_unless_present = "files")]
-    id: Vec<PatientId>,
+    #[arg(long, value_name = "CX", required_unless_present = "files")]
+    id: Vec<String>,
     /// The identifier that ends, merged into --id (A40)
-    #[arg(long, value_name = "CX", value_parser = patient, requires = "id")]
-    subsumed: Option<PatientId>,
+    #[arg(long, value_name = "CX", requires = "id")]
+    subsumed: Option<String>,
     /// What happened
     #[arg(long, value_enum, default_value_t = Event::A04, conflicts_with = "subsumed")]
     event: Event,
@@ -168,14 +171,13 @@ impl Feed {
     /// The message that the options describe.
     fn message(&self) -> Result<Outgoing, Stop> {
         let change = Box::new(DemographicsChange::set(&self.person()?));
-        let identifiers: Vec<_> = self.id.iter().map(identifier).collect();
-        let event = match (&self.subsumed, identifiers.first()) {
-            (Some(subsumed), Some(surviving)) => FeedEvent::Merge {
-                surviving: surviving.clone(),
-                nth: 1,
-                subsumed: identifier(subsumed),
-                change,
-            },
+        let named = |text: &String| Ok(identifier(&self.naming.patient(text)?));
+        let identifiers = self.id.iter().map(named).collect::<Result<Vec<_>, Stop>>()?;
+        let subsumed = self.subsumed.as_ref().map(named).transpose()?;
+        let event = match (subsumed, identifiers.first()) {
+            (Some(subsumed), Some(surviving)) => {
+                FeedEvent::Merge { surviving: surviving.clone(), nth: 1, subsumed, change }
+            }
             _ => FeedEvent::Announce { identifiers, ended: Vec::new(), change, visit: None },
         };
         let source = (self.application.clone(), self.facility.clone());
@@ -272,10 +274,6 @@ fn split(bytes: &[u8]) -> Vec<Vec<u8>> {
 
 fn unusable(file: &Path, problem: impl std::fmt::Display) -> Stop {
     Stop::new(Exit::Usage, format!("{}: {problem}", file.display()))
-}
-
-fn patient(text: &str) -> Result<PatientId, String> {
-    PatientId::parse(text).map_err(|_| "write ID^^^&OID&ISO".to_owned())
 }
 
 fn charset(name: &str) -> Result<Charset, String> {

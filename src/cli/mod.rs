@@ -13,6 +13,7 @@ mod doctor;
 mod documented;
 mod feed;
 mod migrate;
+mod named;
 mod output;
 mod patient;
 pub mod peer;

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
+use super::named::Naming;
 use super::output::{Output, bytes};
 use super::peer::PeerOptions;
 use super::{Exit, Outcome, Stop};
@@ -26,6 +27,8 @@ pub const GET_DOCUMENTS: &str = "urn:uuid:5c4f972b-d56b-40ac-a5fc-c8ca9b40b9d4";
 pub struct Query {
     #[command(flatten)]
     peer: PeerOptions,
+    #[command(flatten)]
+    naming: Naming,
     /// Ask a Responding Gateway (ITI-38) instead of a registry or Initiating Gateway (ITI-18)
     #[arg(long)]
     cross: bool,
@@ -79,7 +82,7 @@ impl Query {
         let mut request = if self.document.is_empty() {
             let patient = self.patient.as_deref().or(default_patient);
             match (patient, &self.query) {
-                (Some(patient), _) => find_documents(&PatientId::parse(patient).map_err(|e| usage(&e))?),
+                (Some(patient), _) => find_documents(&self.naming.patient(patient)?),
                 (None, Some(_)) => stored_query(FIND_DOCUMENTS, Vec::new()),
                 (None, None) => return Err(usage(&"say what to ask for: --patient, --document or --query")),
             }

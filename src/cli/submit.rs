@@ -21,11 +21,11 @@ use mapping::CodeMap;
 
 pub use batch::{Batch, Document};
 
+use super::named::Naming;
 use super::output::{Output, bytes};
 use super::peer::PeerOptions;
 use super::query::{errors_json, show_errors, status};
 use super::{Exit, Outcome, Stop};
-use crate::ids::PatientId;
 use crate::limits::MAX_BULK_PARALLEL;
 use crate::metadata::{Author, Code};
 use crate::time::{now_dtm, zone_minutes};
@@ -45,6 +45,8 @@ pub const SNOMED: &str = "2.16.840.1.113883.6.96";
 pub struct Submit {
     #[command(flatten)]
     peer: PeerOptions,
+    #[command(flatten)]
+    naming: Naming,
     /// The patient, as ID^^^&OID&ISO; of a --demo, the patient of its story is the default
     #[arg(long, value_name = "CX")]
     patient: Option<String>,
@@ -135,7 +137,7 @@ impl Submit {
         let patient = self.patient.clone().or(place.patient).ok_or_else(|| {
             Stop::new(Exit::Usage, "say whose documents these are: --patient 'ID^^^&OID&ISO'")
         })?;
-        let patient = PatientId::parse(&patient).map_err(|e| Stop::new(Exit::Usage, e.to_string()))?;
+        let patient = self.naming.patient(&patient)?;
         let language = self.language.as_deref().unwrap_or(defaults::LANGUAGE);
         let mut batch = Batch::new(patient, &self.source, language);
         let mut rows = Vec::new();
@@ -210,6 +212,7 @@ impl Submit {
             table: self.csv.clone(),
             map,
             map_file: self.map.clone(),
+            naming: self.naming,
             facts,
             zone: self.zone,
             authority: self.authority.clone(),

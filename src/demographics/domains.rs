@@ -166,6 +166,13 @@ impl Domains {
     pub fn refuse(&self, patient: &PatientId) -> bool {
         refused_in(self.by_oid(patient.authority().as_str()), patient.id())
     }
+    /// The same for what should be a CX and may be none: whatever stands before its first `^` is the identifier.
+    pub fn refuse_cx(&self, cx: &str) -> bool {
+        let mut components = cx.split('^');
+        let id = components.next().unwrap_or_default();
+        let oid = components.nth(2).and_then(|authority| authority.split('&').nth(1));
+        refused_in(oid.and_then(|oid| self.by_oid(oid)), id)
+    }
     /// Whether an identifier is an insured person's number: a key, and nobody's identifier.
     pub fn is_insured(&self, patient: &PatientId) -> bool {
         let domain = self.by_oid(patient.authority().as_str());
@@ -216,5 +223,14 @@ mod tests {
         let refuses = |id: &str, oid: &str| domains.refuse(&PatientId::new(id, Oid::parse(oid).unwrap()));
         assert!(refuses("123456789018", "1.2.1") && refuses("123456789018", "1.2.9"));
         assert!(!refuses("123456789018", "1.2.2") && !refuses("123456789012", "1.2.1"));
+        for (cx, refused) in [
+            ("123456789018^^^&1.2.1&ISO", true),
+            ("1234-5678-9018", true),
+            ("123456789018^^^&1.2.2&ISO^PI", false),
+            ("123456789012^^^&1.2.1&ISO", false),
+            ("", false),
+        ] {
+            assert_eq!(domains.refuse_cx(cx), refused, "{cx}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Which patient a stored query is about, and the same query about the same person elsewhere (ITI TF-2: 3.18.4.1.3).
 
+use crate::demographics::Domains;
 use crate::ids::PatientId;
 use crate::transactions::errors::{RegistryError, code};
 use crate::transactions::iti18::QueryRequest;
@@ -23,6 +24,24 @@ const PATIENT_PARAMETERS: &[&str] =
 /// Whether any parameter names a patient.
 pub fn names_patient(request: &QueryRequest) -> bool {
     request.parameters.iter().any(|p| PATIENT_PARAMETERS.contains(&p.name.as_str()))
+}
+
+/// Refuses a query that names a patient by an Individual Number (My Number), however it is written: nobody may be asked with
+/// one. Domains say where twelve digits are none. The refusal does not repeat it.
+pub fn refuse_my_number(request: &QueryRequest, domains: &Domains) -> Result<(), RegistryError> {
+    let named = |name: &str| PATIENT_PARAMETERS.contains(&name);
+    let has_one = |value: &String| {
+        value.split(['\'', '"', '(', ')', ',']).any(|item| domains.refuse_cx(item.trim()))
+    };
+    let parameters = || request.parameters.iter().filter(|parameter| named(&parameter.name));
+    match parameters().find(|parameter| parameter.values.iter().any(has_one)) {
+        Some(parameter) => {
+            let name = &parameter.name;
+            let context = format!("{name}: an Individual Number (My Number) is no patient id and must not be sent");
+            Err(RegistryError::error(code::REGISTRY_ERROR, context))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The patient that a query is about; None for a query by identifiers. A query by patient that names none, several, or one
@@ -115,6 +134,28 @@ mod tests {
             assert_eq!(translated.parameters[1].values, ["'d''A^^^&1.3&ISO'"]);
             assert_eq!(translated.parameters[0], asked.parameters[0]);
             assert_eq!(about(asked.clone(), &patient, &patient), asked);
+        }
+    }
+
+    #[test]
+    fn a_my_number_is_refused_however_it_is_written_and_not_repeated() {
+        for (value, refused) in [
+            ("'123456789018^^^&1.2&ISO'", true),
+            ("('1^^^&1.2&ISO','1234-5678-9018^^^&1.2&ISO')", true),
+            ("( \"123456789018^^^&1.2&ISO\" )", true),
+            ("１２３４５６７８９０１８^^^&1.2&ISO", true),
+            ("123456789018", true),
+            ("'123456789012^^^&1.2&ISO'", false),
+        ] {
+            for name in PATIENT_PARAMETERS {
+                let asked = request("urn:uuid:any", &[("$X", &["1"]), (name, &[value])]);
+                let answer = refuse_my_number(&asked, &Domains::default());
+                assert_eq!(answer.is_err(), refused, "{value}");
+                let context = answer.err().map(|error| error.context).unwrap_or_default();
+                assert!(!context.contains("9018") && !context.contains("９０１８"), "{context}");
+            }
+            let other = request("urn:uuid:any", &[("$XDSDocumentEntryUniqueId", &[value])]);
+            assert_eq!(refuse_my_number(&other, &Domains::default()), Ok(()));
         }
     }
 

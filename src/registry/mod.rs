@@ -376,7 +376,7 @@ impl Registry {
     }
 
     async fn answer(&self, request: QueryRequest, asked_by: AskedBy) -> Result<QueryResponse, StoreError> {
-        let question = match query::Question::read(&request, asked_by)? {
+        let question = match query::Question::read(&request, asked_by, &self.settings.domains)? {
             Ok(question) => question,
             Err(errors) => return Ok(QueryResponse::new(bounded(errors), Vec::new())),
         };

@@ -3,7 +3,7 @@
 
 use super::prepare::Prepared;
 use super::rules::{error, rules};
-use crate::demographics::{Domains, refused_in};
+use crate::demographics::Domains;
 use crate::metadata::validate::values::pid_field;
 use crate::metadata::views::DocumentEntry;
 use crate::transactions::errors::{RegistryError, code};
@@ -22,10 +22,10 @@ pub(super) fn check(domains: &Domains, new: &Prepared, errors: &mut Vec<Registry
     let entry = DocumentEntry::of(&new.object);
     let info = entry.map(DocumentEntry::source_patient_info).unwrap_or_default();
     let named = [
-        ("patientId", new.patient.as_deref().is_some_and(|cx| is_one(domains, cx))),
+        ("patientId", new.patient.as_deref().is_some_and(|cx| domains.refuse_cx(cx))),
         (
             "sourcePatientId",
-            entry.and_then(DocumentEntry::source_patient_id).is_some_and(|cx| is_one(domains, cx)),
+            entry.and_then(DocumentEntry::source_patient_id).is_some_and(|cx| domains.refuse_cx(cx)),
         ),
         ("sourcePatientInfo", info.iter().any(|value| has_one(domains, value))),
     ];
@@ -35,19 +35,11 @@ pub(super) fn check(domains: &Domains, new: &Prepared, errors: &mut Vec<Registry
     }
 }
 
-/// Whether an identifier, written as a CX, is one.
-pub(super) fn is_one(domains: &Domains, cx: &str) -> bool {
-    let mut components = cx.split('^');
-    let id = components.next().unwrap_or_default();
-    let oid = components.nth(2).and_then(|authority| authority.split('&').nth(1));
-    refused_in(oid.and_then(|oid| domains.by_oid(oid)), id)
-}
-
 /// Whether a value of sourcePatientInfo has one.
 fn has_one(domains: &Domains, value: &str) -> bool {
     let names = pid_field(value).is_some_and(|field| NAMING_FIELDS.contains(&field));
     let identifiers = value.split_once('|').map(|(_, identifiers)| identifiers).filter(|_| names);
-    identifiers.into_iter().flat_map(|some| some.split('~')).any(|cx| is_one(domains, cx))
+    identifiers.into_iter().flat_map(|some| some.split('~')).any(|cx| domains.refuse_cx(cx))
 }
 
 #[cfg(test)]
@@ -74,7 +66,6 @@ mod tests {
             ("123456789012^^^&1.2.3&ISO", false),
             ("", false),
         ] {
-            assert_eq!(is_one(&domains, cx), expected, "{cx}");
             assert_eq!(has_one(&domains, &format!("PID-3|X1^^^&1.2.3&ISO~{cx}")), expected, "{cx}");
             assert!(!has_one(&domains, &format!("PID-5|{cx}")) && !has_one(&domains, cx), "{cx}");
         }

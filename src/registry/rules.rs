@@ -253,7 +253,7 @@ pub(super) fn unknown_patients(
         let Some(cx) = new.patient.as_deref().filter(|cx| seen.insert(*cx)) else { continue };
         let problem = match references.patients.get(cx) {
             // Refused by a rule of its own, which does not repeat it.
-            _ if my_numbers::is_one(&settings.domains, cx) => continue,
+            _ if settings.domains.refuse_cx(cx) => continue,
             _ if !settings.serves(cx) => "is of no assigning authority that this registry serves",
             Some(Standing::Subsumed) => "was merged into another",
             Some(Standing::Known(_)) => continue,

@@ -7,9 +7,11 @@ use std::time::Duration;
 use proptest::prelude::*;
 use sekisho::actors::own_community::OwnCommunity;
 use sekisho::actors::responding_gateway::RespondingGateway;
+use sekisho::demographics::{Domain, DomainKind, Domains, TwelveDigits};
 use sekisho::federation::Unavailable;
 use sekisho::federation::consolidate::{judge, merge};
 use sekisho::federation::member::{Member, Role};
+use sekisho::ids::Oid;
 use sekisho::transactions::Caller;
 use sekisho::transactions::errors::{RegistryError, Severity, Status, code};
 use sekisho::transactions::iti18::{QueryRequest, QueryResponse, ReturnType, write_response};
@@ -380,6 +382,44 @@ async fn nobody_is_asked_for_what_no_stored_query_gives() {
     assert_eq!((response.status, response.objects.len()), (Status::Failure, 0));
     assert_eq!(codes(&response.errors), [("XDSRegistryError", Severity::Error)]);
     assert_eq!((east.count(), west.count()), (0, 0));
+}
+
+/// A My Number (Act 27 of 2013, article 20) is no patient id: neither communities nor our own registry hear it, and the
+/// refusal does not repeat it.
+#[tokio::test]
+async fn nobody_is_asked_about_a_my_number() {
+    const MY_NUMBER: &str = "123456789018^^^&1.2.392.1&ISO";
+    let (east, west, gateway) = two(Behaviour::Right, Behaviour::Right).await;
+    let (source, responding) = responding();
+    let caller = Caller::default();
+    for target in [None, Some("urn:oid:1.2.100")] {
+        let request = QueryRequest { home: target.map(str::to_owned), ..find_documents(MY_NUMBER) };
+        for (name, answer) in [
+            ("iti18", gateway.gateway.registry_stored_query(request.clone(), &caller).await),
+            ("iti38", responding.cross_gateway_query(request.clone(), &caller).await),
+        ] {
+            let written = write_response(&answer).concat();
+            messages::keep("my-number-query-response", &written);
+            golden::check(&format!("federation/my-number-{name}.xml"), &written);
+        }
+    }
+    assert_eq!((east.count(), west.count()), (0, 0));
+    assert_eq!(gateway.own.queries.lock().unwrap().len() + source.queries.lock().unwrap().len(), 0);
+
+    // Where the domain's own numbers have twelve digits, it is a patient.
+    let domain = Domain {
+        oid: Oid::parse("1.2.392.1").unwrap(),
+        namespace: "EAST".to_owned(),
+        name: String::new(),
+        kind: DomainKind::Patients,
+        source: None,
+        twelve_digits: TwelveDigits::Own,
+    };
+    let own = OwnCommunity::new("Own Region", home(OWN), Arc::clone(&source) as _);
+    let own = own.with_domains(Domains::new(vec![domain]));
+    let responding = RespondingGateway::new(own, Duration::from_millis(500));
+    let answer = responding.cross_gateway_query(find_documents(MY_NUMBER), &caller).await;
+    assert_eq!((answer.status, source.queries.lock().unwrap().len()), (Status::Success, 1));
 }
 
 #[tokio::test]

@@ -110,6 +110,28 @@ fn a_feed_reaches_the_index_and_the_registry() {
     assert_eq!(region.corresponding("77", "1.2.3.11"), ["A2"]);
 }
 
+#[test]
+fn a_my_number_is_sent_to_nobody_but_where_a_domain_has_such_numbers() {
+    const TWELVE_DIGITS: &str = "123456789018^^^&1.2.3.11&ISO";
+    let own = IDENTITY.replace("name = \"診療所\"", "twelve_digits = \"own\"");
+    let region = Region::start(&[FED, &own]);
+    let url = format!("mllp://{}", region.address());
+    let iti18 = region.served.endpoint("iti18");
+    let letter = region.file("letter.txt", b"letter");
+    for (command, url) in [
+        (vec!["feed", "--id", TWELVE_DIGITS], &url),
+        (vec!["feed", "--id", CLINICAL, "--subsumed", TWELVE_DIGITS], &url),
+        (vec!["query", "--patient", TWELVE_DIGITS], &iti18),
+        (vec!["submit", path(&letter), "--patient", TWELVE_DIGITS], &iti18),
+    ] {
+        let (exit, told, problem) = run(&[&command[..], &["--url", url]].concat(), "");
+        assert!(exit == 2 && problem.contains("My Number"), "{command:?}: {told}{problem}");
+        assert!(!told.contains("123456789018") && !problem.contains("123456789018"), "{told}{problem}");
+    }
+    let (exit, told) = region.feed(&["--id", TWELVE_DIGITS, "--twelve-digits", "own"]);
+    assert_eq!((exit, &told["accepted"]), (0, &1.into()), "{told}");
+}
+
 /// What one sender tells: somebody new under two identifiers, and after every fourth, that it was the one before.
 fn told_by(sender: usize, number: usize) -> Vec<(String, String)> {
     let head = |event: &str| {

@@ -241,7 +241,8 @@ impl Housing {
                 let facilities = self.federated_facilities(&tenant.home);
                 let most = settings.limits.max_query_results;
                 let Some(source) = Several::join(Some(main), facilities, most) else { continue };
-                let community = OwnCommunity::new(&tenant.title, tenant.home.clone(), source);
+                let community = OwnCommunity::new(&tenant.title, tenant.home.clone(), source)
+                    .with_domains(settings.domains());
                 let gateway = RespondingGateway::new(community, federation.deadline);
                 let callers = tenant.hosted.permits.gateway.clone();
                 offer_gateway(services, place, gateway.permitting(callers));

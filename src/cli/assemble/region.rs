@@ -142,7 +142,7 @@ impl Region {
                 _ => None,
             };
             region.federated = Some(Federated {
-                own: OwnCommunity { member, source },
+                own: OwnCommunity { member, source, domains: Arc::new(settings.domains()) },
                 directory,
                 table,
                 correlation,

@@ -16,6 +16,7 @@ use super::journal::Journal;
 use super::mapping::CodeMap;
 use super::outcome::{Fate, Told, is_busy, tell};
 use super::{Batch, Document, code, defaults, mime_type, opened};
+use crate::cli::named::Naming;
 use crate::cli::output::Output;
 use crate::cli::peer::{PeerError, Place};
 use crate::cli::{Exit, Outcome, Stop};
@@ -41,6 +42,8 @@ pub struct Bulk {
     pub map: CodeMap,
     /// The file that says so.
     pub map_file: Option<PathBuf>,
+    /// What patients may be named by.
+    pub naming: Naming,
     /// What is said of documents that say nothing themselves.
     pub facts: Facts,
     /// Of times without zone, in minutes east.
@@ -219,13 +222,13 @@ impl Running {
             jiff::Timestamp::try_from(modified).map(|time| time.strftime("%Y%m%d%H%M%S").to_string());
 
         let mut problems = Vec::new();
-        let patient = match facts.patient.as_deref().map(PatientId::parse) {
+        let patient = match facts.patient.as_deref().map(|text| self.bulk.naming.patient(text)) {
             Some(Ok(patient)) => {
                 problems.extend(is_anothers(&patient, &named).then(|| ANOTHERS.to_owned()));
                 Some(patient)
             }
-            Some(Err(error)) => {
-                problems.push(format!("patient: {error}"));
+            Some(Err(stop)) => {
+                problems.push(format!("patient: {}", stop.message));
                 None
             }
             None => {

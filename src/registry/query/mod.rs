@@ -13,6 +13,7 @@ use super::RegistrySettings;
 use super::patients::{Standing, UnknownPatient};
 use super::rows::{comparable, moment};
 use super::schema::{Availability, TenantNumber, uuid_bytes};
+use crate::demographics::Domains;
 use crate::ids::PatientId;
 use crate::limits;
 use crate::metadata::{Relation, codes};
@@ -67,6 +68,7 @@ impl Question {
     pub(super) fn read(
         request: &QueryRequest,
         asked_by: AskedBy,
+        domains: &Domains,
     ) -> Result<Result<Self, Vec<RegistryError>>, StoreError> {
         if let Some(refusal) = request.refusal() {
             return Ok(Err(vec![refusal]));
@@ -89,7 +91,7 @@ impl Question {
         let mut errors = Vec::new();
         let mut given = Vec::new();
         for parameter in &query.parameters {
-            let reading = Reading { query, parameter };
+            let reading = Reading { query, parameter, domains };
             match reading.filters(request) {
                 Ok(read) if read.is_empty() && parameter.required => errors.push(reading.missing(request)),
                 Ok(read) => {
@@ -193,12 +195,14 @@ fn check_choice(query: &Query, given: &[&str]) -> Option<RegistryError> {
 }
 
 /// A parameter that is being read.
-struct Reading {
+struct Reading<'d> {
     query: &'static Query,
     parameter: &'static Parameter,
+    /// In which of them twelve digits are no Individual Number.
+    domains: &'d Domains,
 }
 
-impl Reading {
+impl Reading<'_> {
     /// The filters that a parameter makes: none if it is not given, one for each time that it is.
     fn filters(&self, request: &QueryRequest) -> Result<Vec<Filter>, RegistryError> {
         let mut filters = Vec::new();
@@ -290,6 +294,9 @@ impl Reading {
     }
 
     fn patient(&self, item: &str) -> Result<String, RegistryError> {
+        if self.domains.refuse_cx(item) {
+            return Err(self.wrong("an Individual Number (My Number) is no patient id and must not be sent"));
+        }
         let wrong = |_| self.wrong("a patient id reads id^^^&OID&ISO");
         Ok(PatientId::parse(item).map_err(wrong)?.to_cx())
     }

@@ -103,7 +103,7 @@ async fn a_query_waits_as_often_as_its_questions_depend_on_one_another() {
     ];
     let read = |(query, parameters, waits)| {
         let asked = Hosted::question(query, ReturnType::LeafClass, parameters);
-        (query, Question::read(&asked, AskedBy::Iti18).unwrap().ok().unwrap(), waits)
+        (query, Question::read(&asked, AskedBy::Iti18, &Domains::default()).unwrap().ok().unwrap(), waits)
     };
     let questions = questions.map(read);
     let registry = hosted.registry.clone();

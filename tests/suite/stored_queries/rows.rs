@@ -368,6 +368,7 @@ pub(super) const REFUSED: &[Refused] = &[
     ("3.18.4.1.2.3.4", FIND_DOCUMENTS, &[("$XDSDocumentEntryEventCodeList", "('')")], &[(code::REGISTRY_ERROR, "code^^scheme")]),
     ("3.18.4.1.2.3.5", FIND_DOCUMENTS, &[("$XDSDocumentEntryClassCode", "('a^^1.2'"), ("$XDSDocumentEntryTypeCode", "('a^^1.2)")], &[(code::REGISTRY_ERROR, "does not end with )"), (code::REGISTRY_ERROR, "quote is not closed")]),
     ("3.18.4.1.2.3.5", FIND_DOCUMENTS, &[("$XDSDocumentEntryClassCode", "('a^^1.2' 'b^^1.2')")], &[(code::REGISTRY_ERROR, "closing quote")]),
+    ("Act 27 of 2013, article 20", FIND_DOCUMENTS, &[("$XDSDocumentEntryPatientId", "'123456789018^^^&1.2.3&ISO'")], &[(code::REGISTRY_ERROR, "My Number")]),
     ("3.18.4.1.2.3.5", FIND_DOCUMENTS, &[("$XDSDocumentEntryPatientId", "'P1'")], &[(code::REGISTRY_ERROR, "id^^^&OID&ISO")]),
     ("3.18.4.1.2.3.5", FIND_DOCUMENTS, &[("$XDSDocumentEntryPatientId", "'P1^^^NAME&1.2.3&ISO'")], &[(code::REGISTRY_ERROR, "id^^^&OID&ISO")]),
     ("3.18.4.1.2.3.5", FIND_DOCUMENTS, &[("$XDSDocumentEntryPatientId", "'P1^^^\\T\\1.2.3\\T\\ISO'")], &[(code::REGISTRY_ERROR, "id^^^&OID&ISO")]),
@@ -408,6 +409,7 @@ pub(super) const FOR_SEVERAL: &[(&str, Query, Parameters, &str)] = &[
 /// The same as [`REFUSED`], of ITI-51.
 #[rustfmt::skip]
 pub(super) const REFUSED_FOR_SEVERAL: &[Refused] = &[
+    ("Act 27 of 2013, article 20", FIND_FOR_SEVERAL, &[("$XDSDocumentEntryPatientId", "('P1^^^&1.2.3&ISO','123456789018^^^&1.2.3&ISO')")], &[(code::REGISTRY_ERROR, "My Number")]),
     ("3.51.4.1.2.3.1", FIND_FOR_SEVERAL, &[], &[(code::STORED_QUERY_MISSING_PARAM, "at least one of")]),
     ("3.51.4.1.2.3.1", FIND_FOR_SEVERAL, &[("$XDSDocumentEntryTypeCode", "('type1^^1.2.3.5')")], &[(code::STORED_QUERY_MISSING_PARAM, "at least one of")]),
     ("3.51.4.1.2.3.1", FIND_FOR_SEVERAL, &[("$XDSDocumentEntryPatientId", P1), ("$XDSDocumentEntryStatus", "")], &[(code::STORED_QUERY_MISSING_PARAM, "$XDSDocumentEntryStatus")]),
