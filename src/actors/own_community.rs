@@ -34,7 +34,11 @@ pub struct OwnCommunity {
 impl OwnCommunity {
     /// A community by name and homeCommunityId.
     pub fn new(name: &str, home: HomeCommunityId, source: Arc<dyn Source>) -> Self {
-        Self { member: Arc::new(Member::new(Role::Own, name, home, Vec::new())), source, domains: Arc::default() }
+        Self {
+            member: Arc::new(Member::new(Role::Own, name, home, Vec::new())),
+            source,
+            domains: Arc::default(),
+        }
     }
 
     /// The same with what the configuration says of identifier domains.

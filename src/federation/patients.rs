@@ -30,14 +30,14 @@ pub fn names_patient(request: &QueryRequest) -> bool {
 /// one. Domains say where twelve digits are none. The refusal does not repeat it.
 pub fn refuse_my_number(request: &QueryRequest, domains: &Domains) -> Result<(), RegistryError> {
     let named = |name: &str| PATIENT_PARAMETERS.contains(&name);
-    let has_one = |value: &String| {
-        value.split(['\'', '"', '(', ')', ',']).any(|item| domains.refuse_cx(item.trim()))
-    };
+    let has_one =
+        |value: &String| value.split(['\'', '"', '(', ')', ',']).any(|item| domains.refuse_cx(item.trim()));
     let parameters = || request.parameters.iter().filter(|parameter| named(&parameter.name));
     match parameters().find(|parameter| parameter.values.iter().any(has_one)) {
         Some(parameter) => {
             let name = &parameter.name;
-            let context = format!("{name}: an Individual Number (My Number) is no patient id and must not be sent");
+            let context =
+                format!("{name}: an Individual Number (My Number) is no patient id and must not be sent");
             Err(RegistryError::error(code::REGISTRY_ERROR, context))
         }
         None => Ok(()),
