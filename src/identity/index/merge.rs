@@ -91,6 +91,15 @@ impl Tables<'_> {
         })
     }
 
+    /// The identifier that stands for a patient behind all merges; None if no record has it.
+    pub(super) fn survivor_of(self, patient: &PatientId) -> Result<Option<PatientId>, StoreError> {
+        let Some(mut record) = self.record_of(patient)? else { return Ok(None) };
+        while let Some(survivor) = record.survivor {
+            record = self.record(survivor)?;
+        }
+        self.identifier(record.domain, &record.id).map(Some)
+    }
+
     /// Puts one record in the place of another wherever others' decisions name it. What matching found ends: it is found
     /// again for the record that stays.
     fn hand_over(self, ends: &Record, stays: &Record) -> Result<(), StoreError> {

@@ -241,6 +241,13 @@ impl Index {
         .await?
     }
 
+    /// The identifier that stands for a patient: their own, or the one that it was merged into in the end. None if no record
+    /// has it.
+    pub async fn survivor_of(&self, patient: &PatientId) -> Result<Option<PatientId>, IndexError> {
+        let patient = patient.clone();
+        Ok(self.read(move |_, tables| tables.survivor_of(&patient)).await?)
+    }
+
     /// The other identifiers of a patient's person, and the patient's own record.
     pub async fn corresponding(
         &self,

@@ -75,6 +75,7 @@ struct Counts {
     changed: u64,
     unchanged: u64,
     merged: u64,
+    already_merged: u64,
     bad: u64,
 }
 
@@ -102,27 +103,31 @@ impl Import {
             let counts = load(receivers, file, naming, output).await?;
             total.add(counts);
         }
-        output.line(&format!(
-            "{} added, {} changed, {} unchanged, {} merged, {} bad",
-            total.added, total.changed, total.unchanged, total.merged, total.bad
-        ));
-        output.json(&json!({
-            "added": total.added,
-            "changed": total.changed,
-            "unchanged": total.unchanged,
-            "merged": total.merged,
-            "bad": total.bad,
-        }));
+        let told = total.named().map(|(name, count)| format!("{count} {name}"));
+        output.line(&told.join(", "));
+        let named = total.named().map(|(name, count)| (name.replace(' ', "_"), json!(count)));
+        output.json(&named.into_iter().collect::<serde_json::Map<_, _>>().into());
         Ok(if total.bad == 0 { Exit::Done } else { Exit::No })
     }
 }
 
 impl Counts {
+    fn named(&self) -> [(&'static str, u64); 6] {
+        [
+            ("added", self.added),
+            ("changed", self.changed),
+            ("unchanged", self.unchanged),
+            ("merged", self.merged),
+            ("already merged", self.already_merged),
+            ("bad", self.bad),
+        ]
+    }
     fn add(&mut self, other: Self) {
         self.added += other.added;
         self.changed += other.changed;
         self.unchanged += other.unchanged;
         self.merged += other.merged;
+        self.already_merged += other.already_merged;
         self.bad += other.bad;
     }
 }
@@ -224,6 +229,8 @@ const MORE_BAD: u64 = MOST_BAD_TOLD + 1;
 enum Outcomes {
     Announced(Announced),
     Merged,
+    /// It is about an identifier that a merge ended before, by an earlier run, say.
+    AlreadyMerged,
     Bad(String),
     Broken(String),
 }
@@ -235,6 +242,7 @@ impl Counts {
             Outcomes::Announced(Announced::Changed) => self.changed += 1,
             Outcomes::Announced(Announced::Unchanged) => self.unchanged += 1,
             Outcomes::Merged => self.merged += 1,
+            Outcomes::AlreadyMerged => self.already_merged += 1,
             Outcomes::Bad(problem) => {
                 self.bad += 1;
                 match self.bad {
@@ -278,9 +286,11 @@ impl Receivers<'_> {
                     (!known.is_empty()).then(|| registry.announcing(known))
                 });
                 let along = all_of(announcing.collect());
-                let visit = visit.map(|visit| *visit);
-                let announced = self.index.announce_along(identifiers, *change, visit, along).await;
-                announced.map(Outcomes::Announced)
+                let (told, visit) = (identifiers.clone(), visit.map(|visit| *visit));
+                match self.index.announce_along(told, *change, visit, along).await {
+                    Err(IndexError::Subsumed(ended)) => self.told_before(&identifiers, ended).await,
+                    done => done.map(Outcomes::Announced),
+                }
             }
             Entry::Merge { surviving, subsumed, change } => {
                 let serving = |registry: &&Registry| {
@@ -289,10 +299,10 @@ impl Receivers<'_> {
                 let serving = self.registries.iter().filter(serving);
                 let merging = serving.map(|registry| registry.merging(surviving.clone(), subsumed.clone()));
                 let along = in_order(merging.collect());
-                match self.index.merge(surviving, subsumed.clone(), *change, along).await {
-                    // Loaded before, or by an earlier run.
+                let merged = self.index.merge(surviving.clone(), subsumed.clone(), (*change).clone(), along);
+                match merged.await {
                     Err(IndexError::Subsumed(ended)) if ended == subsumed => {
-                        Ok(Outcomes::Announced(Announced::Unchanged))
+                        self.merged_before(surviving, ended, *change).await
                     }
                     done => done.map(|()| Outcomes::Merged),
                 }
@@ -303,6 +313,38 @@ impl Receivers<'_> {
             IndexError::Along(errors) => Outcomes::Bad(first(&errors)),
             error => Outcomes::Bad(error.to_string()),
         })
+    }
+}
+
+impl Receivers<'_> {
+    /// What becomes of an announcement that names an identifier which ended: nothing, if all of it is known. Of somebody who
+    /// is not, something would be lost.
+    async fn told_before(self, told: &[Dated], ended: PatientId) -> Result<Outcomes, IndexError> {
+        for Dated { patient, .. } in told.iter().filter(|told| !self.index.is_insured(&told.patient)) {
+            if self.index.survivor_of(patient).await?.is_none() {
+                return Err(IndexError::Subsumed(ended));
+            }
+        }
+        Ok(Outcomes::AlreadyMerged)
+    }
+
+    /// What becomes of a merge whose subsumed identifier ended before: it is known, unless that was merged into somebody
+    /// else. What the rows before it made of who survived, it takes back, as it did in the first run.
+    async fn merged_before(
+        self,
+        surviving: PatientId,
+        ended: PatientId,
+        change: DemographicsChange,
+    ) -> Result<Outcomes, IndexError> {
+        let [stands, instead] =
+            [self.index.survivor_of(&surviving).await?, self.index.survivor_of(&ended).await?];
+        if stands != instead {
+            return Err(IndexError::Subsumed(ended));
+        }
+        match self.index.announce([surviving], change, None).await {
+            Ok(_) | Err(IndexError::Subsumed(_)) => Ok(Outcomes::AlreadyMerged),
+            Err(error) => Err(error),
+        }
     }
 }
 
