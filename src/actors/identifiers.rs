@@ -1,10 +1,10 @@
 //! What the actors on patient identity share: identifiers and domains looked up, the index's trouble told to peers.
 
-use crate::demographics::{Authority, Domain, Domains, Identifier, refused_in};
+use crate::demographics::{Authority, Domain, DomainSource, Domains, Identifier, refused_in};
 use crate::identity::index::IndexError;
 use crate::ids::{Oid, PatientId};
 use crate::transactions::Caller;
-use crate::transactions::identity::{Answer, IdentityError, Place};
+use crate::transactions::identity::{Answer, Feed, IdentityError, Place};
 
 /// The domains that a query wants, none meaning all; or one error for each that is unknown.
 pub(super) fn wanted(domains: &Domains, authorities: &[Authority]) -> Answer<Vec<Oid>> {
@@ -19,6 +19,31 @@ pub(super) fn wanted(domains: &Domains, authorities: &[Authority]) -> Answer<Vec
         }
     }
     if errors.is_empty() { Ok(oids) } else { Err(errors) }
+}
+
+/// The refusal of who does not feed a domain.
+pub(super) const ANOTHER_SOURCE: &str = "another source feeds this domain (ITI TF-2: 3.8.4.1.1)";
+
+/// Who tells of patients: what their message says of itself, and what they have shown.
+#[derive(Clone, Copy)]
+pub(super) struct Teller<'a> {
+    /// [`Feed::source`].
+    pub(super) system: &'a (String, String),
+    /// They.
+    pub(super) caller: &'a Caller,
+}
+
+impl<'a> Teller<'a> {
+    /// Who told this.
+    pub(super) fn of(feed: &'a Feed, caller: &'a Caller) -> Self {
+        Self { system: &feed.source, caller }
+    }
+    /// Whether they are a domain's source.
+    pub(super) fn is(self, source: &DomainSource) -> bool {
+        let DomainSource { system, certificates } = source;
+        system.as_ref().is_none_or(|system| system == self.system)
+            && (certificates.is_empty() || certificates.iter().any(|its| self.caller.shows(its)))
+    }
 }
 
 /// Refuses an Individual Number where an identifier is due; `domain` is the one that an authority names.

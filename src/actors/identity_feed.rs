@@ -36,7 +36,8 @@ impl FeedReceivers {
                 in_order(merging(&self.registries, surviving, subsumed))
             }
             FeedEvent::Announce { identifiers, .. } => {
-                let parts = self.registries.iter().map(|registry| registry.announcing(identifiers, &feed));
+                let parts =
+                    self.registries.iter().map(|registry| registry.announcing(identifiers, &feed, caller));
                 all_of(parts.filter_map(Answer::transpose).collect::<Answer<_>>()?)
             }
         };

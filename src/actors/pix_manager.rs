@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::identifiers::{by_domain, refuse_my_number, trouble, wanted};
+use super::identifiers::{ANOTHER_SOURCE, Teller, by_domain, refuse_my_number, trouble, wanted};
 use crate::demographics::{Authority, Domain, Domains, Identifier};
 use crate::identity::index::{Along, Dated, Index, IndexError};
 use crate::ids::PatientId;
@@ -21,9 +21,6 @@ pub struct PixManager {
     index: Index,
     domains: Arc<Domains>,
 }
-
-/// MSH-3 and MSH-4, or a device's OID.
-type Source = (String, String);
 
 impl PixManager {
     /// A manager of those domains.
@@ -43,19 +40,21 @@ impl PixManager {
         along: Option<Along>,
         caller: &Caller,
     ) -> Answer<()> {
-        let domain_of = |authority: &Authority| self.domain_of(authority, &feed.source);
-        refuse_my_number(domain_of, feed.event.numbers())?;
-        match feed.event {
+        let Feed { event, source } = feed;
+        let teller = Teller { system: &source, caller };
+        let domain_of = |authority: &Authority| self.domain_of(authority, teller);
+        refuse_my_number(domain_of, event.numbers())?;
+        match event {
             FeedEvent::Announce { identifiers, ended, change, visit } => {
                 let numbered = (1..).map(Place::Identifier).zip(&identifiers);
                 let over = ended.iter().map(|over| (Place::Field("PID", 3, 0), over));
                 refuse_my_number(domain_of, numbered.chain(over))?;
-                let announced = self.announced(&identifiers, &feed.source)?;
+                let announced = self.announced(&identifiers, teller)?;
                 let told = announced.iter().map(|(number, id)| Dated {
                     patient: id.clone(),
                     validity: identifiers.get(number - 1).map(|told| told.validity).unwrap_or_default(),
                 });
-                let told = told.chain(self.ended(&ended, &feed.source)).collect::<Vec<_>>();
+                let told = told.chain(self.ended(&ended, teller)).collect::<Vec<_>>();
                 let done = self.index.announce_along(told, *change, visit.map(|visit| *visit), along).await;
                 done.map(drop).map_err(|error| {
                     let place = |id: &PatientId| announced.iter().find(|(_, known)| known == id);
@@ -68,8 +67,8 @@ impl PixManager {
                 let [identifier, prior] = [Place::Identifier(1), Place::Subsumed];
                 let both = [(identifier, &surviving), (prior, &subsumed)];
                 refuse_my_number(domain_of, both)?;
-                let surviving = self.sources_own(&surviving, &feed.source, Place::IdentifierAuthority(1))?;
-                let subsumed = self.sources_own(&subsumed, &feed.source, Place::SubsumedAuthority)?;
+                let surviving = self.sources_own(&surviving, teller, Place::IdentifierAuthority(1))?;
+                let subsumed = self.sources_own(&subsumed, teller, Place::SubsumedAuthority)?;
                 let done = self.index.merge(surviving.clone(), subsumed, *change, along).await;
                 done.map_err(|error| {
                     let place = |id: &PatientId| {
@@ -101,10 +100,10 @@ impl PixManager {
     }
 
     /// The announced identifiers that count, each with its number.
-    fn announced(&self, identifiers: &[Identifier], source: &Source) -> Answer<Vec<(usize, PatientId)>> {
+    fn announced(&self, identifiers: &[Identifier], teller: Teller<'_>) -> Answer<Vec<(usize, PatientId)>> {
         let (mut counting, mut refused) = (Vec::new(), None);
         for (number, identifier) in (1..).zip(identifiers) {
-            match self.sources_own(identifier, source, Place::IdentifierAuthority(number)) {
+            match self.sources_own(identifier, teller, Place::IdentifierAuthority(number)) {
                 Ok(id) if counting.iter().all(|(_, other)| *other != id) => counting.push((number, id)),
                 Ok(_) => (),
                 Err(errors) => _ = refused.get_or_insert(errors),
@@ -118,9 +117,9 @@ impl PixManager {
     }
 
     /// The insured persons' numbers among identifiers whose time is over, as far as this source may tell of them.
-    fn ended(&self, identifiers: &[Identifier], source: &Source) -> impl Iterator<Item = Dated> {
+    fn ended(&self, identifiers: &[Identifier], teller: Teller<'_>) -> impl Iterator<Item = Dated> {
         let own = |told: &Identifier| {
-            let patient = self.sources_own(told, source, Place::Message).ok()?;
+            let patient = self.sources_own(told, teller, Place::Message).ok()?;
             let insured = self.domains.is_insured(&patient) && !self.domains.refuse(&patient);
             insured.then_some(Dated { patient, validity: told.validity })
         };
@@ -128,27 +127,28 @@ impl PixManager {
     }
 
     /// An identifier that this source may tell of, or what is wrong at the authority's place.
-    fn sources_own(&self, identifier: &Identifier, source: &Source, place: Place) -> Answer<PatientId> {
+    fn sources_own(&self, identifier: &Identifier, teller: Teller<'_>, place: Place) -> Answer<PatientId> {
         let refuse = |text: &str| Err(vec![IdentityError::unknown_key(place.clone(), text)]);
         if identifier.id.is_empty() {
             return Err(vec![missing(valueless(&place))]);
         }
-        let Some(domain) = self.domain_of(&identifier.authority, source) else {
+        let Some(domain) = self.domain_of(&identifier.authority, teller) else {
             return refuse("the assigning authority is not one of this region's domains");
         };
-        if domain.source.as_ref().is_some_and(|its| its != source) {
-            return refuse("another source tells of this domain's identifiers");
+        if domain.source.as_ref().is_some_and(|source| !teller.is(source)) {
+            return refuse(ANOTHER_SOURCE);
         }
         Ok(PatientId::new(&identifier.id, domain.oid.clone()))
     }
 
     /// The domain that an authority names; where it is left out, the one that the source tells of, if that is only one
     /// (ITI TF-2: 3.8.4.1.2.3).
-    fn domain_of(&self, authority: &Authority, source: &Source) -> Option<&Domain> {
+    fn domain_of(&self, authority: &Authority, teller: Teller<'_>) -> Option<&Domain> {
         if !authority.is_empty() {
             return self.domains.find(authority);
         }
-        let mut its = self.domains.iter().filter(|domain| domain.source.as_ref() == Some(source));
+        let is_its = |domain: &&Domain| domain.source.as_ref().is_some_and(|source| teller.is(source));
+        let mut its = self.domains.iter().filter(is_its);
         its.next().filter(|_| its.next().is_none())
     }
 }

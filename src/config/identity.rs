@@ -9,7 +9,7 @@ use super::section::Section;
 use super::settings::{ClientTls, check_url, client_tls};
 use crate::actors::patient_discovery::{Answering, Several};
 use crate::actors::permits::Callers;
-use crate::demographics::{Domain, DomainKind, TwelveDigits};
+use crate::demographics::{Domain, DomainKind, DomainSource, TwelveDigits};
 use crate::identity::matching::Thresholds;
 use crate::ids::{HomeCommunityId, Oid};
 use crate::limits;
@@ -190,11 +190,7 @@ fn domain(section: Section<'_>) -> Option<Domain> {
     let kind = section.word("kind", &kinds).unwrap_or_default();
     let numbers = [("my-number", TwelveDigits::MyNumber), ("own", TwelveDigits::Own)];
     let twelve_digits = section.word("twelve_digits", &numbers).unwrap_or_default();
-    let source = section.section("source").and_then(|source| {
-        let (application, facility) = (source.required("application"), source.required("facility"));
-        source.close();
-        Some((application?, facility?))
-    });
+    let source = section.section("source").map(source);
     if namespace.as_ref().is_some_and(|text| text.is_empty() || text.contains(['^', '&', '|', '~', '\\'])) {
         let help = "a short name of letters and digits: it stands in every identifier that is sent";
         section.error("namespace", "this is no namespace (HL7 2.5, 2.A.33)", help);
@@ -204,6 +200,29 @@ fn domain(section: Section<'_>) -> Option<Domain> {
     let name = name.unwrap_or_else(|| namespace.clone());
     Some(Domain { oid: oid?, name, namespace, kind, source, twelve_digits })
 }
+
+/// Who alone feeds a domain: what its messages say of it, under which certificates it comes, or both.
+fn source(section: Section<'_>) -> DomainSource {
+    let certificates: Vec<String> = section.list("certificates");
+    let named = section.has("application") || section.has("facility");
+    if !named && certificates.is_empty() {
+        let help = "give application and facility, certificates, or all of them";
+        section.error("certificates", "nothing says who the source is", help);
+    }
+    let part = |key| if named { section.required(key) } else { None };
+    let system = part("application").zip(part("facility"));
+    section.close();
+    DomainSource { system, certificates: certificates.into_iter().map(certificate).collect() }
+}
+
+/// A certificate by its subject, or by its SHA-256 as programs show it: 64 hexadecimal digits, with colons or without.
+fn certificate(named: String) -> String {
+    let digits: String = named.chars().filter(|c| *c != ':').collect();
+    let is_digest = digits.len() == SHA256_DIGITS && digits.chars().all(|c| c.is_ascii_hexdigit());
+    if is_digest { digits.to_ascii_lowercase() } else { named }
+}
+
+const SHA256_DIGITS: usize = 64;
 
 /// An OID or namespace names one domain.
 fn unique(section: &Section<'_>, domains: &[Domain]) {

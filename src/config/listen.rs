@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::document::{Node, Value};
 use super::section::{Section, Setting};
 use super::settings::{check_authorities, check_identity};
+use crate::demographics::Domain;
 use crate::wire::hl7v2::Charset;
 
 /// Without TLS, on loopback.
@@ -131,6 +132,24 @@ fn ports_differ(section: &Section<'_>, addresses: &[(&'static str, Option<Socket
 }
 
 impl Listen {
+    /// Where nobody shows a certificate, nobody feeds a domain whose source has one.
+    pub(super) fn sources_show_certificates(&self, top: &Section<'_>, domains: &[Domain]) {
+        let listeners = self.soap.iter().chain(self.mllps.iter().map(|mllps| &mllps.listener));
+        let certified =
+            |domain: &&Domain| domain.source.as_ref().is_some_and(|source| !source.certificates.is_empty());
+        let Some(domain) = domains.iter().find(certified) else { return };
+        if !listeners.into_iter().any(|listener| listener.client_ca.is_some()) {
+            let name = &domain.name;
+            let message =
+                format!("nobody could feed the domain {name}: no listener asks for client certificates");
+            top.warning(
+                "listen",
+                message,
+                "give listen.soap or listen.mllps a client_ca, or the source no certificates",
+            );
+        }
+    }
+
     /// A bridge without an index has nobody who would answer HL7 v2.
     pub(super) fn mllp_has_an_actor(&self, top: &Section<'_>) {
         if self.mllp.is_some() || self.mllps.is_some() {

@@ -181,6 +181,9 @@ pub fn read(report: &Report<'_>) -> Option<Settings> {
     if let (Some(listen), Some(Mode::Bridge(_)), false) = (&listen, &mode, has_patients) {
         listen.mllp_has_an_actor(&top);
     }
+    if let (Some(listen), Some(identity)) = (&listen, &identity) {
+        listen.sources_show_certificates(&top, &identity.domains);
+    }
     top.close();
     let (community, listen, mode) = (community??, listen?, mode?);
     Some(Settings {

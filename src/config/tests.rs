@@ -272,7 +272,8 @@ fn mllp_has_defaults_and_domains_are_tables() {
     let [region, insured] = identity.domains.as_slice() else { panic!("{:?}", identity.domains) };
     assert_eq!((region.name.as_str(), region.kind, &region.source), ("REGION", DomainKind::Patients, &None));
     assert_eq!((insured.name.as_str(), insured.kind), ("被保険者", DomainKind::Insured));
-    assert_eq!(insured.source, Some(("HIS".into(), "HOSPITAL".into())));
+    let source = insured.source.clone().unwrap();
+    assert_eq!((source.system, source.certificates.len()), (Some(("HIS".into(), "HOSPITAL".into())), 0));
     assert_eq!(identity.thresholds.link, 0.95);
     assert_eq!(identity.consumers[0].peer.url.to_string(), "mllp://127.0.0.1:2575");
     assert_eq!(identity.consumers[0].peer.charset, Charset::Iso2022Jp);
@@ -316,6 +317,39 @@ url = "https://registry.example/"
         "`identity.registries.domain` is missing",
     ] {
         assert!(problems.contains(expected), "{expected} is not in:\n{problems}");
+    }
+}
+
+#[test]
+fn a_domains_source_is_named_by_system_by_certificates_or_by_both() {
+    let digest = "AB:".repeat(31) + "CD";
+    let load = |source: &str| {
+        let source = IDENTITY.replace("source = { application = \"HIS\", facility = \"HOSPITAL\" }", source);
+        let loaded = Folder::with(&format!("{STANDALONE}{source}")).load(&[]);
+        loaded.map(|(settings, warnings)| {
+            let certified = source.contains("certificates");
+            assert_eq!(
+                warnings.to_string().contains("nobody could feed the domain 被保険者"),
+                certified,
+                "{warnings}"
+            );
+            settings.identity.unwrap().domains[1].source.clone().unwrap()
+        })
+    };
+    let source = load(&format!("source = {{ certificates = [\"CN=his\", \"{digest}\"] }}")).unwrap();
+    let expected = ["CN=his".to_owned(), "ab".repeat(31) + "cd"];
+    assert_eq!((source.system, source.certificates), (None, expected.to_vec()));
+    let both = "source = { application = \"HIS\", facility = \"\", certificates = [\"CN=his\"] }";
+    assert_eq!(load(both).unwrap().system, Some(("HIS".to_owned(), String::new())));
+    for (wrong, why) in [
+        ("source = {}", "nothing says who the source is"),
+        (
+            "source = { application = \"HIS\", certificates = [\"CN=his\"] }",
+            "`identity.domains.source.facility` is missing",
+        ),
+    ] {
+        let problems = load(wrong).unwrap_err().to_string();
+        assert!(problems.contains(why), "{problems}");
     }
 }
 

@@ -108,6 +108,16 @@ pub enum TwelveDigits {
     Own,
 }
 
+/// Who alone tells of a domain's identifiers (ITI TF-2: 3.8.4.1.1). What is named of it must hold, all of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DomainSource {
+    /// MSH-3 and MSH-4 (application, facility); in V3 the OID of the sending device, and nothing. Whoever is on the network
+    /// can write them.
+    pub system: Option<(String, String)>,
+    /// Its client certificates, each by its subject or its SHA-256; none: whatever it shows.
+    pub certificates: Vec<String>,
+}
+
 /// An identifier domain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Domain {
@@ -119,8 +129,8 @@ pub struct Domain {
     pub name: String,
     /// What its identifiers are.
     pub kind: DomainKind,
-    /// The one source that feeds it, by MSH-3 and MSH-4 (application, facility); None lets anybody.
-    pub source: Option<(String, String)>,
+    /// The one source that feeds it; None lets anybody.
+    pub source: Option<DomainSource>,
     /// What twelve digits are.
     pub twelve_digits: TwelveDigits,
 }

@@ -12,7 +12,9 @@ pub mod v3;
 
 pub use birth::{BirthRange, BirthTime};
 pub use change::{Change, DemographicsChange};
-pub use domains::{Authority, Domain, DomainKind, Domains, Identifier, TwelveDigits, Validity, refused_in};
+pub use domains::{
+    Authority, Domain, DomainKind, DomainSource, Domains, Identifier, TwelveDigits, Validity, refused_in,
+};
 pub use my_number::is_my_number;
 
 /// How a name or address is written (HL7 table 4000 in v2, name/@use in V3).

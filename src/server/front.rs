@@ -181,6 +181,7 @@ impl Inner {
         let caller = Caller {
             address: Some(peer.address),
             certificate: peer.certificate.as_ref().map(|certificate| certificate.subject.as_str().into()),
+            fingerprint: peer.certificate.as_ref().map(|certificate| certificate.fingerprint.as_str().into()),
             trace: Arc::clone(trace),
             message_id: seen.message_id.clone(),
             system: None,

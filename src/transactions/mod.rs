@@ -60,6 +60,8 @@ pub struct Caller {
     pub address: Option<SocketAddr>,
     /// Subject of their verified certificate.
     pub certificate: Option<Arc<str>>,
+    /// SHA-256 of that certificate, in lower-case hex.
+    pub fingerprint: Option<Arc<str>>,
     /// Our trace id for this request.
     pub trace: Arc<str>,
     /// wsa:MessageID of the request.
@@ -70,6 +72,13 @@ pub struct Caller {
     pub purpose: Option<Purpose>,
     /// Whether they only want to know what would come of it.
     pub effect: dry_run::Effect,
+}
+
+impl Caller {
+    /// Whether they have shown a certificate that is named by its subject, or by its SHA-256 in lower-case hex.
+    pub fn shows(&self, certificate: &str) -> bool {
+        [&self.certificate, &self.fingerprint].into_iter().any(|shown| shown.as_deref() == Some(certificate))
+    }
 }
 
 /// Why somebody asks (PurposeOfUse of an assertion, ITI TF-2: 3.40.4.1.2).

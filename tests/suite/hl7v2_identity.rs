@@ -40,7 +40,7 @@ fn pdq(event: &str, parameters: &str, wanted: &str, behind: &str) -> String {
 
 /// What an answer says, with what differs every time replaced; its structure is checked.
 #[track_caller]
-fn told(name: &str, answer: &[u8]) -> Message {
+pub fn told(name: &str, answer: &[u8]) -> Message {
     let message = Message::read(answer, Charset::Utf8).unwrap();
     let msh_9 = message.field("MSH", 9);
     let [code, structure] = [1, 3].map(|component| msh_9.component(component).value());

@@ -14,6 +14,7 @@ mod deferred;
 mod discovery;
 mod doctor;
 mod documentation;
+mod domain_sources;
 mod dry_run;
 mod durability;
 mod emergency;

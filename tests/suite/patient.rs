@@ -184,7 +184,7 @@ fn a_batch_with_merges_is_loaded_again_without_harm() {
     let (code, counts, problems) = patient(&config, &["import", &batch, &table]);
     assert_eq!((code, &counts["already_merged"], &counts["bad"]), (0, &5.into(), &0.into()), "{problems}");
     let shown = |who: &Value| {
-        who["records"].as_array().unwrap().iter().map(|one| one["names"].clone()).collect::<Vec<_>>()
+        who["records"].as_array().unwrap().iter().map(|one| one["demographics"].clone()).collect::<Vec<_>>()
     };
     assert_eq!((identifiers(&who()), shown(&who())), (identifiers(&before), shown(&before)));
 }

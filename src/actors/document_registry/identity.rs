@@ -6,7 +6,7 @@
 use std::mem::swap;
 
 use super::DocumentRegistry;
-use crate::actors::identifiers::refuse_my_number;
+use crate::actors::identifiers::{ANOTHER_SOURCE, Teller, refuse_my_number};
 use crate::demographics::Identifier;
 use crate::identity::index::Along;
 use crate::ids::{Oid, PatientId};
@@ -16,6 +16,9 @@ use crate::store::StoreError;
 use crate::transactions::Caller;
 use crate::transactions::identity::{Answer, ErrorCode, Feed, FeedEvent, IdentityError, Place, Retry};
 use crate::transactions::iti64::LinkChange;
+
+/// Identifiers that count, each with its place, and the refusal of those that do not.
+type Known = (Vec<(Place, PatientId)>, Option<Vec<IdentityError>>);
 
 impl DocumentRegistry {
     /// ITI-44 at a tenant's own path, for those who are permitted to tell of its patients.
@@ -36,10 +39,13 @@ impl DocumentRegistry {
         caller: &Caller,
     ) -> Answer<()> {
         let answered = match &feed.event {
-            FeedEvent::Announce { identifiers, .. } => match self.known(identifiers, &feed)? {
-                known if known.is_empty() => return Ok(()),
-                known => self.registry.announce(known).await,
-            },
+            FeedEvent::Announce { identifiers, .. } => {
+                match self.known(identifiers, Teller::of(&feed, caller))? {
+                    (known, Some(refused)) if known.is_empty() => return Err(refused),
+                    (known, None) if known.is_empty() => return Ok(()),
+                    (known, _) => self.registry.announce(known).await,
+                }
+            }
             FeedEvent::Merge { surviving, subsumed, .. } => {
                 self.refuse_my_number([(Place::Identifier(1), surviving), (Place::Subsumed, subsumed)])?;
                 let (into, from) = (self.resolve(surviving), self.resolve(subsumed));
@@ -51,29 +57,36 @@ impl DocumentRegistry {
                     let foreign = places.into_iter().filter(|(is_foreign, _)| *is_foreign);
                     return Err(foreign.map(|(_, place)| self::foreign(place)).collect());
                 };
-                self.check_source(into, &feed, 1)?;
+                self.check_source(into, Teller::of(&feed, caller), 1)?;
                 self.registry.merge(into.clone(), from.clone(), along).await
             }
         };
         answered.unwrap_or_else(|error| Err(vec![failed(&error, caller)]))
     }
 
-    /// Those of the identifiers that are the affinity domain's.
-    fn known(&self, identifiers: &[Identifier], feed: &Feed) -> Answer<Vec<(Place, PatientId)>> {
+    /// Those of the identifiers that are the affinity domain's, and this source's to tell of; and why others are not.
+    fn known(&self, identifiers: &[Identifier], teller: Teller<'_>) -> Answer<Known> {
         self.refuse_my_number((1..).map(Place::Identifier).zip(identifiers))?;
-        let mut known = Vec::new();
+        let (mut known, mut refused) = (Vec::new(), None);
         for (place, identifier) in (1..).zip(identifiers) {
             let Some(patient) = self.resolve(identifier) else { continue };
-            self.check_source(&patient, feed, place)?;
-            known.push((Place::Identifier(place), patient));
+            match self.check_source(&patient, teller, place) {
+                Ok(()) => known.push((Place::Identifier(place), patient)),
+                Err(errors) => _ = refused.get_or_insert(errors),
+            }
         }
-        Ok(known)
+        Ok((known, refused))
     }
 
-    /// An announcement as the registry's part in one that a PIX Manager beside it takes; None if nothing of it is the
-    /// affinity domain's.
-    pub fn announcing(&self, identifiers: &[Identifier], feed: &Feed) -> Answer<Option<Along>> {
-        let known = self.known(identifiers, feed)?;
+    /// An announcement as the registry's part in one that a PIX Manager beside it takes, which refuses it where nothing of it
+    /// is this source's; None if nothing of it is the affinity domain's.
+    pub fn announcing(
+        &self,
+        identifiers: &[Identifier],
+        feed: &Feed,
+        caller: &Caller,
+    ) -> Answer<Option<Along>> {
+        let (known, _) = self.known(identifiers, Teller::of(feed, caller))?;
         Ok((!known.is_empty()).then(|| self.registry.announcing(known)))
     }
 
@@ -154,14 +167,13 @@ impl DocumentRegistry {
         PatientId::parse(&patient.to_cx()).ok().filter(|read| *read == patient)
     }
 
-    /// A domain has one source (ITI TF-2: 3.8.1).
-    fn check_source(&self, patient: &PatientId, feed: &Feed, place: usize) -> Answer<()> {
+    /// A domain has one source (ITI TF-2: 3.8.4.1.1).
+    fn check_source(&self, patient: &PatientId, teller: Teller<'_>, place: usize) -> Answer<()> {
         let domain = self.domains.by_oid(patient.authority().as_str());
         match domain.and_then(|domain| domain.source.as_ref()) {
-            Some(source) if *source != feed.source => Err(vec![IdentityError::unknown_key(
-                Place::IdentifierAuthority(place),
-                "another source feeds this domain (ITI TF-2: 3.8.1)",
-            )]),
+            Some(source) if !teller.is(source) => {
+                Err(vec![IdentityError::unknown_key(Place::IdentifierAuthority(place), ANOTHER_SOURCE)])
+            }
             _ => Ok(()),
         }
     }

@@ -105,6 +105,7 @@ fn caller_of(message: &Message, peer: &Peer, trace: &Arc<str>) -> Caller {
     Caller {
         address: Some(peer.address),
         certificate: peer.certificate.as_ref().map(|certificate| certificate.subject.as_str().into()),
+        fingerprint: peer.certificate.as_ref().map(|certificate| certificate.fingerprint.as_str().into()),
         trace: Arc::clone(trace),
         message_id: Some(message.field("MSH", 10).value().into()),
         system: Some(format!("{facility}|{application}").into()),

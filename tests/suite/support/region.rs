@@ -8,7 +8,7 @@ use sekisho::actors::identity_feed::FeedReceivers;
 use sekisho::actors::pdq_supplier::PdqSupplier;
 use sekisho::actors::permits::Permits;
 use sekisho::actors::pix_manager::PixManager;
-use sekisho::demographics::{Domain, DomainKind, Domains};
+use sekisho::demographics::{Domain, DomainKind, DomainSource, Domains};
 use sekisho::identity::index::{Index, MIGRATION};
 use sekisho::ids::Oid;
 use sekisho::limits::Limits;
@@ -108,7 +108,10 @@ fn domains() -> Domains {
         namespace: namespace.to_owned(),
         name: namespace.to_owned(),
         kind: if namespace == "INSURED" { DomainKind::Insured } else { DomainKind::Patients },
-        source: source.map(|(application, facility)| (application.to_owned(), facility.to_owned())),
+        source: source.map(|(application, facility)| DomainSource {
+            system: Some((application.to_owned(), facility.to_owned())),
+            certificates: Vec::new(),
+        }),
         twelve_digits: Default::default(),
     };
     Domains::new(vec![
