@@ -10,7 +10,7 @@
 //! | 6 | `main`, [`cli`] | one file per subcommand |
 //! | 5 | [`server`], [`admin`], [`config`] | listeners, routing, admission, reload; the operator's pages; the configuration file |
 //! | 4 | [`actors`] | one file per IHE actor: what it decides |
-//! | 3 | [`federation`], [`identity`], [`registry`], [`repository`], [`delivery`] | communities and fan-out; who is who; metadata store; document bytes; what is still to be told |
+//! | 3 | [`federation`], [`identity`], [`registry`], [`repository`], [`delivery`], [`trust`] | communities and fan-out; who is who; metadata store; document bytes; what is still to be told; who asks |
 //! | 2 | [`transactions`] | one file per ITI transaction |
 //! | 1 | [`metadata`], [`demographics`], [`store`] | the XDS metadata model; the patient model; the embedded database |
 //! | 0 | [`wire`], [`limits`], [`ids`], [`time`] | XML, MIME, SOAP, HTTP, HL7 v2; every bound; typed identifiers |
@@ -32,4 +32,5 @@ pub mod server;
 pub mod store;
 pub mod time;
 pub mod transactions;
+pub mod trust;
 pub mod wire;

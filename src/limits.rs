@@ -581,6 +581,29 @@ pub const BULK_RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// Bytes of a line of a bulk load's journal.
 pub const MAX_JOURNAL_LINE_BYTES: u64 = 64 * 1024;
 
+/// Bytes of one SAML assertion. With certificates and a few dozen attributes it has ten to twenty kilobytes.
+pub const MAX_ASSERTION_BYTES: usize = 64 * 1024;
+/// Bytes of the canonical form of an assertion, in which declarations are repeated where they are used.
+pub const MAX_CANONICAL_BYTES: usize = 512 * 1024;
+/// Characters of an assertion's ID and of what it calls its issuer, an audience, or a person: URIs have a few hundred.
+pub const MAX_ASSERTED_CHARS: usize = 1024;
+/// Values of all attributes of one assertion together. EPR and XSPA have some twenty.
+pub const MAX_ASSERTED_VALUES: usize = 256;
+/// Audiences that an assertion names, confirmations of its subject, and statements of authentication, each.
+pub const MAX_ASSERTION_PARTS: usize = 32;
+/// Prefixes of an InclusiveNamespaces PrefixList.
+pub const MAX_INCLUSIVE_PREFIXES: usize = 32;
+/// Bits of an RSA key that assertions are signed with, at least (the same as OpenSSL's security level 2).
+pub const MIN_RSA_BITS: u32 = 2048;
+/// Issuers of assertions, and certificates of one of them: the present one and the next, perhaps of several servers.
+pub const MAX_ASSERTION_ISSUERS: usize = 256;
+/// See [`MAX_ASSERTION_ISSUERS`]. Each costs a verification where none fits.
+pub const MAX_ISSUER_CERTIFICATES: usize = 4;
+/// How far an issuer's clock may be off, where the configuration says nothing.
+pub const CLOCK_SKEW: Duration = Duration::from_secs(60);
+/// How far it may be off at most: an assertion lives for minutes.
+pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(300);
+
 /// The bounds that an operator may move, with the constants above as defaults.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -50,6 +50,8 @@ tls = {}
 [identity.emergency]
 [identity.manager.tls]
 [identity.supplier.tls]
+[trust.xua]
+[[trust.xua.issuers]]
 [async.tls]
 [rules]
 [limits]

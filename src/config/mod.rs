@@ -19,6 +19,7 @@ mod section;
 mod settings;
 mod store;
 mod tenants;
+mod trust;
 
 use std::path::Path;
 
@@ -32,6 +33,7 @@ pub use notified::{Destination, LinkChangeTarget, NotifiedConsumer, NotifiedPeer
 pub use problem::{Position, Problem, Problems, Weight};
 pub use settings::{Bridge, ClientTls, Community, Correlation, Federation, Log, LogFormat, Mode, Settings};
 pub use tenants::{Federated, OWN, TenantSettings};
+pub use trust::Assertions;
 
 /// Reads a configuration, with `path.to.key=value` overrides laid over it. Touches the disk: not for the runtime's threads.
 /// With the settings come the warnings.

@@ -16,6 +16,7 @@ use super::probe::{self, Validity};
 use super::section::{Report, Section};
 use super::store;
 use super::tenants::{self, TenantSettings};
+use super::trust::{self, Assertions};
 use crate::demographics::Domains;
 use crate::ids::{HomeCommunityId, Oid, PatientId};
 use crate::limits::{self, Limits};
@@ -44,6 +45,8 @@ pub struct Settings {
     pub federation: Option<Federation>,
     /// Who is who; None where the gateway knows only what its table says.
     pub identity: Option<Identity>,
+    /// Whose assertions are taken; None takes no notice of any.
+    pub assertions: Option<Assertions>,
     /// Exchanges whose answers come on connections of their own.
     pub asynchronous: Asynchronous,
     /// How strictly the metadata of submissions is taken, where it is otherwise than built in.
@@ -156,6 +159,7 @@ pub fn read(report: &Report<'_>) -> Option<Settings> {
     let identity = identity::read(&top);
     let domains = Domains::new(identity.as_ref().map(|room| room.domains.clone()).unwrap_or_default());
     let federation = federation(&top, mode.as_ref(), &domains);
+    let assertions = trust::read(&top);
     let asynchronous = asynchronous::read(&top);
     let rules = rules(&top, mode.as_ref());
     let tenants =
@@ -196,6 +200,7 @@ pub fn read(report: &Report<'_>) -> Option<Settings> {
         tenants,
         federation,
         identity,
+        assertions,
         asynchronous,
         rules,
         limits,

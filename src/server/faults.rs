@@ -11,6 +11,7 @@ use hyper::{Method, Response, StatusCode};
 use super::admission::Shed;
 use crate::limits;
 use crate::transactions::Malformed;
+use crate::trust::Refused;
 use crate::wire::soap::{Fault, FaultCode, Form, SoapError, Subcode};
 use crate::wire::stream::{Body, StreamError};
 
@@ -179,6 +180,12 @@ fn stream_rule(error: &StreamError) -> &'static str {
 impl From<Malformed> for Refusal {
     fn from(error: Malformed) -> Self {
         Self::new(error.rule, Fault::sender(error.to_string()))
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        Self::new(refused.rule.name, refused.fault())
     }
 }
 

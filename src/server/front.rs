@@ -1,7 +1,7 @@
 //! The front: takes HTTP requests, leads each to its service and back, and turns whatever goes wrong into a fault.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
@@ -21,9 +21,10 @@ use super::wsdl;
 use crate::limits::Limits;
 use crate::transactions::dry_run::{self, Effect};
 use crate::transactions::errors::Status;
-use crate::transactions::{Caller, Transaction};
+use crate::transactions::{Caller, Transaction, User};
+use crate::trust::Xua;
 use crate::wire::http::{Handler, Peer};
-use crate::wire::soap::{self, EnvelopeMemory, Form, Message, Outgoing, Route};
+use crate::wire::soap::{self, Envelope, EnvelopeMemory, Form, Message, Outgoing, Route};
 use crate::wire::stream::Body;
 
 /// What an answer to a message without wsa:MessageID relates to (WS-Addressing 1.0 Core, 3.1).
@@ -40,6 +41,8 @@ pub(super) struct Inner {
     admission: Admission,
     envelopes: EnvelopeMemory,
     pub(super) limits: Limits,
+    /// Whose assertions are taken; None takes no notice of any.
+    xua: RwLock<Option<Arc<Xua>>>,
     pub(super) exchange: Option<Exchange>,
     pub(super) elsewhere: Arc<Elsewhere>,
     /// For answers to our own requests: those who wait for them hold places of `admission`.
@@ -79,11 +82,16 @@ impl Front {
                 admission: Admission::new(limits),
                 envelopes: EnvelopeMemory::new(limits),
                 limits: limits.clone(),
+                xua: RwLock::default(),
                 exchange,
                 elsewhere: Elsewhere::new(),
                 replies: Admission::new(limits),
             }),
         }
+    }
+    /// Says whose assertions are taken, and where there must be one, from the next message on.
+    pub fn trust(&self, xua: Option<Arc<Xua>>) {
+        *self.inner.xua.write().unwrap_or_else(PoisonError::into_inner) = xua;
     }
     /// Waits for the answers that are still to be delivered elsewhere, and no longer than `grace`.
     pub async fn settle(&self, grace: Duration) {
@@ -174,6 +182,7 @@ impl Inner {
     ) -> Result<(Ended, Response<Body>), Refusal> {
         let service = services::dispatch(there, &message.envelope)?;
         seen.transaction = Some(service.transaction);
+        let user = self.user(&message.envelope, peer, service.transaction, trace)?;
         let effect = Effect::of(seen.dry_run.as_ref(), &message.envelope)?;
         if effect == Effect::DryRun && !service.rehearses() {
             return Err(Refusal::no_dry_run());
@@ -185,7 +194,8 @@ impl Inner {
             trace: Arc::clone(trace),
             message_id: seen.message_id.clone(),
             system: None,
-            purpose: None,
+            purpose: user.as_ref().and_then(User::purpose),
+            user: user.map(Arc::new),
             effect,
         };
         match message.envelope.route(self.allowed())? {
@@ -203,6 +213,21 @@ impl Inner {
                 Ok((Ended::Accepted, accepted()))
             }
         }
+    }
+
+    /// The user on whose behalf a message is sent, verified before anything of its body is acted on.
+    fn user(
+        &self,
+        envelope: &Envelope,
+        peer: &Peer,
+        transaction: &Transaction,
+        trace: &str,
+    ) -> Result<Option<User>, Refusal> {
+        let xua = self.xua.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(xua) = xua else { return Ok(None) };
+        let user = xua.authenticate(envelope, peer, transaction, jiff::Timestamp::now());
+        observe::authenticated(&user, peer, trace);
+        Ok(user?)
     }
 
     /// The request's message, up to the end of its envelope.

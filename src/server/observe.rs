@@ -12,7 +12,9 @@ use tracing::{info, warn};
 
 use super::faults::Refusal;
 use crate::transactions::Transaction;
+use crate::transactions::User;
 use crate::transactions::errors::Status;
+use crate::trust::Refused;
 use crate::wire::http::Peer;
 use crate::wire::stream::{Body, StreamError};
 
@@ -82,6 +84,21 @@ pub(super) fn refused(refusal: &Refusal, trace: &str) {
     metrics::counter!("sekisho_faults_total", "rule" => refusal.rule).increment(1);
     if let Some(problem) = refusal.internal.as_deref() {
         warn!(trace, problem, "internal problem");
+    }
+}
+
+/// Counts what came of looking for a user, and logs who was refused: by certificate and address, never by name.
+pub(super) fn authenticated(user: &Result<Option<User>, Refused>, peer: &Peer, trace: &str) {
+    let outcome = match user {
+        Ok(Some(_)) => "verified",
+        Ok(None) => "none",
+        Err(refused) => refused.rule.name,
+    };
+    metrics::counter!("sekisho_assertions_total", "outcome" => outcome).increment(1);
+    if let Err(refused) = user {
+        let subject = peer.certificate.as_ref().map_or("", |certificate| certificate.subject.as_str());
+        let (rule, address) = (refused.rule.name, peer.address);
+        warn!(trace, rule, %address, subject, "authentication failure: an assertion is not taken");
     }
 }
 

@@ -30,11 +30,14 @@ pub mod iti8;
 pub mod iti86;
 pub mod iti9;
 pub mod iti92;
+mod user;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::wire::xml::Ns;
+
+pub use user::{Coded, User};
 
 /// What a transaction is on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +71,9 @@ pub struct Caller {
     pub message_id: Option<Arc<str>>,
     /// Which system of theirs, in HL7 v2: `facility|application` of MSH-4 and MSH-3.
     pub system: Option<Arc<str>>,
-    /// For what purpose they ask; None as long as no assertion says it.
+    /// Which user they ask for, by a verified assertion.
+    pub user: Option<Arc<User>>,
+    /// For what purpose they ask; None where no assertion says it.
     pub purpose: Option<Purpose>,
     /// Whether they only want to know what would come of it.
     pub effect: dry_run::Effect,

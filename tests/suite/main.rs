@@ -62,3 +62,4 @@ mod transactions;
 mod trouble;
 mod validation;
 mod verify_store;
+mod xua;

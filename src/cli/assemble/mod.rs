@@ -35,6 +35,7 @@ use crate::federation::directory::Directory;
 use crate::identity::crossref::follow::has_caught_up;
 use crate::identity::index::Index;
 use crate::server::{Exposure, Front, ListenError, ListenerSettings, Listeners, Services, TlsFiles};
+use crate::trust::Xua;
 
 pub use self::hosting::{Housing, MIGRATIONS, Shelves};
 pub use self::identity::crossref_settings;
@@ -124,6 +125,7 @@ impl Configured {
         alarms.set(sentences(&warnings));
         let mut listeners = Listeners::new();
         let front = Arc::new(Front::exchanging(services, &settings.limits, exchange));
+        front.trust(xua(&settings));
         let notifier = region.notifier(&settings)?.map(Arc::new);
         region.stock().look().await;
         open_listeners(&mut listeners, &settings, &front, &region, &alarms, notifier.clone()).await?;
@@ -179,7 +181,8 @@ impl Running {
         both.is_none_or(|(cache, index)| has_caught_up(cache, index))
     }
 
-    /// Takes up certificates, communities, correlation and who is told of changes anew. What is wrong is logged, and the old stays in force.
+    /// Takes up certificates, communities, correlation, whose assertions are taken and who is told of changes anew. What is
+    /// wrong is logged, and the old stays in force.
     pub async fn reload(&self) {
         let loaded = load(self.file.clone(), self.overrides.clone()).await;
         match loaded {
@@ -187,6 +190,7 @@ impl Running {
                 self.alarms.set(sentences(&warnings));
                 let files = Files::look(watch::files(&self.file, &settings)).await;
                 *self.seen.lock().await = files;
+                self.front.trust(xua(&settings));
                 self.region.reload(&settings).await;
                 if let Some(notifier) = &self.notifier {
                     match self.region.consumers(&settings) {
@@ -237,6 +241,10 @@ impl Running {
         self.front.settle(grace).await;
         self.region.close().await;
     }
+}
+
+fn xua(settings: &Settings) -> Option<Arc<Xua>> {
+    settings.assertions.as_ref().map(|assertions| Arc::clone(&assertions.xua))
 }
 
 /// Name in `ready` and `demo.json`, and path, of every service.

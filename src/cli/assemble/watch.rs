@@ -41,6 +41,7 @@ pub fn files(file: &Path, settings: &Settings) -> Vec<PathBuf> {
         files.push(ca.clone());
         files.extend(identity.iter().flat_map(|(certificate, key)| [certificate.clone(), key.clone()]));
     }
+    files.extend(settings.assertions.iter().flat_map(|assertions| assertions.files.clone()));
     let told = settings.identity.iter().flat_map(|identity| {
         let consumers = identity.consumers.iter().map(|consumer| &consumer.peer);
         consumers.chain(identity.registries.iter().map(|registry| &registry.peer))

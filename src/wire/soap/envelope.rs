@@ -19,8 +19,8 @@ const OUR_ROLES: [&str; 3] = [
     "http://www.w3.org/2003/05/soap-envelope/role/next",
     "http://www.w3.org/2003/05/soap-envelope/role/ultimateReceiver",
 ];
-/// Header blocks that are understood at every endpoint, beside all of WS-Addressing: wsse:Security, as long as XUA is off
-/// (it is passed over; user pain 27).
+/// Header blocks that are understood at every endpoint, beside all of WS-Addressing: wsse:Security is verified where
+/// assertions are ([`crate::trust`]), and passed over where they are not (user pain 27).
 const UNDERSTOOD: [(Ns, &str); 1] = [(Ns::WSSE, "Security")];
 
 /// WS-Addressing headers of a message.
@@ -61,6 +61,11 @@ impl Envelope {
     /// The header block.
     pub fn header(&self) -> Option<Element<'_>> {
         self.header.map(|index| self.tree.element(index))
+    }
+
+    /// The wsse:Security blocks that are for us.
+    pub fn security(&self) -> impl Iterator<Item = Element<'_>> {
+        for_us(self.header()).filter(|block| block.is(Ns::WSSE, "Security"))
     }
 
     /// Finds header and body, and reads the addressing.

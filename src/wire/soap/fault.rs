@@ -68,7 +68,7 @@ const HEADER_REQUIRED: Subcode = Subcode(Ns::WSA, "MessageAddressingHeaderRequir
 const ACTION_NOT_SUPPORTED: Subcode = Subcode(Ns::WSA, "ActionNotSupported");
 
 /// Subcodes that are recognised in peers' faults.
-const KNOWN_SUBCODES: [Subcode; 13] = [
+const KNOWN_SUBCODES: [Subcode; 20] = [
     INVALID_HEADER,
     INVALID_CARDINALITY,
     ACTION_MISMATCH,
@@ -82,6 +82,13 @@ const KNOWN_SUBCODES: [Subcode; 13] = [
     Subcode(Ns::WSA, "OnlyNonAnonymousAddressSupported"),
     Subcode(Ns::WSA, "DestinationUnreachable"),
     Subcode(Ns::WSA, "EndpointUnavailable"),
+    Subcode(Ns::WSSE, "UnsupportedSecurityToken"),
+    Subcode(Ns::WSSE, "UnsupportedAlgorithm"),
+    Subcode(Ns::WSSE, "InvalidSecurity"),
+    Subcode(Ns::WSSE, "InvalidSecurityToken"),
+    Subcode(Ns::WSSE, "FailedAuthentication"),
+    Subcode(Ns::WSSE, "FailedCheck"),
+    Subcode(Ns::WSSE, "SecurityTokenUnavailable"),
 ];
 
 /// A fault to send, or one that was received.
@@ -132,6 +139,10 @@ impl Fault {
         let mut fault = Self::addressing(&[ACTION_NOT_SUPPORTED], reason);
         fault.problem_action = action.map(str::to_owned);
         fault
+    }
+    /// The sender's security token is not taken, by a code of WS-Security (SOAP Message Security 1.1, 12).
+    pub fn security(code: &'static str, reason: impl Into<String>) -> Self {
+        Self { subcodes: vec![Subcode(Ns::WSSE, code)], ..Self::sender(reason) }
     }
     /// A fault of the message's addressing.
     pub(super) fn addressing(subcodes: &[Subcode], reason: impl Into<String>) -> Self {

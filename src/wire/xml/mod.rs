@@ -15,6 +15,7 @@
 //! | `xml.depth`, `xml.nodes`, `xml.attributes`, `xml.attribute-length`, `xml.name-length`, `xml.namespaces`, `xml.namespace-length`, `xml.size` | what exceeds a bound |
 
 mod arena;
+mod canonical;
 mod chars;
 mod detach;
 mod parse;
@@ -27,6 +28,7 @@ mod differential;
 #[cfg(test)]
 mod tests;
 
+pub use canonical::NotCanonical;
 pub use start_tag::set_attribute;
 pub use tree::{Attribute, Element, Tree, XmlError};
 pub use write::Writer;
@@ -64,6 +66,9 @@ namespaces! {
     RMD 16 "rmd" "urn:ihe:iti:rmd:2017";
     SEKISHO 17 "sekisho" "urn:sekisho:fault:1";
     DRY_RUN 18 "dry" "urn:sekisho:dry-run:1";
+    SAML 19 "saml2" "urn:oasis:names:tc:SAML:2.0:assertion";
+    DS 20 "ds" "http://www.w3.org/2000/09/xmldsig#";
+    EXC_C14N 21 "ec" "http://www.w3.org/2001/10/xml-exc-c14n#";
 }
 
 impl Ns {

@@ -175,6 +175,10 @@ impl<'t> Element<'t> {
         let within = move |index: u32| (index < end).then(|| self.tree.element(index));
         std::iter::successors(within(self.index + 1), move |child| within(child.node().next))
     }
+    /// All elements inside of it, in document order.
+    pub fn descendants(self) -> impl Iterator<Item = Element<'t>> {
+        (self.index + 1..self.node().next).map(move |index| self.tree.element(index))
+    }
     /// Its child elements of that name.
     pub fn children_named(self, ns: Ns, local: &str) -> impl Iterator<Item = Element<'t>> {
         self.children().filter(move |child| child.is(ns, local))

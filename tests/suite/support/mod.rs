@@ -12,6 +12,7 @@ pub mod golden;
 pub mod hl7v3;
 pub mod hosted;
 pub mod http;
+pub mod idp;
 pub mod messages;
 pub mod postgres;
 pub mod program;
