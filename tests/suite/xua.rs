@@ -357,7 +357,7 @@ async fn attack_45_for_the_holder_of_a_key_who_is_another() {
         let (length, deadline) = (Some(message.len() as u64), Instant::now() + PATIENCE);
         let answer = client.post(&url, headers, length, whole(message), deadline).await.unwrap();
         let status = answer.status().as_u16();
-        judged(status, &String::from_utf8(collect(answer.into_body()).await.to_vec()).unwrap())
+        judged(status, std::str::from_utf8(&collect(answer.into_body()).await).unwrap())
     };
     assert_eq!(ask(&portal, message.clone()).await, None);
     assert_eq!(gate.heard().len(), 1);
