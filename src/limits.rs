@@ -374,12 +374,37 @@ pub const MAX_COMMUNITIES: usize = 10_000;
 
 /// Entries of the cross-reference cache: the patients of a large region in some communities each. About 300 bytes on disk.
 pub const MAX_CROSSREF_ENTRIES: usize = 20_000_000;
-/// Memory for its pages; the rest is left to the system's page cache.
+/// Its memory; the rest is left to the system's page cache.
 pub const CROSSREF_MEMORY_BYTES: u64 = 32 * 1024 * 1024;
+/// How much of that is for entries that need no page of sled's; a page has many, and sled takes more than it is given. In
+/// percent.
+pub const CROSSREF_HELD_PERCENT: u64 = 75;
+/// sled refuses to work with less.
+pub const CROSSREF_LEAST_PAGES_BYTES: u64 = 1024 * 1024;
+/// What an entry in memory needs beside the bytes of its key and itself: places in tables, and what allocators add.
+pub const CROSSREF_HELD_OVERHEAD: u64 = 128;
+/// An entry in memory altogether, more or less: by this it is reckoned how many there will be.
+pub const CROSSREF_HELD_BYTES: u64 = 256;
+/// Parts of the memory with a lock each: a part grows at once, which the others do not wait for.
+pub const CROSSREF_MEMORY_SHARDS: usize = 1_024;
+/// How full the memory gets at the start, when nobody has asked for anything yet. In percent.
+pub const CROSSREF_MEMORY_FULL_PERCENT: u64 = 95;
+/// Entries that are counted at once at the start.
+pub const CROSSREF_STOCK_AT_ONCE: usize = 1_000;
+/// Counters by which it is noticed that an entry in memory was changed since. With five million entries a change makes some
+/// 80 others be read from sled once more; with renewals once a week that is once in two hours for each.
+pub const CROSSREF_STAMPS: usize = 65_536;
 /// How long the cache of a process that is on its way out is waited for.
 pub const CROSSREF_BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 /// Expired entries that go with each that comes.
 pub const CROSSREF_SWEPT_PER_WRITE: usize = 2;
+/// Entries that go with each that comes while there are too many: a bound that was lowered is reached step by step.
+pub const CROSSREF_EVICTED_PER_WRITE: usize = 64;
+/// Patients of a stripe who could not be forgotten, since the disk failed. If there are more, nothing is told of any of its
+/// patients until the next start.
+pub const CROSSREF_TO_FORGET: usize = 64;
+/// A line of its export: as many identifiers as an entry may have, as long as they may be.
+pub const MAX_CROSSREF_LINE_BYTES: u64 = 32 * 1024;
 /// Counters by which it is noticed that a patient was forgotten while a question was under way: two patients who share one
 /// cost an answer that is not kept.
 pub const CROSSREF_STRIPES: usize = 4_096;

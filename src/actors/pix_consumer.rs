@@ -9,7 +9,8 @@ use std::sync::Arc;
 use super::permits::Callers;
 use crate::demographics::Domains;
 use crate::federation::managers::without_my_numbers;
-use crate::identity::crossref::Crossref;
+use crate::identity::crossref::{Crossref, NotWritten};
+use crate::ids::PatientId;
 use crate::transactions::Caller;
 use crate::transactions::identity::{Answer, ErrorCode, IdentifiersChanged, IdentityError, Place, Retry};
 
@@ -44,10 +45,20 @@ impl PixConsumer {
                 retry: Retry::Pointless,
             }]);
         }
-        self.cache.forget(without_my_numbers(&self.domains, "ITI-10, ITI-46", changed.identifiers)).await;
-        self.cache.flush().await;
+        let changed = without_my_numbers(&self.domains, "ITI-10, ITI-46", changed.identifiers);
+        if let Err(error) = self.forget(changed).await {
+            metrics::counter!("sekisho_update_notifications_total", "outcome" => "failed").increment(1);
+            tracing::error!(trace = &*caller.trace, %error, "a PIX Manager told of changed identifiers in vain");
+            let text = format!("what has changed cannot be noted now (trace {})", caller.trace);
+            return Err(vec![IdentityError::internal(text)]);
+        }
         metrics::counter!("sekisho_update_notifications_total", "outcome" => "taken").increment(1);
         tracing::info!(trace = &*caller.trace, identifiers, "a PIX Manager told of changed identifiers");
         Ok(())
+    }
+
+    async fn forget(&self, identifiers: Vec<PatientId>) -> Result<(), NotWritten> {
+        self.cache.forget(identifiers).await?;
+        self.cache.flush().await
     }
 }

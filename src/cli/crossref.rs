@@ -62,7 +62,7 @@ impl Crossref {
         let done = done.map_err(|error| Stop::new(Exit::Unavailable, error.to_string()))??;
         let Done { cache, entries, expired, exported } = done;
         // What was taken in is on disk before anybody is told so.
-        cache.flush().await;
+        cache.flush().await.map_err(|error| Stop::new(Exit::Unavailable, error.to_string()))?;
         let what = if exported { "exported" } else { "imported" };
         let passed =
             if exported { String::new() } else { format!("; {expired} had expired and were passed over") };

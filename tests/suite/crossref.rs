@@ -58,7 +58,7 @@ async fn the_cache_goes_out_and_in_as_lines() {
             expires: now() + 3_600,
         };
         cache.keep(cache.ticket(&local), home("1.5"), entry).await;
-        cache.flush().await;
+        cache.flush().await.unwrap();
     }
     let file = folder.path().join("out.jsonl").display().to_string();
     let (code, told, problem) = crossref(&config, &["export", &file]);

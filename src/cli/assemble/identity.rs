@@ -183,7 +183,8 @@ impl Identity {
 
     /// Writes what is only in memory.
     pub async fn close(&self) {
-        self.cache.flush().await;
+        // What is lost is followed, or asked, again; the log has why.
+        let _ = self.cache.flush().await;
     }
 }
 

@@ -85,12 +85,14 @@ impl Row {
 
 /// Shows all rows.
 pub fn show(output: Output, rows: &[Row]) {
-    const HEADER: [&str; 11] = [
+    const HEADER: [&str; 13] = [
         "work",
         "/s",
         "limit /s",
         "p50 ms",
         "p99 ms",
+        "limit p50",
+        "limit p99",
         "CPU ms",
         "limit CPU ms",
         "peak MiB",
@@ -100,13 +102,17 @@ pub fn show(output: Output, rows: &[Row]) {
     ];
     let number =
         |value: Option<f64>, digits: usize| value.map_or_else(String::new, |v| format!("{v:.digits$}"));
+    // What takes microseconds shows them.
+    let millis = |value: Option<f64>| number(value, if value.is_some_and(|v| v < 0.1) { 4 } else { 2 });
     let line = |row: &Row| {
         [
             row.work.clone(),
             number(row.ours.rate, 0),
             number(row.limit.rate, 0),
-            number(row.ours.p50, 2),
-            number(row.ours.p99, 2),
+            millis(row.ours.p50),
+            millis(row.ours.p99),
+            millis(row.limit.p50),
+            millis(row.limit.p99),
             number(row.ours.cpu, 3),
             number(row.limit.cpu, 3),
             number(row.ours.peak_mib, 0),

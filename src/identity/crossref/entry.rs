@@ -83,8 +83,9 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Its bytes; of more identifiers than [`limits::MAX_IDENTITIES_PER_COMMUNITY`] the first.
-    pub(super) fn encode(&self) -> Vec<u8> {
+    /// Its bytes; of more identifiers than [`limits::MAX_IDENTITIES_PER_COMMUNITY`] the first. None if one is too long to be
+    /// an identifier: it is asked again.
+    pub(super) fn encode(&self) -> Option<Vec<u8>> {
         let remote: Vec<_> = self.remote.iter().take(limits::MAX_IDENTITIES_PER_COMMUNITY).collect();
         let mut bytes = Vec::with_capacity(36 + remote.len() * 64);
         bytes.extend([VERSION, self.decided as u8, self.score, remote.len() as u8]);
@@ -92,10 +93,10 @@ impl Entry {
         bytes.extend(self.expires.to_be_bytes());
         bytes.extend(self.digest.0);
         for text in remote.iter().flat_map(|id| [id.authority().as_str(), id.id()]) {
-            bytes.extend(u16::try_from(text.len()).unwrap_or(u16::MAX).to_be_bytes());
+            bytes.extend(u16::try_from(text.len()).ok()?.to_be_bytes());
             bytes.extend(text.bytes());
         }
-        bytes
+        Some(bytes)
     }
 
     /// Reads them; None for another version, or damage.

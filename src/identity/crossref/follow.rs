@@ -3,13 +3,25 @@
 
 use std::sync::atomic::Ordering;
 
-use super::Crossref;
+use super::{Crossref, NotWritten};
 use crate::identity::index::{EventKind, Index, IndexError};
 use crate::ids::PatientId;
 use crate::limits;
 
+/// Why the events could not be taken up. They are the next time.
+#[derive(Debug, thiserror::Error)]
+pub enum FollowError {
+    /// The index does not tell.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The cache does not forget.
+    #[error(transparent)]
+    Cache(#[from] NotWritten),
+}
+
 /// Takes up the events since the last time; gives how many there were.
-pub async fn catch_up(cache: &Crossref, index: &Index) -> Result<usize, IndexError> {
+pub async fn catch_up(cache: &Crossref, index: &Index) -> Result<usize, FollowError> {
+    resume(cache, index).await?;
     let mut taken = 0;
     loop {
         let after = cache.followed().unwrap_or(0);
@@ -19,38 +31,43 @@ pub async fn catch_up(cache: &Crossref, index: &Index) -> Result<usize, IndexErr
         };
         if first.number > after + 1 {
             // Events were missed that are no longer kept: anybody may have changed.
-            cache.forget_all().await;
+            cache.forget_all().await?;
         }
         let mut touched = Vec::new();
         for event in &events {
-            touched.extend(patients(&event.kind, index).await);
+            touched.extend(patients(&event.kind, index).await?);
         }
-        cache.forget(touched).await;
+        cache.forget(touched).await?;
         // Behind the forgetting: a crash between the two forgets once more.
-        cache.has_followed(last).await;
+        cache.has_followed(last).await?;
         taken += events.len();
     }
 }
 
-/// At start: a place beyond the last event is one of another index, older data restored, say. What happened in this one is
-/// not known.
-pub async fn resume(cache: &Crossref, index: &Index) {
+/// A place beyond the last event is one of another index, older data restored, say. What happened in this one is not known.
+async fn resume(cache: &Crossref, index: &Index) -> Result<(), NotWritten> {
     let last = *index.watch_events().borrow();
     if cache.followed().is_some_and(|followed| followed > last) {
-        cache.forget_all().await;
-        cache.has_followed(last).await;
+        cache.forget_all().await?;
+        cache.has_followed(last).await?;
     }
+    Ok(())
 }
 
 /// Follows whenever there is something to follow. Runs until it is dropped.
 pub async fn follow(cache: Crossref, index: Index) {
-    resume(&cache, &index).await;
     let mut events = index.watch_events();
     loop {
         events.mark_unchanged();
         match catch_up(&cache, &index).await {
             Ok(_) => cache.inner.behind.store(false, Ordering::Release),
-            Err(error) => tracing::warn!(%error, "the cross-reference cache cannot follow the patient index"),
+            Err(error) => {
+                // Who could not be forgotten is not told of; if it was to be everybody, nobody is.
+                if matches!(error, FollowError::Cache(_)) {
+                    cache.await_index();
+                }
+                tracing::warn!(%error, "the cross-reference cache cannot follow the patient index");
+            }
         }
         // After a failure there may be no further event to be woken by.
         let _ = tokio::time::timeout(limits::CROSSREF_PATIENCE, events.changed()).await;
@@ -64,14 +81,18 @@ pub fn has_caught_up(cache: &Crossref, index: &Index) -> bool {
 }
 
 /// Whom an event is about. A person's records are asked for together, so that a change of one is a change of all.
-async fn patients(event: &EventKind, index: &Index) -> Vec<PatientId> {
-    match event {
+async fn patients(event: &EventKind, index: &Index) -> Result<Vec<PatientId>, IndexError> {
+    Ok(match event {
         EventKind::Linked { identifiers, .. } => identifiers.clone(),
         EventKind::Merged { surviving, subsumed } => vec![surviving.clone(), subsumed.clone()],
         EventKind::Changed(patient) => {
-            let mut person = index.corresponding(patient).await.map_or_else(|_| Vec::new(), |(ids, _)| ids);
+            let mut person = match index.corresponding(patient).await {
+                Ok((person, _)) => person,
+                Err(error @ IndexError::Store(_)) => return Err(error),
+                Err(_) => Vec::new(),
+            };
             person.push(patient.clone());
             person
         }
-    }
+    })
 }

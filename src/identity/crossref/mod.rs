@@ -7,25 +7,34 @@
 //!
 //! | tree | key | value |
 //! |---|---|---|
-//! | `entries` | tenant, domain, patient (each behind its length), community | [`Entry`] |
+//! | `entries` | tenant, domain, patient, community ([`key`]) | [`Entry`] |
 //! | `expiry` | second in which it expires, key of the entry | nothing |
 //! | `place` | `event` | number of the last event of the index that was followed |
 //!
-//! Reading is done where it is asked for: a point read of some microseconds (`sekisho bench --only crossref`). Writing is done
-//! on threads for such work.
+//! Reading is done where it is asked for: from [`memory`], or as a point read of sled of some microseconds (`sekisho bench
+//! --only crossref`). Writing is done on threads for such work, one writer at a time for each share of the patients.
 
 mod entry;
 pub mod follow;
+mod key;
+mod memory;
+mod opening;
 #[cfg(test)]
 mod tests;
 pub mod transfer;
 
+use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use metrics::{Counter, counter, gauge};
+
+use self::key::Key;
+use self::memory::{Memory, Stamps};
+use self::opening::Opening;
 use crate::ids::{HomeCommunityId, PatientId};
 use crate::limits;
 
@@ -40,7 +49,7 @@ pub struct CrossrefSettings {
     pub tenant: String,
     /// Entries; beyond it those go that would expire first.
     pub most: usize,
-    /// Bytes of memory for pages.
+    /// Bytes of memory: [`limits::CROSSREF_HELD_PERCENT`] of them for entries, the rest for sled's pages.
     pub memory: u64,
 }
 
@@ -51,6 +60,11 @@ pub enum CrossrefError {
     #[error("{0}: {1}")]
     Unusable(PathBuf, String),
 }
+
+/// The cache could not be written. The reason is in the log, and an alarm tells of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the cross-reference cache could not be written")]
+pub struct NotWritten;
 
 /// The cache. Cheap to clone.
 #[derive(Clone)]
@@ -64,13 +78,62 @@ struct Inner {
     place: sled::Tree,
     tenant: String,
     most: usize,
-    count: AtomicUsize,
-    /// How often patients were forgotten, by a hash of their key: see [`Ticket`].
-    forgotten: Box<[AtomicU64]>,
+    memory: Memory,
+    /// Below what there is, even below zero, while what lay there at the start is not counted.
+    count: AtomicI64,
+    stripes: Box<[Stripe]>,
+    lookups: Lookups,
+    /// What lay there at the start is not counted yet.
+    counting: AtomicBool,
     /// What happened in the patient index while nobody followed it is not known yet: nothing is told meanwhile.
     behind: AtomicBool,
     /// It was begun anew, or something in it could not be read.
     alarm: AtomicBool,
+}
+
+/// A share of the patients.
+#[derive(Default)]
+struct Stripe {
+    /// How often patients were forgotten: see [`Ticket`].
+    forgotten: AtomicU64,
+    /// Somebody is still to be forgotten: nothing is told meanwhile.
+    silent: AtomicBool,
+    writing: Mutex<ToForget>,
+}
+
+/// Patients who are to be forgotten, and could not be when it was tried, in the hands of the only one who writes.
+type ToForget = Vec<PatientId>;
+
+impl Stripe {
+    fn writing(&self) -> MutexGuard<'_, ToForget> {
+        // A writer who fails in sled leaves nothing half done that is guarded by it.
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What lookups found. Looking for a counter by its name costs more than much of a lookup.
+struct Lookups {
+    behind: Counter,
+    hit: Counter,
+    hit_none: Counter,
+    stale: Counter,
+    miss: Counter,
+    memory: Counter,
+}
+
+impl Lookups {
+    fn new() -> Self {
+        let outcome =
+            |outcome: &'static str| counter!("sekisho_crossref_lookups_total", "outcome" => outcome);
+        Self {
+            behind: outcome("behind"),
+            hit: outcome("hit"),
+            hit_none: outcome("hit-none"),
+            stale: outcome("stale"),
+            miss: outcome("miss"),
+            memory: counter!("sekisho_crossref_memory_hits_total"),
+        }
+    }
 }
 
 /// What the cache knows.
@@ -96,17 +159,20 @@ impl Crossref {
     /// Opens the cache, or begins a new one where it is damaged. Touches the disk.
     pub fn open(settings: &CrossrefSettings) -> Result<Self, CrossrefError> {
         let CrossrefSettings { directory, tenant, most, memory } = settings;
-        let (trees, damaged) = match unlocked(directory, *memory) {
+        let held = memory / 100 * limits::CROSSREF_HELD_PERCENT;
+        let pages = (memory - held).max(limits::CROSSREF_LEAST_PAGES_BYTES);
+        let memory = Memory::new(held).map_err(|why| CrossrefError::Unusable(directory.clone(), why))?;
+        let (trees, damaged) = match opening::unlocked(directory, pages) {
             Ok(trees) => (trees, false),
             Err(Opening::Locked(why) | Opening::Unusable(why)) => {
                 return Err(CrossrefError::Unusable(directory.clone(), why));
             }
             Err(Opening::Damaged(why)) => {
                 tracing::error!(problem = why, "the cross-reference cache is damaged; a new one is begun");
-                metrics::counter!("sekisho_crossref_damaged_total").increment(1);
-                move_aside(directory)
+                counter!("sekisho_crossref_damaged_total").increment(1);
+                opening::move_aside(directory)
                     .map_err(|error| CrossrefError::Unusable(directory.clone(), error.to_string()))?;
-                let trees = trees(directory, *memory).map_err(|why| match why {
+                let trees = opening::trees(directory, pages).map_err(|why| match why {
                     Opening::Locked(why) | Opening::Unusable(why) | Opening::Damaged(why) => {
                         CrossrefError::Unusable(directory.clone(), why)
                     }
@@ -121,12 +187,16 @@ impl Crossref {
             place,
             tenant: tenant.clone(),
             most: (*most).max(1),
-            count: AtomicUsize::new(0),
-            forgotten: (0..limits::CROSSREF_STRIPES).map(|_| AtomicU64::new(0)).collect(),
+            memory,
+            count: AtomicI64::new(0),
+            stripes: (0..limits::CROSSREF_STRIPES).map(|_| Stripe::default()).collect(),
+            lookups: Lookups::new(),
+            counting: AtomicBool::new(true),
             behind: AtomicBool::new(false),
             alarm: AtomicBool::new(damaged),
         });
-        inner.count_aside();
+        let weak = Arc::downgrade(&inner);
+        std::thread::spawn(move || take_stock(&weak));
         Ok(Self { inner })
     }
 
@@ -136,18 +206,20 @@ impl Crossref {
     }
 
     fn get_at(&self, local: &PatientId, community: &HomeCommunityId, now: u64) -> Lookup {
-        if self.inner.behind.load(Ordering::Acquire) {
-            metrics::counter!("sekisho_crossref_lookups_total", "outcome" => "behind").increment(1);
+        let lookups = &self.inner.lookups;
+        let key = self.inner.key(local, Some(community));
+        let silent = |stripe: &Stripe| stripe.silent.load(Ordering::Acquire);
+        if self.inner.behind.load(Ordering::Acquire) || silent(self.inner.stripe(&key)) {
+            lookups.behind.increment(1);
             return Lookup::Stale;
         }
-        let found = self.inner.read(&self.inner.key(local, Some(community)));
-        let (lookup, label) = match found {
-            None => (Lookup::Miss, "miss"),
-            Some(entry) if entry.expires <= now => (Lookup::Stale, "stale"),
-            Some(entry) if entry.remote.is_empty() => (Lookup::Hit(entry), "hit-none"),
-            Some(entry) => (Lookup::Hit(entry), "hit"),
+        let (lookup, counter) = match self.inner.read(&key) {
+            None => (Lookup::Miss, &lookups.miss),
+            Some(entry) if entry.expires <= now => (Lookup::Stale, &lookups.stale),
+            Some(entry) if entry.remote.is_empty() => (Lookup::Hit(entry), &lookups.hit_none),
+            Some(entry) => (Lookup::Hit(entry), &lookups.hit),
         };
-        metrics::counter!("sekisho_crossref_lookups_total", "outcome" => label).increment(1);
+        counter.increment(1);
         lookup
     }
 
@@ -158,32 +230,49 @@ impl Crossref {
 
     /// Before a question about a patient is asked.
     pub fn ticket(&self, local: &PatientId) -> Ticket {
-        let forgotten = self.inner.stripe(local).load(Ordering::Acquire);
+        let stripe = self.inner.stripe(&self.inner.key(local, None));
+        let forgotten = stripe.forgotten.load(Ordering::Acquire);
         Ticket { local: local.clone(), forgotten }
     }
 
     /// Keeps an answer until it expires; nothing that has expired already, and nothing about a patient who was forgotten
-    /// since the ticket was taken.
+    /// since the ticket was taken. What cannot be kept is asked again.
     pub async fn keep(&self, ticket: Ticket, community: HomeCommunityId, entry: Entry) {
-        if entry.expires <= now() {
-            return;
+        if entry.expires > now() {
+            let _ = self.write(move |inner| inner.keep(&ticket, &community, &entry)).await;
         }
-        self.aside(move |inner| inner.keep(&ticket, &community, &entry)).await;
     }
 
-    /// Forgets all about patients: they were merged, linked, changed, or their consent is gone.
-    pub async fn forget(&self, patients: Vec<PatientId>) {
-        self.aside(move |inner| patients.iter().try_for_each(|patient| inner.forget(patient))).await;
+    /// Forgets all about patients: they were merged, linked, changed, or their consent is gone. If it fails, nothing is told
+    /// of them by this process until it is tried again.
+    pub async fn forget(&self, patients: Vec<PatientId>) -> Result<(), NotWritten> {
+        self.aside(move |inner| {
+            let fails = |patient| inner.guarded(|inner| inner.forget(patient)).is_none();
+            let failed = patients.iter().position(fails);
+            patients.iter().skip(failed.unwrap_or(patients.len())).for_each(|patient| inner.silence(patient));
+            failed.is_none().then_some(())
+        })
+        .await
     }
 
     /// Forgets everything: whom it should forget is not known.
-    pub async fn forget_all(&self) {
-        self.aside(Inner::forget_all).await;
+    pub async fn forget_all(&self) -> Result<(), NotWritten> {
+        self.write(Inner::forget_all).await
     }
 
     /// Entries, more or less.
     pub fn count(&self) -> usize {
-        self.inner.count.load(Ordering::Relaxed)
+        usize::try_from(self.inner.count.load(Ordering::Relaxed)).unwrap_or(0)
+    }
+
+    /// Entries that are in memory.
+    pub fn in_memory(&self) -> usize {
+        self.inner.memory.count()
+    }
+
+    /// Whether what lay there at the start is counted, and in memory as far as there is room.
+    pub fn has_taken_stock(&self) -> bool {
+        !self.inner.counting.load(Ordering::Acquire)
     }
 
     /// Whether the operator should know that something in it was damaged.
@@ -198,81 +287,95 @@ impl Crossref {
     }
 
     /// Notes how far events were followed.
-    pub async fn has_followed(&self, event: u64) {
-        self.aside(move |inner| inner.place.insert("event", &event.to_be_bytes()).map(drop)).await;
+    pub async fn has_followed(&self, event: u64) -> Result<(), NotWritten> {
+        self.write(move |inner| inner.place.insert("event", &event.to_be_bytes()).map(drop)).await
     }
 
     /// Writes everything to disk. What is not flushed is lost in a crash, which is no harm, except for how far events were
     /// followed: then they are followed again.
-    pub async fn flush(&self) {
-        self.aside(|inner| inner.entries.flush().map(drop)).await;
+    pub async fn flush(&self) -> Result<(), NotWritten> {
+        self.write(|inner| inner.entries.flush().map(drop)).await
     }
 
-    async fn aside(&self, work: impl FnOnce(&Inner) -> sled::Result<()> + Send + 'static) {
+    async fn write(
+        &self,
+        work: impl FnOnce(&Inner) -> sled::Result<()> + Send + 'static,
+    ) -> Result<(), NotWritten> {
+        self.aside(|inner| inner.guarded(work)).await
+    }
+
+    async fn aside(
+        &self,
+        work: impl FnOnce(&Inner) -> Option<()> + Send + 'static,
+    ) -> Result<(), NotWritten> {
         let inner = Arc::clone(&self.inner);
-        let done = tokio::task::spawn_blocking(move || inner.guarded(work)).await;
-        if done.is_err() {
-            tracing::error!("a write to the cross-reference cache did not end");
-        }
+        let done = tokio::task::spawn_blocking(move || work(&inner)).await;
+        done.ok().flatten().ok_or(NotWritten)
     }
 }
 
 impl Inner {
-    /// Tenant, domain and patient behind their lengths, then the community: a patient's entries stand together, and no
-    /// patient's key begins another's.
-    fn key(&self, local: &PatientId, community: Option<&HomeCommunityId>) -> Vec<u8> {
-        let community = community.map_or("", |community| community.oid().as_str());
-        let mut key = Vec::with_capacity(self.tenant.len() + local.id().len() + community.len() + 72);
-        for part in [self.tenant.as_str(), local.authority().as_str(), local.id()] {
-            key.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
-            key.extend_from_slice(part.as_bytes());
+    fn key(&self, local: &PatientId, community: Option<&HomeCommunityId>) -> Key {
+        Key::new(&self.tenant, local, community)
+    }
+
+    fn stripe(&self, key: &Key) -> &Stripe {
+        &self.stripes[key.share_of(self.stripes.len())]
+    }
+
+    fn read(&self, key: &Key) -> Option<Entry> {
+        if let Some(entry) = self.memory.get(key).and_then(|bytes| Entry::decode(&bytes)) {
+            self.lookups.memory.increment(1);
+            return Some(entry);
         }
-        key.extend_from_slice(community.as_bytes());
-        key
-    }
-
-    fn stripe(&self, local: &PatientId) -> &AtomicU64 {
-        let hash = crc32fast::hash(&self.key(local, None)) as usize;
-        &self.forgotten[hash % self.forgotten.len()]
-    }
-
-    fn read(&self, key: &[u8]) -> Option<Entry> {
-        let bytes = self.guarded(|inner| inner.entries.get(key))??;
+        let stamp = self.memory.stamp(key);
+        let bytes = self.guarded(|inner| inner.entries.get(key.stored()))??;
         let entry = Entry::decode(&bytes);
-        if entry.is_none() {
-            self.alarm.store(true, Ordering::Relaxed);
+        match entry {
+            Some(_) => self.memory.hold(key, &bytes, stamp),
+            None => self.alarm.store(true, Ordering::Relaxed),
         }
         entry
     }
 
     fn keep(&self, ticket: &Ticket, community: &HomeCommunityId, entry: &Entry) -> sled::Result<()> {
-        let stripe = self.stripe(&ticket.local);
-        if stripe.load(Ordering::Acquire) != ticket.forgotten {
+        let key = self.key(&ticket.local, Some(community));
+        let stripe = self.stripe(&key);
+        let writing = stripe.writing();
+        if stripe.forgotten.load(Ordering::Acquire) != ticket.forgotten {
             return Ok(());
         }
-        let key = self.key(&ticket.local, Some(community));
         self.put(&key, entry)?;
-        // Forgotten while it was written: the one who forgot may have looked before it was there.
-        if stripe.load(Ordering::Acquire) != ticket.forgotten {
-            self.take(&key)?;
-        }
+        drop(writing);
         self.make_room()
     }
 
-    fn put(&self, key: &[u8], entry: &Entry) -> sled::Result<()> {
-        let before = self.entries.insert(key, entry.encode())?;
-        match before.as_deref().and_then(Entry::decode) {
-            Some(before) if before.expires != entry.expires => {
-                self.expiry.remove(expiry_key(before.expires, key))?;
+    fn put(&self, key: &Key, entry: &Entry) -> sled::Result<()> {
+        let Some(bytes) = entry.encode() else { return Ok(()) };
+        let stamp = self.memory.stamp(key);
+        let before = self.entries.insert(key.stored(), bytes.as_slice())?;
+        // Where nothing was, nobody can have read what is old now.
+        let stamp = if before.is_some() { self.memory.renew(key, stamp) } else { Some(stamp) };
+        if let Some(stamp) = stamp {
+            self.memory.hold(key, &bytes, stamp);
+        }
+        match before.as_deref().map(Entry::decode) {
+            Some(Some(before)) if before.expires != entry.expires => {
+                self.expiry.remove(expiry_key(before.expires, key.stored()))?;
             }
             Some(_) => {}
             None => self.counted(1),
         }
-        self.expiry.insert(expiry_key(entry.expires, key), &[]).map(drop)
+        self.expiry.insert(expiry_key(entry.expires, key.stored()), &[]).map(drop)
     }
 
     fn take(&self, key: &[u8]) -> sled::Result<()> {
-        if let Some(before) = self.entries.remove(key)? {
+        let removed = self.entries.remove(key);
+        // Whatever became of it.
+        if let Some(key) = Key::read(key, &self.tenant) {
+            self.memory.forget(&key);
+        }
+        if let Some(before) = removed? {
             self.counted(-1);
             if let Some(before) = Entry::decode(&before) {
                 self.expiry.remove(expiry_key(before.expires, key))?;
@@ -282,29 +385,49 @@ impl Inner {
     }
 
     fn forget(&self, patient: &PatientId) -> sled::Result<()> {
-        self.stripe(patient).fetch_add(1, Ordering::AcqRel);
+        let of_patient = self.key(patient, None);
+        let stripe = self.stripe(&of_patient);
+        let mut to_forget = stripe.writing();
+        stripe.forgotten.fetch_add(1, Ordering::AcqRel);
         let keys: Vec<_> =
-            self.entries.scan_prefix(self.key(patient, None)).keys().collect::<sled::Result<_>>()?;
+            self.entries.scan_prefix(of_patient.stored()).keys().collect::<sled::Result<_>>()?;
         keys.iter().try_for_each(|key| self.take(key))?;
-        metrics::counter!("sekisho_crossref_invalidated_total").increment(keys.len() as u64);
+        // Behind it, also what sled did not tell of.
+        self.memory.forget(&of_patient);
+        counter!("sekisho_crossref_invalidated_total").increment(keys.len() as u64);
+        // A full list stays: who else belongs on it is not known.
+        if to_forget.len() < limits::CROSSREF_TO_FORGET {
+            to_forget.retain(|other| other != patient);
+        }
+        stripe.silent.store(!to_forget.is_empty(), Ordering::Release);
         Ok(())
+    }
+
+    /// Nothing is told of a patient who could not be forgotten, until that is done.
+    fn silence(&self, patient: &PatientId) {
+        let stripe = self.stripe(&self.key(patient, None));
+        let mut to_forget = stripe.writing();
+        stripe.silent.store(true, Ordering::Release);
+        if to_forget.len() < limits::CROSSREF_TO_FORGET && !to_forget.contains(patient) {
+            to_forget.push(patient.clone());
+        }
     }
 
     fn forget_all(&self) -> sled::Result<()> {
-        for stripe in &self.forgotten {
-            stripe.fetch_add(1, Ordering::AcqRel);
+        for stripe in &self.stripes {
+            let _writing = stripe.writing();
+            stripe.forgotten.fetch_add(1, Ordering::AcqRel);
         }
-        for key in self.entries.iter().keys() {
-            self.take(&key?)?;
-        }
-        Ok(())
+        self.memory.forget_all();
+        self.entries.iter().keys().try_for_each(|key| self.take(&key?))
     }
 
-    /// A few of those that expired go with every one that comes, and what is too much goes at once.
+    /// A few of those that expired go with every one that comes, and more of what is too much.
     fn make_room(&self) -> sled::Result<()> {
         let now = now();
-        for swept in 0.. {
-            let full = self.count.load(Ordering::Relaxed) > self.most;
+        for swept in 0..limits::CROSSREF_EVICTED_PER_WRITE {
+            let full =
+                usize::try_from(self.count.load(Ordering::Relaxed)).is_ok_and(|count| count > self.most);
             if swept >= limits::CROSSREF_SWEPT_PER_WRITE && !full {
                 break;
             }
@@ -316,37 +439,24 @@ impl Inner {
             if second > now && !full {
                 break;
             }
+            let name = Key::read(entry, &self.tenant);
+            let _writing = name.as_ref().map(|name| self.stripe(name).writing());
             self.expiry.remove(&key)?;
-            // An entry that was written anew since has another place in the order.
-            let stored = self.entries.get(entry)?;
-            if stored.as_deref().and_then(Entry::decode).is_some_and(|stored| stored.expires == second) {
+            let Some(stored) = self.entries.get(entry)? else { continue };
+            // An entry that was written anew since has another place in the order; a damaged one has no other.
+            if Entry::decode(&stored).is_none_or(|stored| stored.expires == second) {
                 self.take(entry)?;
                 if second > now {
-                    metrics::counter!("sekisho_crossref_evicted_total").increment(1);
+                    counter!("sekisho_crossref_evicted_total").increment(1);
                 }
             }
         }
         Ok(())
     }
 
-    fn counted(&self, change: isize) {
-        let count = match change {
-            1.. => self.count.fetch_add(1, Ordering::Relaxed) + 1,
-            _ => self.count.fetch_sub(1, Ordering::Relaxed).saturating_sub(1),
-        };
-        metrics::gauge!("sekisho_crossref_entries").set(count as f64);
-    }
-
-    /// Counting takes a second for each million: beside, so that the start need not wait for it.
-    fn count_aside(self: &Arc<Self>) {
-        if self.entries.is_empty() {
-            return;
-        }
-        let inner = Arc::clone(self);
-        std::thread::spawn(move || {
-            let there = inner.guarded(|inner| Ok(inner.entries.len())).unwrap_or_default();
-            inner.count.fetch_add(there, Ordering::Relaxed);
-        });
+    fn counted(&self, change: i64) {
+        let count = self.count.fetch_add(change, Ordering::Relaxed) + change;
+        gauge!("sekisho_crossref_entries").set(count.max(0) as f64);
     }
 
     /// A damaged page shows itself as an error or, in sled, as a panic: the one who asked learns that nothing is known.
@@ -357,66 +467,48 @@ impl Inner {
             Err(_) => "a damaged page".to_owned(),
         };
         self.alarm.store(true, Ordering::Relaxed);
-        metrics::counter!("sekisho_crossref_errors_total").increment(1);
+        counter!("sekisho_crossref_errors_total").increment(1);
         tracing::error!(problem, "the cross-reference cache failed");
         None
     }
 }
 
-enum Opening {
-    Locked(String),
-    Unusable(String),
-    Damaged(String),
+/// Counts what lies there and brings it into memory, which takes some seconds for each million: beside, so that the start
+/// need not wait. Ends early when the cache is gone.
+fn take_stock(cache: &Weak<Inner>) {
+    let Some(stamps) = cache.upgrade().map(|inner| inner.memory.stamps()) else { return };
+    let mut after = Bound::Unbounded;
+    while let Some(inner) = cache.upgrade() {
+        let some = inner.guarded(|inner| inner.take_stock_of_some(after.clone(), &stamps)).flatten();
+        let Some(last) = some else {
+            inner.counting.store(false, Ordering::Release);
+            return;
+        };
+        after = Bound::Excluded(last);
+    }
 }
 
-/// A process that is on its way out, as at a restart, is waited for up to [`limits::CROSSREF_BUSY_TIMEOUT`].
-fn unlocked(directory: &Path, memory: u64) -> Result<[sled::Tree; 3], Opening> {
-    let patience = Instant::now() + limits::CROSSREF_BUSY_TIMEOUT;
-    loop {
-        match trees(directory, memory) {
-            Err(Opening::Locked(_)) if Instant::now() < patience => {
-                std::thread::sleep(limits::STORE_LOCK_PAUSE);
+impl Inner {
+    /// Gives the last key, as long as more may follow.
+    fn take_stock_of_some(
+        &self,
+        after: Bound<sled::IVec>,
+        stamps: &Stamps,
+    ) -> sled::Result<Option<sled::IVec>> {
+        let (now, full) = (now(), self.memory.is_full());
+        let mut last = None;
+        for pair in self.entries.range((after, Bound::Unbounded)).take(limits::CROSSREF_STOCK_AT_ONCE) {
+            let (key, bytes) = pair?;
+            self.counted(1);
+            if let (false, Some(name)) = (full, Key::read(&key, &self.tenant))
+                && Entry::decode(&bytes).is_some_and(|entry| entry.expires > now)
+            {
+                self.memory.hold(&name, &bytes, stamps.of(&name));
             }
-            opened => return opened,
+            last = Some(key);
         }
+        Ok(last)
     }
-}
-
-fn trees(directory: &Path, memory: u64) -> Result<[sled::Tree; 3], Opening> {
-    let open = || -> sled::Result<[sled::Tree; 3]> {
-        let config = sled::Config::new().path(directory).cache_capacity(memory).print_profile_on_drop(false);
-        let db = config.open()?;
-        Ok([db.open_tree("entries")?, db.open_tree("expiry")?, db.open_tree("place")?])
-    };
-    match catch_unwind(AssertUnwindSafe(open)) {
-        Ok(Ok(trees)) => Ok(trees),
-        Ok(Err(sled::Error::Io(error))) if is_lock(&error) => Err(Opening::Locked(error.to_string())),
-        // No permission, no space: what lies there is whole.
-        Ok(Err(sled::Error::Io(error))) if !is_damage(&error) => Err(Opening::Unusable(error.to_string())),
-        Ok(Err(error)) => Err(Opening::Damaged(error.to_string())),
-        Err(_) => Err(Opening::Damaged("it cannot be read".to_owned())),
-    }
-}
-
-/// sled gives its lock no kind of its own.
-fn is_lock(error: &std::io::Error) -> bool {
-    error.kind() == std::io::ErrorKind::Other && error.to_string().contains("could not acquire lock")
-}
-
-fn is_damage(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind;
-    matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::InvalidData | ErrorKind::InvalidInput)
-}
-
-/// The damaged one stays for those who want to know why; the one before it goes.
-fn move_aside(directory: &Path) -> std::io::Result<()> {
-    let mut aside = directory.as_os_str().to_owned();
-    aside.push(".damaged");
-    let aside = PathBuf::from(aside);
-    if aside.exists() {
-        std::fs::remove_dir_all(&aside)?;
-    }
-    std::fs::rename(directory, &aside)
 }
 
 fn expiry_key(second: u64, key: &[u8]) -> Vec<u8> {

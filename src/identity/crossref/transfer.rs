@@ -1,12 +1,14 @@
 //! Export and import of the cache, one JSON object a line: to look at it, to move it, to bring in what a region knows
 //! already.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, Read as _, Write};
 
 use serde::{Deserialize, Serialize};
 
+use super::key::Key;
 use super::{Crossref, Decided, Digest, Entry, now};
-use crate::ids::{HomeCommunityId, Oid, PatientId};
+use crate::ids::{HomeCommunityId, PatientId};
+use crate::limits;
 
 /// A line. Holds patient identifiers: it is for files of the operator's, never for logs.
 #[derive(Serialize, Deserialize)]
@@ -65,10 +67,16 @@ impl Crossref {
     /// Writes every entry that holds, a line each; gives their number. Touches the disk.
     pub fn export(&self, mut out: impl Write) -> Result<u64, TransferError> {
         let mut written = 0;
-        for pair in self.inner.entries.iter() {
-            let (key, value) = pair.map_err(|_| TransferError::Cache)?;
-            let Some((local, community)) = self.inner.read_key(&key) else { continue };
+        let mut entries = self.inner.entries.iter();
+        loop {
+            let next = self.inner.guarded(|_| entries.next().transpose()).ok_or(TransferError::Cache)?;
+            let Some((key, value)) = next else { return Ok(written) };
+            let key = Key::read(&key, &self.inner.tenant);
+            let Some((local, community)) = key.and_then(|key| key.parts()) else { continue };
             let Some(entry) = Entry::decode(&value).filter(|entry| entry.expires > now()) else { continue };
+            if !std::iter::once(&local).chain(&entry.remote).all(can_be_written) {
+                continue;
+            }
             let decided = Decided::ALL.iter().find(|(kind, _)| *kind == entry.decided);
             let line = Line {
                 local: local.to_cx(),
@@ -84,7 +92,6 @@ impl Crossref {
             out.write_all(b"\n")?;
             written += 1;
         }
-        Ok(written)
     }
 
     /// Takes entries in, line by line; stops at the first that is wrong. Touches the disk.
@@ -95,13 +102,17 @@ impl Crossref {
     /// The same, but for identifiers that must not be kept: a line with such a one is wrong. Touches the disk.
     pub fn import_but(
         &self,
-        lines: impl BufRead,
+        mut lines: impl BufRead,
         refused: impl Fn(&PatientId) -> bool,
     ) -> Result<Imported, TransferError> {
         let mut imported = Imported::default();
-        for (number, line) in (1..).zip(lines.lines()) {
-            let line = line?;
-            if line.trim().is_empty() {
+        let mut line = Vec::new();
+        for number in 1.. {
+            line.clear();
+            if lines.by_ref().take(limits::MAX_CROSSREF_LINE_BYTES).read_until(b'\n', &mut line)? == 0 {
+                break;
+            }
+            if line.trim_ascii().is_empty() {
                 continue;
             }
             let (local, community, entry) = read(&line).map_err(|why| TransferError::Line(number, why))?;
@@ -124,29 +135,23 @@ impl Crossref {
     }
 }
 
-impl super::Inner {
-    /// The reverse of [`super::Inner::key`].
-    fn read_key(&self, key: &[u8]) -> Option<(PatientId, HomeCommunityId)> {
-        let mut rest = key;
-        let mut part = || {
-            let (length, behind) = rest.split_first_chunk::<4>()?;
-            let (text, behind) = behind.split_at_checked(u32::from_be_bytes(*length) as usize)?;
-            rest = behind;
-            std::str::from_utf8(text).ok()
-        };
-        let (tenant, authority, id) = (part()?, part()?, part()?);
-        let local = PatientId::new(id, Oid::parse(authority).ok()?);
-        let community = HomeCommunityId::parse(std::str::from_utf8(rest).ok()?).ok()?;
-        (tenant == self.tenant).then_some((local, community))
-    }
+/// An identifier of other delimiters or spaces would be read as another one, or none.
+fn can_be_written(patient: &PatientId) -> bool {
+    PatientId::parse(&patient.to_cx()).is_ok_and(|read| read == *patient)
 }
 
-fn read(line: &str) -> Result<(PatientId, HomeCommunityId, Entry), String> {
+fn read(line: &[u8]) -> Result<(PatientId, HomeCommunityId, Entry), String> {
     // What serde says of a wrong value would repeat it.
-    let line: Line = serde_json::from_str(line)
+    let line: Line = serde_json::from_slice(line)
         .map_err(|error| format!("column {}: no entry of the cross-reference cache", error.column()))?;
-    let patient =
-        |cx: &str| PatientId::parse(cx).map_err(|_| "an identifier must read id^^^&OID&ISO".to_owned());
+    let patient = |cx: &str| {
+        let patient =
+            PatientId::parse(cx).ok().filter(|patient| patient.id().len() <= limits::MAX_IDENTIFIER_BYTES);
+        patient.ok_or_else(|| "an identifier must read id^^^&OID&ISO".to_owned())
+    };
+    if line.remote.len() > limits::MAX_IDENTITIES_PER_COMMUNITY {
+        return Err(format!("`remote` has more than {} identifiers", limits::MAX_IDENTITIES_PER_COMMUNITY));
+    }
     let decided = line.decided.as_deref().unwrap_or("operator");
     let known = Decided::ALL.iter().find(|(_, name)| *name == decided);
     let (decided, _) = known.ok_or("`decided` is none of community, initiator, manager, operator")?;
@@ -167,7 +172,8 @@ fn read(line: &str) -> Result<(PatientId, HomeCommunityId, Entry), String> {
         obtained: line.obtained.as_deref().map_or_else(|| Ok(now()), second)?,
         expires: second(&line.expires)?,
     };
-    let community = HomeCommunityId::parse(&line.community).map_err(|error| error.to_string())?;
+    let community = HomeCommunityId::parse(&line.community);
+    let community = community.map_err(|_| "`community` must read urn:oid:1.2.3".to_owned())?;
     Ok((patient(&line.local)?, community, entry))
 }
 

@@ -1,3 +1,5 @@
+mod memory;
+
 use super::*;
 use crate::demographics::{Demographics, DomainKind, Domains, Validity};
 use crate::identity::index::Dated;
@@ -76,8 +78,8 @@ async fn lookups_are_counted_by_what_they_found() {
 fn an_entry_is_its_bytes() {
     for remote in [&[][..], &["1"], &["花子", "^&~|\\"]] {
         let entry = entry(remote, 12);
-        assert_eq!(Entry::decode(&entry.encode()), Some(entry.clone()));
-        let bytes = entry.encode();
+        assert_eq!(Entry::decode(&entry.encode().unwrap()), Some(entry.clone()));
+        let bytes = entry.encode().unwrap();
         for cut in 0..bytes.len() {
             assert_eq!(Entry::decode(&bytes[..cut]), None);
         }
@@ -100,7 +102,7 @@ async fn what_is_kept_holds_until_it_expires_and_over_a_restart() {
         keep(&cache, "1", "1.5", entry(&["A", "B"], soon)).await;
         keep(&cache, "1", "1.6", entry(&[], soon)).await;
         keep(&cache, "2", "1.5", entry(&["C"], now())).await;
-        cache.flush().await;
+        cache.flush().await.unwrap();
     }
     let cache = folder.open(100);
     assert_eq!(cache.get(&local("1"), &home("urn:oid:1.5")), Lookup::Hit(entry(&["A", "B"], soon)));
@@ -119,11 +121,11 @@ async fn no_other_tenant_sees_it_and_no_patient_is_taken_for_another() {
         let cache = folder.open(100);
         keep(&cache, "1", "1.5", entry(&["A"], soon)).await;
         keep(&cache, "11", "1.5", entry(&["B"], soon)).await;
-        cache.forget(vec![local("1")]).await;
+        cache.forget(vec![local("1")]).await.unwrap();
         assert_eq!(cache.get(&local("1"), &home("1.5")), Lookup::Miss);
         assert!(matches!(cache.get(&local("11"), &home("1.5")), Lookup::Hit(_)));
         assert_eq!(cache.count(), 1);
-        cache.flush().await;
+        cache.flush().await.unwrap();
     }
     let other = CrossrefSettings { tenant: "urn:oid:1.9".into(), ..folder.settings(100) };
     assert_eq!(Crossref::open(&other).unwrap().get(&local("11"), &home("1.5")), Lookup::Miss);
@@ -134,7 +136,7 @@ async fn an_answer_to_a_question_from_before_an_invalidation_is_not_kept() {
     let folder = Folder::new();
     let cache = folder.open(100);
     let ticket = cache.ticket(&local("1"));
-    cache.forget(vec![local("1")]).await;
+    cache.forget(vec![local("1")]).await.unwrap();
     cache.keep(ticket, home("1.5"), entry(&["A"], now() + 100)).await;
     assert_eq!(cache.get(&local("1"), &home("1.5")), Lookup::Miss);
 }
@@ -164,7 +166,7 @@ async fn a_damaged_cache_is_moved_aside_and_begun_anew() {
     {
         let cache = folder.open(100);
         keep(&cache, "1", "1.5", entry(&["A"], now() + 100)).await;
-        cache.flush().await;
+        cache.flush().await.unwrap();
     }
     std::fs::write(folder.0.join("crossref/conf"), b"no sled at all").unwrap();
     let cache = folder.open(100);
@@ -183,7 +185,7 @@ async fn damaged_pages_cost_entries_and_nothing_else() {
         for patient in 0..1_000 {
             keep(&cache, &patient.to_string(), "1.5", entry(&["A"], now() + 100)).await;
         }
-        cache.flush().await;
+        cache.flush().await.unwrap();
     }
     let file = folder.0.join("crossref/db");
     let mut bytes = std::fs::read(&file).unwrap();
@@ -192,6 +194,7 @@ async fn damaged_pages_cost_entries_and_nothing_else() {
     }
     std::fs::write(&file, bytes).unwrap();
     let cache = folder.open(2_000);
+    memory::in_stock(&cache).await;
     for patient in 0..1_000 {
         let _ = cache.get(&local(&patient.to_string()), &home("1.5"));
     }
@@ -205,8 +208,8 @@ async fn how_far_events_were_followed_survives() {
     {
         let cache = folder.open(100);
         assert_eq!(cache.followed(), None);
-        cache.has_followed(41).await;
-        cache.flush().await;
+        cache.has_followed(41).await.unwrap();
+        cache.flush().await.unwrap();
     }
     assert_eq!(folder.open(100).followed(), Some(41));
 }
@@ -234,6 +237,109 @@ async fn what_is_exported_can_be_imported() {
     assert!(wrong.starts_with("line 2") && !wrong.contains("secret"), "{wrong}");
 }
 
+/// sled refuses to work without memory, which is no damage.
+#[tokio::test]
+async fn without_memory_it_works_all_the_same() {
+    let folder = Folder::new();
+    let settings = CrossrefSettings { memory: 0, ..folder.settings(100) };
+    for hits in [false, true] {
+        let cache = Crossref::open(&settings).unwrap();
+        assert!(!cache.alarm());
+        assert_eq!(matches!(cache.get(&local("1"), &home("1.5")), Lookup::Hit(_)), hits);
+        keep(&cache, "1", "1.5", entry(&["A"], now() + 100)).await;
+        cache.flush().await.unwrap();
+    }
+    assert!(!folder.0.join("crossref.damaged").exists());
+}
+
+/// A bound that was lowered is reached step by step, so that no write takes minutes.
+#[tokio::test]
+async fn what_is_too_much_goes_step_by_step() {
+    let folder = Folder::new();
+    let many = 2 * limits::CROSSREF_EVICTED_PER_WRITE;
+    {
+        let cache = folder.open(1_000);
+        for patient in 0..many {
+            keep(&cache, &patient.to_string(), "1.5", entry(&["A"], now() + 100 + patient as u64)).await;
+        }
+        cache.flush().await.unwrap();
+    }
+    let cache = folder.open(10);
+    memory::in_stock(&cache).await;
+    assert_eq!(cache.count(), many);
+    for (patient, left) in [("a", many + 1 - limits::CROSSREF_EVICTED_PER_WRITE), ("b", 10), ("c", 10)] {
+        keep(&cache, patient, "1.5", entry(&["A"], now() + 10_000)).await;
+        assert_eq!(cache.count(), left, "{patient}");
+    }
+}
+
+/// An entry that cannot be read goes when its time is over, as any other.
+#[tokio::test]
+async fn damaged_entries_go_when_they_would_expire() {
+    let folder = Folder::new();
+    let cache = folder.open(100);
+    keep(&cache, "1", "1.5", entry(&["A"], now() + 100)).await;
+    let name = Key::new("urn:oid:1.2", &local("1"), Some(&home("1.5")));
+    cache.inner.entries.insert(name.stored(), &b"damaged"[..]).unwrap();
+    let (place, _) = cache.inner.expiry.first().unwrap().unwrap();
+    cache.inner.expiry.remove(&place).unwrap();
+    cache.inner.expiry.insert(expiry_key(1, name.stored()), &[]).unwrap();
+    keep(&cache, "2", "1.5", entry(&["A"], now() + 100)).await;
+    assert_eq!(cache.inner.entries.get(name.stored()).unwrap(), None);
+    assert_eq!(cache.count(), 1);
+}
+
+/// What an import refuses, and that it says where: never what stood there.
+#[tokio::test]
+async fn what_is_no_entry_is_refused_with_its_line() {
+    let folder = Folder::new();
+    let cache = folder.open(100);
+    let line = |local: &str, remote: &str| {
+        format!(
+            "{{\"local\":\"{local}\",\"community\":\"urn:oid:1.5\",\"remote\":[{remote}],\
+             \"expires\":\"2199-01-01T00:00:00Z\"}}\n"
+        )
+    };
+    let good = line("1^^^&1.2.3&ISO", "\"A^^^&1.9&ISO\"");
+    let long = format!("{}^^^&1.2.3&ISO", "secret".repeat(200));
+    let many = vec!["\"secret^^^&1.9&ISO\""; limits::MAX_IDENTITIES_PER_COMMUNITY + 1].join(",");
+    let wrong: [Vec<u8>; 6] = [
+        line(&long, "").into_bytes(),
+        line("1^^^&1.2.3&ISO", &format!("\"{long}\"")).into_bytes(),
+        line("1^^^&1.2.3&ISO", &many).into_bytes(),
+        line("1^^^&1.2.3&ISO", "").replace("urn:oid:1.5", "secret").into_bytes(),
+        b"{\"local\":\"secret\xFF\"}\n".to_vec(),
+        vec![b'x'; limits::MAX_CROSSREF_LINE_BYTES as usize + 10],
+    ];
+    for wrong in wrong {
+        let all = [good.as_bytes(), &wrong].concat();
+        let told = cache.import(&all[..]).unwrap_err().to_string();
+        assert!(told.starts_with("line 2: ") && !told.contains("secret"), "{told}");
+        assert!(matches!(cache.get(&local("1"), &home("1.5")), Lookup::Hit(_)));
+        assert_eq!(cache.count(), 1);
+    }
+    assert!(!cache.alarm());
+}
+
+/// An identifier that an export would tell as another one is not in it; a damaged entry neither.
+#[tokio::test]
+async fn what_cannot_be_told_is_not_exported() {
+    let (folder, other) = (Folder::new(), Folder::new());
+    let cache = folder.open(100);
+    for patient in ["1", " 2", "3^4", "5&6"] {
+        keep(&cache, patient, "1.5", entry(&["A"], now() + 100)).await;
+    }
+    keep(&cache, "7", "1.5", entry(&["A^"], now() + 100)).await;
+    let damaged = Key::new("urn:oid:1.2", &local("8"), Some(&home("1.5")));
+    cache.inner.entries.insert(damaged.stored(), &b"damaged"[..]).unwrap();
+    cache.inner.entries.insert(&b"no key"[..], entry(&["A"], now() + 100).encode().unwrap()).unwrap();
+    let mut lines = Vec::new();
+    let exported = cache.export(&mut lines).unwrap();
+    let imported = other.open(100).import(&lines[..]).unwrap();
+    assert_eq!((exported, imported.taken), (2, 2), "1 and 5&6");
+    assert!(matches!(cache.get(&local(" 2"), &home("1.5")), Lookup::Hit(_)), "they are told all the same");
+}
+
 /// Where events were missed, or the index is another, anybody may have changed; and so until it is known.
 #[tokio::test]
 async fn where_events_were_missed_everything_is_forgotten() {
@@ -244,9 +350,9 @@ async fn where_events_were_missed_everything_is_forgotten() {
     let index = crate::identity::index::Index::open(store.clone(), "region").unwrap();
     let there = || matches!(cache.get(&local("1"), &home("1.5")), Lookup::Hit(_));
 
-    cache.has_followed(41).await;
+    cache.has_followed(41).await.unwrap();
     keep(&cache, "1", "1.5", entry(&["A"], now() + 100)).await;
-    follow::resume(&cache, &index).await;
+    follow::catch_up(&cache, &index).await.unwrap();
     assert!(!there(), "the index has no 41 events");
     assert_eq!(cache.followed(), Some(0));
 
