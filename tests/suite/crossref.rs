@@ -99,7 +99,7 @@ async fn the_cache_goes_out_and_in_as_lines() {
 async fn a_damaged_cache_is_on_the_status_page() {
     let folder = TempDir::new();
     let config = configuration(folder.path());
-    open(folder.path()).flush().await;
+    open(folder.path()).flush().await.unwrap();
     std::fs::write(folder.path().join("data/crossref/conf"), b"no sled at all").unwrap();
     let running = Running::start(Path::new(&config), &[]).await.map_err(|stop| stop.message).unwrap();
     let operator = running.bound().operator.clone().unwrap();

@@ -46,7 +46,7 @@ pub struct Bench {
     /// Entries of the filled registry, patients of the filled index
     #[arg(long, default_value_t = 1_000_000)]
     entries: u64,
-    /// MiB of memory for pages of the cross-reference cache (default: as in a configuration)
+    /// MiB of memory for the cross-reference cache (default: as in a configuration)
     #[arg(long)]
     crossref_mib: Option<u64>,
     /// MiB of the large document

@@ -35,7 +35,7 @@ impl Key {
     pub fn read(bytes: &[u8], tenant: &str) -> Option<Self> {
         let mut rest = bytes;
         let of = part(&mut rest)?;
-        (part(&mut rest)?, part(&mut rest)?);
+        let (_domain, _patient) = (part(&mut rest)?, part(&mut rest)?);
         let patient = bytes.len() - rest.len();
         (of == tenant).then(|| Self { bytes: bytes.to_vec(), tenant: 4 + tenant.len(), patient })
     }

@@ -16,24 +16,26 @@
 
 mod entry;
 pub mod follow;
+mod forgetting;
 mod key;
 mod memory;
 mod opening;
+mod stock;
 #[cfg(test)]
 mod tests;
 pub mod transfer;
 
-use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use metrics::{Counter, counter, gauge};
 
+use self::forgetting::Stripe;
 use self::key::Key;
-use self::memory::{Memory, Stamps};
+use self::memory::Memory;
 use self::opening::Opening;
 use crate::ids::{HomeCommunityId, PatientId};
 use crate::limits;
@@ -89,26 +91,6 @@ struct Inner {
     behind: AtomicBool,
     /// It was begun anew, or something in it could not be read.
     alarm: AtomicBool,
-}
-
-/// A share of the patients.
-#[derive(Default)]
-struct Stripe {
-    /// How often patients were forgotten: see [`Ticket`].
-    forgotten: AtomicU64,
-    /// Somebody is still to be forgotten: nothing is told meanwhile.
-    silent: AtomicBool,
-    writing: Mutex<ToForget>,
-}
-
-/// Patients who are to be forgotten, and could not be when it was tried, in the hands of the only one who writes.
-type ToForget = Vec<PatientId>;
-
-impl Stripe {
-    fn writing(&self) -> MutexGuard<'_, ToForget> {
-        // A writer who fails in sled leaves nothing half done that is guarded by it.
-        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// What lookups found. Looking for a counter by its name costs more than much of a lookup.
@@ -196,7 +178,7 @@ impl Crossref {
             alarm: AtomicBool::new(damaged),
         });
         let weak = Arc::downgrade(&inner);
-        std::thread::spawn(move || take_stock(&weak));
+        std::thread::spawn(move || stock::take(&weak));
         Ok(Self { inner })
     }
 
@@ -208,8 +190,7 @@ impl Crossref {
     fn get_at(&self, local: &PatientId, community: &HomeCommunityId, now: u64) -> Lookup {
         let lookups = &self.inner.lookups;
         let key = self.inner.key(local, Some(community));
-        let silent = |stripe: &Stripe| stripe.silent.load(Ordering::Acquire);
-        if self.inner.behind.load(Ordering::Acquire) || silent(self.inner.stripe(&key)) {
+        if self.inner.behind.load(Ordering::Acquire) || self.inner.stripe(&key).is_silent() {
             lookups.behind.increment(1);
             return Lookup::Stale;
         }
@@ -384,44 +365,6 @@ impl Inner {
         Ok(())
     }
 
-    fn forget(&self, patient: &PatientId) -> sled::Result<()> {
-        let of_patient = self.key(patient, None);
-        let stripe = self.stripe(&of_patient);
-        let mut to_forget = stripe.writing();
-        stripe.forgotten.fetch_add(1, Ordering::AcqRel);
-        let keys: Vec<_> =
-            self.entries.scan_prefix(of_patient.stored()).keys().collect::<sled::Result<_>>()?;
-        keys.iter().try_for_each(|key| self.take(key))?;
-        // Behind it, also what sled did not tell of.
-        self.memory.forget(&of_patient);
-        counter!("sekisho_crossref_invalidated_total").increment(keys.len() as u64);
-        // A full list stays: who else belongs on it is not known.
-        if to_forget.len() < limits::CROSSREF_TO_FORGET {
-            to_forget.retain(|other| other != patient);
-        }
-        stripe.silent.store(!to_forget.is_empty(), Ordering::Release);
-        Ok(())
-    }
-
-    /// Nothing is told of a patient who could not be forgotten, until that is done.
-    fn silence(&self, patient: &PatientId) {
-        let stripe = self.stripe(&self.key(patient, None));
-        let mut to_forget = stripe.writing();
-        stripe.silent.store(true, Ordering::Release);
-        if to_forget.len() < limits::CROSSREF_TO_FORGET && !to_forget.contains(patient) {
-            to_forget.push(patient.clone());
-        }
-    }
-
-    fn forget_all(&self) -> sled::Result<()> {
-        for stripe in &self.stripes {
-            let _writing = stripe.writing();
-            stripe.forgotten.fetch_add(1, Ordering::AcqRel);
-        }
-        self.memory.forget_all();
-        self.entries.iter().keys().try_for_each(|key| self.take(&key?))
-    }
-
     /// A few of those that expired go with every one that comes, and more of what is too much.
     fn make_room(&self) -> sled::Result<()> {
         let now = now();
@@ -470,44 +413,6 @@ impl Inner {
         counter!("sekisho_crossref_errors_total").increment(1);
         tracing::error!(problem, "the cross-reference cache failed");
         None
-    }
-}
-
-/// Counts what lies there and brings it into memory, which takes some seconds for each million: beside, so that the start
-/// need not wait. Ends early when the cache is gone.
-fn take_stock(cache: &Weak<Inner>) {
-    let Some(stamps) = cache.upgrade().map(|inner| inner.memory.stamps()) else { return };
-    let mut after = Bound::Unbounded;
-    while let Some(inner) = cache.upgrade() {
-        let some = inner.guarded(|inner| inner.take_stock_of_some(after.clone(), &stamps)).flatten();
-        let Some(last) = some else {
-            inner.counting.store(false, Ordering::Release);
-            return;
-        };
-        after = Bound::Excluded(last);
-    }
-}
-
-impl Inner {
-    /// Gives the last key, as long as more may follow.
-    fn take_stock_of_some(
-        &self,
-        after: Bound<sled::IVec>,
-        stamps: &Stamps,
-    ) -> sled::Result<Option<sled::IVec>> {
-        let (now, full) = (now(), self.memory.is_full());
-        let mut last = None;
-        for pair in self.entries.range((after, Bound::Unbounded)).take(limits::CROSSREF_STOCK_AT_ONCE) {
-            let (key, bytes) = pair?;
-            self.counted(1);
-            if let (false, Some(name)) = (full, Key::read(&key, &self.tenant))
-                && Entry::decode(&bytes).is_some_and(|entry| entry.expires > now)
-            {
-                self.memory.hold(&name, &bytes, stamps.of(&name));
-            }
-            last = Some(key);
-        }
-        Ok(last)
     }
 }
 
