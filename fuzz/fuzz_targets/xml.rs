@@ -8,7 +8,21 @@ use sekisho::wire::xml::{Element, Ns, Tree};
 fuzz_target!(|data: &[u8]| {
     let Ok(tree) = Tree::parse(Bytes::copy_from_slice(data)) else { return };
     visit(tree.root());
+    canonical(tree.root());
 });
+
+/// The canonical form says what the element says, and is its own canonical form.
+fn canonical(element: Element<'_>) {
+    let Ok(form) = element.canonical(None, &[]) else { return };
+    match Tree::parse(Bytes::from(form.clone())) {
+        Ok(again) => {
+            assert_eq!(again.root().text(), element.text());
+            assert_eq!(again.root().canonical(None, &[]).as_deref(), Ok(&*form));
+        }
+        // Declarations are written where they are used.
+        Err(error) => assert!(matches!(error.rule, "xml.attributes" | "xml.attribute-length"), "{error}"),
+    }
+}
 
 fn visit(element: Element<'_>) {
     let mut fragment = Vec::from("<r>");

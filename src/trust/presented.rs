@@ -18,28 +18,30 @@ pub(super) struct Presented<'a> {
     pub(super) audiences: &'a [String],
 }
 
-/// Finds it. A token of another kind is refused rather than passed over: whoever sends one counts on it.
+/// Finds it. A token of another kind in its place is refused rather than passed over: whoever sends one counts on it.
 pub(super) fn assertion(envelope: &Envelope) -> Result<Option<Element<'_>>, Refused> {
     let mut headers = envelope.security();
     let Some(security) = headers.next() else { return Ok(None) };
     if headers.next().is_some() {
         return Err(HEADER.because("wsse:Security is there more than once"));
     }
-    if let Some(other) = security.children().find(|child| is_other_token(*child)) {
-        return Err(TOKEN.because(other.local()));
-    }
     let mut assertions = security.children_named(Ns::SAML, "Assertion");
-    match (assertions.next(), assertions.next()) {
-        (assertion, None) => Ok(assertion),
-        _ => Err(HEADER.because("wsse:Security holds more than one saml2:Assertion")),
+    let assertion = assertions.next();
+    if assertions.next().is_some() {
+        return Err(HEADER.because("wsse:Security holds more than one saml2:Assertion"));
     }
+    let other = security.children().find(|token| stands_for_a_user(*token, assertion.is_some()));
+    other.map_or(Ok(assertion), |other| Err(TOKEN.because(other.local())))
 }
 
-/// Tokens that stand for a user and are not read. Certificates, timestamps and signatures of the message stand for none.
-fn is_other_token(element: Element<'_>) -> bool {
-    let is_assertion = matches!(element.local(), "Assertion" | "EncryptedAssertion");
-    let elsewhere = matches!(element.local(), "UsernameToken" | "SecurityTokenReference");
-    is_assertion && !element.is(Ns::SAML, "Assertion") || elsewhere && element.ns() == Ns::WSSE
+/// Whether a token stands for a user and is not read. Beside an assertion, only another one does: some stacks refer to it
+/// there, or name an application. Certificates, timestamps and signatures of the message stand for nobody.
+fn stands_for_a_user(token: Element<'_>, beside_an_assertion: bool) -> bool {
+    match token.local() {
+        "Assertion" | "EncryptedAssertion" => !token.is(Ns::SAML, "Assertion"),
+        "UsernameToken" | "SecurityTokenReference" => token.ns() == Ns::WSSE && !beside_an_assertion,
+        _ => false,
+    }
 }
 
 /// Checks what must be right before its signature is looked at.

@@ -164,7 +164,7 @@ fn attack_39_whatever_is_touched_breaks_it() {
         ("</ds:SignedInfo>", "<ds:Reference/></ds:SignedInfo>", "xua.signature.form"),
         ("<saml2:OneTimeUse/>", "", "xua.digest"),
         ("<o:Security ", &second, "xua.header"),
-        ("</o:Security>", "<o:UsernameToken/></o:Security>", "xua.token"),
+        ("</o:Security>", "<o:UsernameToken/></o:Security>", "none"),
         (
             "</saml2:Assertion></o:Security>",
             "</saml2:Assertion><EncryptedAssertion/></o:Security>",
@@ -218,6 +218,12 @@ fn where_none_is_needed_one_that_is_there_is_verified() {
     assert_eq!(ask(&without, &ITI55_DEFERRED_ANSWER), Ok(None));
     assert!(ask(RSA.0, &ITI44_ADD).unwrap().is_some());
     assert_eq!(ask(&RSA.0.replace("46255001", "46255002"), &ITI44_ADD).unwrap_err().rule, DIGEST);
+    // Another token in its place is no matter of course.
+    for token in ["UsernameToken", "SecurityTokenReference"] {
+        let (head, rest) = RSA.0.split_once("<saml2:Assertion").unwrap();
+        let instead = format!("{head}<o:{token}/>{}", rest.split_once("</saml2:Assertion>").unwrap().1);
+        assert_eq!(ask(&instead, &ITI44_ADD).unwrap_err().rule, TOKEN);
+    }
     // A header that is somebody else's is none.
     let role = "<o:Security s:role=\"urn:somebody-else\"";
     assert_eq!(ask(&RSA.0.replace("<o:Security", role), &ITI18).unwrap_err().rule, MISSING);

@@ -18,6 +18,7 @@ mod peers;
 mod process;
 mod setting;
 mod transactions;
+mod xua;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,8 +34,8 @@ use figures::Row;
 pub struct Bench {
     #[command(subcommand)]
     what: Option<What>,
-    /// Groups to run: transactions, federated, tls, fan-out, merge, crossref, filled, identity, large (default: all but
-    /// the last four)
+    /// Groups to run: transactions, federated, tls, fan-out, merge, xua, crossref, filled, identity, large (default: all
+    /// but the last four)
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Seconds for each figure
@@ -89,12 +90,13 @@ pub(crate) struct Run {
 }
 
 /// Groups, and whether they run when none is named: the others take minutes.
-const GROUPS: [(&str, bool); 9] = [
+const GROUPS: [(&str, bool); 10] = [
     ("transactions", true),
     ("federated", true),
     ("tls", true),
     ("fan-out", true),
     ("merge", true),
+    ("xua", true),
     ("crossref", false),
     ("filled", false),
     ("identity", false),
@@ -178,6 +180,7 @@ async fn measure(run: &Run, group: &str) -> Result<Vec<Row>, String> {
         "tls" => transactions::tls(run).await,
         "fan-out" => peers::fan_out(run).await,
         "merge" => merge::row(),
+        "xua" => xua::rows(),
         "crossref" => crossref::row(run),
         "filled" => filled::filled(run).await,
         "identity" => identity::rows(run).await,
