@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::named::Naming;
+use super::named::{Naming, charset};
 use super::output::Output;
 use super::peer::PeerOptions;
 use super::{Exit, Outcome, Stop};
@@ -20,7 +20,7 @@ use crate::transactions::hl7v2::{Parties, Refusal, accepted, control_id};
 use crate::transactions::identity::{Feed as PatientFeed, FeedEvent};
 use crate::transactions::iti8::{self, Occasion};
 use crate::wire::hl7v2::mllp::{MllpClient, MllpError};
-use crate::wire::hl7v2::{Charset, Message};
+use crate::wire::hl7v2::{AROUND_MESSAGES, Charset, Message};
 
 /// Feed patients.
 #[derive(Debug, Args)]
@@ -255,12 +255,15 @@ fn name(text: &str) -> Name {
     Name { representation, family: family.to_owned(), given: given.to_owned(), ..Name::default() }
 }
 
-/// The messages of a file: each begins with MSH. Ends of lines become CR, and what frames them over MLLP is left out; in no
-/// character set is either a part of another character.
+/// The messages of a file: each begins with MSH. Ends of lines become CR, and what frames them over MLLP or as a batch is
+/// left out; in no character set is either a part of another character.
 fn split(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut messages: Vec<Vec<u8>> = Vec::new();
     let lines = bytes.split(|byte| matches!(byte, b'\r' | b'\n' | 0x0b | 0x1c));
     for line in lines.map(|line| line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line)) {
+        if AROUND_MESSAGES.iter().any(|name| line.starts_with(name)) {
+            continue;
+        }
         if line.starts_with(b"MSH") || (messages.is_empty() && !line.is_empty()) {
             messages.push(Vec::new());
         }
@@ -274,10 +277,6 @@ fn split(bytes: &[u8]) -> Vec<Vec<u8>> {
 
 fn unusable(file: &Path, problem: impl std::fmt::Display) -> Stop {
     Stop::new(Exit::Usage, format!("{}: {problem}", file.display()))
-}
-
-fn charset(name: &str) -> Result<Charset, String> {
-    Charset::named(name).ok_or_else(|| "name it as MSH-18 does: UNICODE UTF-8, ISO IR87, 8859/1".to_owned())
 }
 
 fn show(output: Output, told: &[Told]) {
@@ -343,6 +342,7 @@ mod tests {
             "MSH|1\r\nPID|1\r\n\r\nMSH|2",
             "\u{feff}MSH|1\nPID|1\nMSH|2\n",
             "\u{b}MSH|1\rPID|1\r\u{1c}\r\u{b}MSH|2\r\u{1c}\r",
+            "FHS|a\rBHS|a\rMSH|1\rPID|1\rMSH|2\rBTS|2\rFTS|1\r",
         ] {
             assert_eq!(split(file.as_bytes()), [b"MSH|1\rPID|1\r".to_vec(), b"MSH|2\r".to_vec()], "{file:?}");
         }

@@ -1,4 +1,4 @@
-//! Patients as options name them. An Individual Number (My Number) is sent to nobody; these commands have no configuration
+//! Patients and character sets as options name them. An Individual Number (My Number) is sent to nobody; these commands have no configuration
 //! that could say in which domain twelve digits are none, so an option does.
 
 use clap::{Args, ValueEnum};
@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use super::{Exit, Stop};
 use crate::demographics::is_my_number;
 use crate::ids::PatientId;
+use crate::wire::hl7v2::Charset;
 
 /// How patients are named: options of `feed`, `query` and `submit`.
 #[derive(Debug, Clone, Copy, Args)]
@@ -37,4 +38,9 @@ impl Naming {
         }
         Ok(patient)
     }
+}
+
+/// A character set as it was typed.
+pub fn charset(name: &str) -> Result<Charset, String> {
+    Charset::named(name).ok_or_else(|| "name it as MSH-18 does: UNICODE UTF-8, ISO IR87, 8859/1".to_owned())
 }

@@ -1,19 +1,20 @@
 //! Dates of birth, as exact as they are known, and ranges of them.
 
+use crate::time::zone_minutes;
+
 /// A date or time of birth: 4 to 14 digits, `YYYY[MM[DD[HHMM[SS]]]]`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct BirthTime(Box<str>);
 
 impl BirthTime {
-    /// Reads a DTM or TS: digits, with fraction and zone passed over. None if there is no year, or no such month or day.
+    /// Reads a DTM or TS: digits, with fraction and zone passed over. None if there is no year, or no such month or day, or
+    /// something behind the digits that is neither: of `1960-02-29` only the year would be left.
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.trim();
         let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
-        if !matches!(digits.as_bytes().get(end), None | Some(b'.' | b'+' | b'-')) {
-            return None;
-        }
+        let (digits, behind) = digits.split_at_checked(end)?;
         let digits = digits.get(..end.min(14))?;
-        if !matches!(digits.len(), 4 | 6 | 8 | 10 | 12 | 14) {
+        if !matches!(digits.len(), 4 | 6 | 8 | 10 | 12 | 14) || !is_fraction_and_zone(behind, digits.len()) {
             return None;
         }
         let time = Self(digits.into());
@@ -44,6 +45,15 @@ impl BirthTime {
     fn part(&self, from: usize, to: usize) -> Option<u16> {
         self.0.get(from..to)?.parse().ok()
     }
+}
+
+/// Whether that may stand behind so many digits: a fraction, a zone behind at least a day.
+fn is_fraction_and_zone(text: &str, digits: usize) -> bool {
+    let at = text.find(['+', '-']).unwrap_or(text.len());
+    let (fraction, zone) = text.split_at(at);
+    let is_fraction = fraction.is_empty()
+        || fraction.strip_prefix('.').is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+    is_fraction && (zone.is_empty() || digits >= 8 && zone_minutes(zone).is_some())
 }
 
 impl std::fmt::Debug for BirthTime {
@@ -95,7 +105,21 @@ mod tests {
         assert_eq!((birth.year(), birth.month(), birth.day()), (1960, Some(2), Some(29)));
         assert_eq!(BirthTime::parse("196002").unwrap().date(), None);
         assert_eq!(BirthTime::parse("196002291530.123+0900").unwrap().date(), Some("19600229"));
-        for bad in ["", "196", "1960022", "19601301", "19600132", "S350229", "1960/02"] {
+        for zoned in ["19600229+0900", "19600229000000.0000-0500", "196002291530+09:00"] {
+            assert_eq!(BirthTime::parse(zoned).unwrap().date(), Some("19600229"), "{zoned}");
+        }
+        for bad in [
+            "",
+            "196",
+            "1960022",
+            "19601301",
+            "19600132",
+            "S350229",
+            "1960/02",
+            "1960-02-29",
+            "1960-0229",
+            "19600229-x",
+        ] {
             assert!(BirthTime::parse(bad).is_none(), "{bad}");
         }
     }

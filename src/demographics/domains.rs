@@ -157,12 +157,13 @@ impl Domains {
     pub fn by_oid(&self, oid: &str) -> Option<&Domain> {
         self.0.iter().find(|domain| domain.oid.as_str() == oid)
     }
-    /// The domain that an authority names; if it gives namespace and OID, both must be that domain's.
+    /// The domain that an authority names; if it gives namespace and OID, both must be that domain's. Some put the OID where
+    /// the namespace belongs.
     pub fn find(&self, authority: &Authority) -> Option<&Domain> {
         let Authority { namespace, universal_id, .. } = authority;
         self.0.iter().find(|domain| {
             let by_oid = universal_id == domain.oid.as_str();
-            let by_namespace = *namespace == domain.namespace;
+            let by_namespace = *namespace == domain.namespace || namespace == domain.oid.as_str();
             match (namespace.is_empty(), universal_id.is_empty()) {
                 (false, false) => by_oid && by_namespace,
                 (true, false) => by_oid,

@@ -64,6 +64,21 @@ pub struct Name {
     pub suffix: String,
 }
 
+impl Name {
+    /// Takes a name that came as one text. Where the family name ends is known before a comma and in Japanese scripts, in
+    /// which it comes first; elsewhere the text stays whole rather than be divided wrongly (user pain 72).
+    fn divide(&mut self, text: &str) {
+        let divided = match (text.split_once([',', '，', '、']), self.representation) {
+            (Some(divided), _) => Some(divided),
+            (None, Some(Representation::Alphabetic)) => None,
+            (None, _) if text.is_ascii() => None,
+            (None, _) => text.split_once(char::is_whitespace),
+        };
+        let (family, given) = divided.unwrap_or((text, ""));
+        (self.family, self.given) = (family.trim().to_owned(), given.trim().to_owned());
+    }
+}
+
 /// Administrative sex: a total mapping, so that no foreign code is lost as another sex (user pain 82).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Sex {

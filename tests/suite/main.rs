@@ -24,6 +24,7 @@ mod federation_regions;
 mod federation_rules;
 mod feed;
 mod hl7v2_identity;
+mod hl7v2_odd;
 mod http_client;
 mod http_limits;
 mod http_smuggling;

@@ -189,6 +189,38 @@ fn a_batch_with_merges_is_loaded_again_without_harm() {
     assert_eq!((identifiers(&who()), shown(&who())), (identifiers(&before), shown(&before)));
 }
 
+/// A batch as an old system writes it: LF, a byte order mark, blank lines, no MSH-18.
+#[test]
+fn a_batch_is_read_in_its_character_set_or_not_at_all() {
+    let folder = TempDir::new();
+    let config = configuration(folder.path());
+    let message = |id: &str, name: &str| {
+        format!(
+            "MSH|^~\\&|A|B|C|D|20260101||ADT^A04|1|P|2.3.1\nEVN||20260101\nPID|||{id}^^^&1.2.1&ISO||{name}||19600229|F\nPV1||O\n\n"
+        )
+    };
+    let text = format!(
+        "FHS|^~\\&|A\nBHS|^~\\&|A\n{}{}BTS|2\nFTS|1\n",
+        message("1", "表^能"),
+        message("2", "TANAKA^JIRO")
+    );
+    let shift_jis = sekisho::wire::hl7v2::Charset::ShiftJis.encode(&text).bytes;
+    let bytes = folder.path().join("sjis.hl7");
+    std::fs::write(&bytes, shift_jis).unwrap();
+    let bytes = bytes.to_str().unwrap();
+    let (code, counts, problems) = patient(&config, &["import", bytes]);
+    assert_eq!((code, &counts["added"], &counts["bad"]), (1, &1.into(), &1.into()), "{problems}");
+    assert!(problems.contains("sjis.hl7:3: ") && problems.contains("--charset"), "{problems}");
+    let (code, counts, problems) = patient(&config, &["import", "--charset", "Shift_JIS", bytes]);
+    assert_eq!((code, &counts["added"], &counts["unchanged"]), (0, &1.into(), &1.into()), "{problems}");
+    let shown = patient(&config, &["show", "1^^^&1.2.1&ISO"]).1.to_string();
+    assert!(shown.contains("表") && shown.contains("能"), "{shown}");
+
+    let marked = file(folder.path(), "marked.hl7", &format!("\u{feff}{text}"));
+    let (code, counts, problems) = patient(&config, &["import", &marked]);
+    assert_eq!((code, &counts["unchanged"]), (0, &2.into()), "{problems}");
+}
+
 /// A merge is final, wherever it comes from.
 #[test]
 fn a_batch_is_refused_what_a_feed_is_refused() {

@@ -17,9 +17,9 @@ const KINDS: Codes<NameKind> = &[
     ("U", NameKind::Other),
 ];
 
-/// A name; None where nothing of it is said (`^^^^^^S`: there is one, and it is not told).
+/// A name, which some send whole in XPN-1 (`山田　花子`); None where nothing of it is said (`^^^^^^S`: there is one, and it is not told).
 pub(super) fn name(xpn: Repetition<'_>) -> Option<Name> {
-    let name = Name {
+    let mut name = Name {
         representation: meaning(REPRESENTATIONS, &text(xpn, 8)),
         kind: meaning(KINDS, &text(xpn, 7)).unwrap_or(NameKind::Other),
         family: text(xpn, 1),
@@ -28,6 +28,10 @@ pub(super) fn name(xpn: Repetition<'_>) -> Option<Name> {
         suffix: text(xpn, 4),
         prefix: text(xpn, 5),
     };
+    if name.given.is_empty() && name.further.is_empty() {
+        let whole = std::mem::take(&mut name.family);
+        name.divide(&whole);
+    }
     let parts = [&name.family, &name.given, &name.further];
     parts.iter().any(|part| !part.is_empty()).then_some(name)
 }

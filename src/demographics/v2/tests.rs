@@ -56,6 +56,21 @@ fn a_whole_pid_is_read_and_written_again() {
 }
 
 #[test]
+fn a_name_that_came_whole_is_divided_where_that_is_certain() {
+    for (xpn, family, given) in [
+        ("山田　花子", "山田", "花子"),
+        ("山田 花子^^^^^^L^I", "山田", "花子"),
+        ("YAMADA, HANAKO^^^^^^L^A", "YAMADA", "HANAKO"),
+        ("VAN DYKE", "VAN DYKE", ""),
+        ("山田 花子^太郎", "山田 花子", "太郎"),
+        ("山田", "山田", ""),
+    ] {
+        let read = person(&format!("PID|||1||{xpn}"));
+        assert_eq!((read.names[0].family.as_str(), read.names[0].given.as_str()), (family, given), "{xpn}");
+    }
+}
+
+#[test]
 fn an_absent_field_keeps_and_two_quotes_remove() {
     let kept = read("PID|||1").unwrap();
     assert_eq!(kept, DemographicsChange::default());
@@ -81,7 +96,7 @@ fn an_absent_field_keeps_and_two_quotes_remove() {
 #[test]
 fn japanese_and_older_habits() {
     let name = &person("PID|||1||患者　太郎^^^^^^L^I").names[0];
-    assert_eq!((name.family.as_str(), name.given.as_str()), ("患者　太郎", ""));
+    assert_eq!((name.family.as_str(), name.given.as_str()), ("患者", "太郎"));
     let address = &person("PID|||1||A||||||^^^^100-0001^JPN^H^東京都千代田区１−２−３").addresses[0];
     assert_eq!((address.text.as_str(), address.kind.as_str()), ("東京都千代田区１−２−３", "H"));
     let address = &person("PID|||1||A||||||3-2-1&銀座通り&3^^中央区").addresses[0];

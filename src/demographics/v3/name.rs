@@ -1,7 +1,7 @@
 //! EN and PN (HL7 V3 data types R1, ITI TF-2: App. E): names with parts, or as one text.
 
 use super::{is_null, parts, read_use, representation_code, write_part, write_use};
-use crate::demographics::{Name, NameKind, Representation};
+use crate::demographics::{Name, NameKind};
 use crate::wire::xml::{Element, Ns, Writer};
 
 /// name/@use. Others are [`NameKind::Other`], none is a legal name.
@@ -33,7 +33,7 @@ pub fn read_name(element: Element<'_>) -> Option<Name> {
         suffix: parts(element, &["suffix"]),
     };
     if name.family.is_empty() && name.given.is_empty() {
-        (name.family, name.given) = whole(element.text().trim(), representation);
+        name.divide(element.text().trim());
     }
     (!name.family.is_empty() || !name.given.is_empty()).then_some(name)
 }
@@ -51,19 +51,6 @@ fn kind(element: Element<'_>, uses: &[String]) -> NameKind {
         None if uses.is_empty() => NameKind::Legal,
         None => NameKind::Other,
     }
-}
-
-/// A name without parts. Where the family name ends is known before a comma and in Japanese scripts, in which it comes first;
-/// elsewhere the text stays whole rather than be divided wrongly (user pain 72).
-fn whole(text: &str, representation: Option<Representation>) -> (String, String) {
-    let divided = match (text.split_once([',', '，', '、']), representation) {
-        (Some(divided), _) => Some(divided),
-        (None, Some(Representation::Alphabetic)) => None,
-        (None, _) if text.is_ascii() => None,
-        (None, _) => text.split_once(char::is_whitespace),
-    };
-    let (family, given) = divided.unwrap_or((text, ""));
-    (family.trim().to_owned(), given.trim().to_owned())
 }
 
 /// Writes a name as the content of an element of that name, `name` or `value`.

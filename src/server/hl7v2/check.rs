@@ -57,7 +57,9 @@ pub(super) fn content(message: &Message, trigger: &Trigger) -> Answer<()> {
 pub(super) fn unreadable(error: &MessageError) -> IdentityError {
     let code = match error {
         MessageError::Charset(_) => ErrorCode::TableValueNotFound,
-        MessageError::Empty | MessageError::NotMsh | MessageError::Segment(_) => ErrorCode::SegmentSequence,
+        MessageError::Empty | MessageError::NotMsh | MessageError::Batch | MessageError::Segment(_) => {
+            ErrorCode::SegmentSequence
+        }
         MessageError::Utf16 | MessageError::Delimiters | MessageError::TooMany { .. } => ErrorCode::DataType,
     };
     let field = error.location().and_then(|location| u16::try_from(location.field).ok());

@@ -40,6 +40,11 @@ pub enum MessageError {
     /// Another beginning.
     #[error("the message does not begin with the segment MSH (HL7 2.5, 2.5.2)")]
     NotMsh,
+    /// FHS or BHS.
+    #[error(
+        "this is a batch (FHS, BHS), and one message is due: send each in a frame of its own (ITI TF-2: C.2.1)"
+    )]
+    Batch,
     /// MSH-1 or MSH-2.
     #[error("MSH-1 and MSH-2 are not five distinct delimiters such as |^~\\& (HL7 2.5, 2.5.4)")]
     Delimiters,
@@ -65,7 +70,7 @@ impl MessageError {
         match self {
             Self::Delimiters => Some(Location::field("MSH", 2)),
             Self::Charset(_) => Some(Location::field("MSH", 18)),
-            Self::Empty | Self::Utf16 | Self::NotMsh => Some(Location::segment("MSH", 1)),
+            Self::Empty | Self::Utf16 | Self::NotMsh | Self::Batch => Some(Location::segment("MSH", 1)),
             Self::Segment(_) | Self::TooMany { .. } => None,
         }
     }
@@ -168,7 +173,7 @@ impl Rules {
     }
 }
 
-/// Without what may stand before a message: white space, a byte order mark.
+/// Without what may stand around a message: white space, a byte order mark, the NUL that ends a text in C.
 fn trimmed(bytes: &[u8]) -> Result<&[u8], MessageError> {
     match bytes {
         [0xfe, 0xff, ..] | [0xff, 0xfe, ..] | [0, b'M', ..] | [b'M', 0, ..] => {
@@ -176,9 +181,13 @@ fn trimmed(bytes: &[u8]) -> Result<&[u8], MessageError> {
         }
         _ => {}
     }
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
+    let mut bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
+    while let [rest @ .., 0] = bytes {
+        bytes = rest;
+    }
     match bytes {
         [] => Err(MessageError::Empty),
+        [b'F' | b'B', b'H', b'S', ..] => Err(MessageError::Batch),
         [b'M', b'S', b'H', ..] => Ok(bytes),
         _ => Err(MessageError::NotMsh),
     }
@@ -199,8 +208,12 @@ fn lines(text: &str) -> impl Iterator<Item = Range<usize>> {
 fn check_segment(segment: &str, delimiters: &Delimiters, number: usize) -> Result<(), MessageError> {
     let name_is_good = match segment.as_bytes() {
         [first, second, third, behind @ ..] => {
+            // What a site defines for itself is written as it likes.
+            let may_be = |c: &u8| {
+                c.is_ascii_uppercase() || c.is_ascii_digit() || *first == b'Z' && c.is_ascii_lowercase()
+            };
             first.is_ascii_uppercase()
-                && [second, third].iter().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
+                && [second, third].iter().all(|c| may_be(c))
                 && behind.first().is_none_or(|separator| char::from(*separator) == delimiters.field)
         }
         _ => false,

@@ -21,3 +21,6 @@ pub use write::{MessageWriter, SegmentWriter, Value, control_id};
 
 #[cfg(test)]
 mod tests;
+
+/// Segments that stand around the messages of a batch or a file (HL7 2.5, 2.10.3).
+pub const AROUND_MESSAGES: [&[u8]; 4] = [b"FHS", b"BHS", b"BTS", b"FTS"];

@@ -63,7 +63,9 @@ fn segments_end_as_senders_end_them() {
 fn what_is_no_message_is_told_apart() {
     let error = |bytes: &[u8]| Message::read(bytes, Charset::Utf8).unwrap_err();
     assert_eq!(error(b" \r\n"), MessageError::Empty);
+    assert_eq!(error(b"\0\0"), MessageError::Empty);
     assert_eq!(error(b"PID|1"), MessageError::NotMsh);
+    assert_eq!([error(b"FHS|^~\\&|"), error(b"BHS|^~\\&|")], [MessageError::Batch, MessageError::Batch]);
     assert_eq!(error(b"\xfe\xff\0M\0S\0H"), MessageError::Utf16);
     assert_eq!(error(b"M\0S\0H\0|\0"), MessageError::Utf16);
     assert_eq!(error(b"MSH|^^^^|"), MessageError::Delimiters);

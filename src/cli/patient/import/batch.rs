@@ -10,16 +10,19 @@ use crate::limits;
 use crate::transactions::hl7v2::structure::{ADT_A01, ADT_A39};
 use crate::transactions::identity::FeedEvent;
 use crate::transactions::iti8;
-use crate::wire::hl7v2::{Charset, Message};
+use crate::wire::hl7v2::{AROUND_MESSAGES, Message};
 
-/// Segments that stand around messages.
-const AROUND: [&[u8]; 4] = [b"FHS", b"BHS", b"BTS", b"FTS"];
 /// Events that announce somebody, and the one that merges.
 const EVENTS: [&str; 7] = ["A01", "A04", "A05", "A08", "A28", "A31", "A40"];
 
+/// How many bytes of a file tell what it is: a byte order mark or an MLLP frame, and a segment's name.
+pub const BEGINNING: usize = 8;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Whether a file's first bytes are a batch's.
 pub fn begins(bytes: &[u8]) -> bool {
-    let bytes = bytes.strip_prefix(b"\x0b").unwrap_or(bytes);
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes).trim_ascii_start();
     [b"MSH", b"FHS", b"BHS"].iter().any(|name| bytes.starts_with(*name))
 }
 
@@ -33,8 +36,8 @@ pub fn read(mut file: impl BufRead, naming: &Naming, items: &Items) -> Result<()
             break;
         }
         number += 1;
-        let line = line.trim_ascii();
-        let around = AROUND.iter().any(|name| line.starts_with(name));
+        let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&line).trim_ascii();
+        let around = AROUND_MESSAGES.iter().any(|name| line.starts_with(name));
         if (around || line.starts_with(b"MSH")) && !message.send(naming, items) {
             return Ok(());
         }
@@ -95,7 +98,12 @@ fn entry(bytes: &[u8], naming: &Naming) -> Result<Entry, String> {
     if bytes.len() > limits::MAX_IMPORTED_MESSAGE_BYTES {
         return Err(format!("the message has more than {} bytes", limits::MAX_IMPORTED_MESSAGE_BYTES));
     }
-    let message = Message::read(bytes, Charset::Utf8).map_err(|error| error.to_string())?;
+    let message = Message::read(bytes, naming.charset).map_err(|error| error.to_string())?;
+    if message.undecodable() > 0 {
+        let (charset, count) = (message.charset(), message.undecodable());
+        let option = "MSH-18 must name its character set; where it has none, --charset does";
+        return Err(format!("{count} characters of the message are none of {charset}: {option}"));
+    }
     let event = message.field("MSH", 9).component(2).value().into_owned();
     if !EVENTS.contains(&event.as_str()) {
         return Err(format!("MSH-9 is none of {}", EVENTS.join(", ")));

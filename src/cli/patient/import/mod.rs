@@ -19,6 +19,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use crate::actors::identity_feed::{all_of, in_order};
+use crate::cli::named::charset;
 use crate::cli::output::Output;
 use crate::cli::{Exit, Outcome, Stop};
 use crate::demographics::{Authority, DemographicsChange, Domains, Identifier, Visit, refused_in};
@@ -27,6 +28,7 @@ use crate::ids::{Oid, PatientId};
 use crate::limits;
 use crate::registry::Registry;
 use crate::transactions::identity::{IdentityError, Place};
+use crate::wire::hl7v2::Charset;
 
 /// Load patients.
 #[derive(Debug, Args)]
@@ -40,6 +42,9 @@ pub struct Import {
     /// Domain of a CSV's column `insured`
     #[arg(long, value_name = "DOMAIN")]
     insured_domain: Option<String>,
+    /// Character set of HL7 v2 messages whose MSH-18 names none
+    #[arg(long, value_name = "NAME", default_value = "UNICODE UTF-8", value_parser = charset)]
+    charset: Charset,
 }
 
 /// Who is told of whom is imported, as by a feed: the patient index, and the registries that are hosted beside it.
@@ -84,6 +89,7 @@ pub struct Naming {
     domains: std::sync::Arc<Domains>,
     patients: Option<Oid>,
     insured: Option<Oid>,
+    charset: Charset,
 }
 
 impl Import {
@@ -98,8 +104,12 @@ impl Import {
         let (patients, insured) = (domain(&self.domain)?, domain(&self.insured_domain)?);
         let mut total = Counts::default();
         for file in &self.files {
-            let naming =
-                Naming { domains: domains.clone(), patients: patients.clone(), insured: insured.clone() };
+            let naming = Naming {
+                domains: domains.clone(),
+                patients: patients.clone(),
+                insured: insured.clone(),
+                charset: self.charset,
+            };
             let counts = load(receivers, file, naming, output).await?;
             total.add(counts);
         }
@@ -164,7 +174,7 @@ async fn load(receivers: Receivers<'_>, file: &Path, naming: Naming, output: Out
 /// Reads a file as what its first bytes say that it is.
 fn read(file: File, bar: &ProgressBar, naming: &Naming, items: &Items) -> Result<(), String> {
     let mut file = BufReader::with_capacity(256 * 1024, bar.wrap_read(file));
-    let mut beginning = [0; 4];
+    let mut beginning = [0; batch::BEGINNING];
     let length = file.read(&mut beginning).map_err(|error| error.to_string())?;
     let beginning = &beginning[..length];
     let file = std::io::Cursor::new(beginning.to_vec()).chain(file);

@@ -255,6 +255,7 @@ mod tests {
             domains: std::sync::Arc::new(Domains::new(vec![domain])),
             patients: Some(oid),
             insured: None,
+            charset: crate::wire::hl7v2::Charset::Utf8,
         }
     }
 
