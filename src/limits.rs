@@ -620,6 +620,8 @@ pub const MAX_ASSERTION_PARTS: usize = 32;
 pub const MAX_INCLUSIVE_PREFIXES: usize = 32;
 /// Bits of an RSA key that assertions are signed with, at least (the same as OpenSSL's security level 2).
 pub const MIN_RSA_BITS: u32 = 2048;
+/// The same of an elliptic curve's key.
+pub const MIN_CURVE_BITS: u32 = 256;
 /// Issuers of assertions, and certificates of one of them: the present one and the next, perhaps of several servers.
 pub const MAX_ASSERTION_ISSUERS: usize = 256;
 /// See [`MAX_ASSERTION_ISSUERS`]. Each costs a verification where none fits.

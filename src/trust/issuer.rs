@@ -31,8 +31,12 @@ pub enum UnfitKey {
     /// Neither RSA nor ECDSA.
     #[error("its key is neither RSA nor an elliptic curve's")]
     Kind,
-    /// A short RSA key.
-    #[error("its RSA key has fewer than {} bits", limits::MIN_RSA_BITS)]
+    /// A short key.
+    #[error(
+        "its key has fewer than {} bits (RSA) or {} (elliptic curve)",
+        limits::MIN_RSA_BITS,
+        limits::MIN_CURVE_BITS
+    )]
     Short,
     /// OpenSSL cannot read it.
     #[error("its key or dates cannot be read")]
@@ -60,6 +64,7 @@ impl IssuerKey {
         let key = certificate.public_key().map_err(|_| UnfitKey::Unreadable)?;
         match key.id() {
             Id::RSA if key.bits() < limits::MIN_RSA_BITS => return Err(UnfitKey::Short),
+            Id::EC if key.bits() < limits::MIN_CURVE_BITS => return Err(UnfitKey::Short),
             Id::RSA | Id::EC => {}
             _ => return Err(UnfitKey::Kind),
         }
