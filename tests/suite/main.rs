@@ -37,6 +37,7 @@ mod metadata_update;
 mod mllp;
 mod multi_patient;
 mod notifications;
+mod notified_disk;
 mod object_store;
 mod on_demand;
 mod operator;

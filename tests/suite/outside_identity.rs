@@ -39,10 +39,12 @@ use super::support::straw::{Straw, THERE, found, person};
 use super::support::waiting::until_caught_up;
 use super::support::{golden, messages};
 
-const LOCAL: &str = "HERE^^^&1.2.81.3&ISO";
+/// A patient of the region.
+pub const LOCAL: &str = "HERE^^^&1.2.81.3&ISO";
 const SHARED: &str = "SHARED^^^&1.2.81.4&ISO";
 
-const DOMAINS: &str = "[[identity.domains]]\noid = \"1.2.81.3\"\nnamespace = \"HOSPITAL\"\n\
+/// Its domains.
+pub const DOMAINS: &str = "[[identity.domains]]\noid = \"1.2.81.3\"\nnamespace = \"HOSPITAL\"\n\
     [[identity.domains]]\noid = \"1.2.81.4\"\nnamespace = \"REGION\"\n";
 
 /// How the MPI is asked.
@@ -133,9 +135,13 @@ async fn discover(region: &Running, who: DemographicsQuery) -> Outcome {
 }
 
 async fn ask(region: &Running, transaction: &Transaction, body: bytes::Bytes) -> Message {
-    messages::keep(transaction.id, &body);
     let name = transaction.id.to_ascii_lowercase().replace('-', "");
-    let url: hyper::Uri = region.bound().endpoints[&name].parse().unwrap();
+    ask_at(&region.bound().endpoints[&name], transaction, body).await
+}
+
+async fn ask_at(url: &str, transaction: &Transaction, body: bytes::Bytes) -> Message {
+    messages::keep(transaction.id, &body);
+    let url: hyper::Uri = url.parse().unwrap();
     let request = Outgoing {
         action: transaction.action.to_owned(),
         to: Some(url.to_string()),
@@ -287,6 +293,11 @@ async fn notified(straw: &Straw, more: &str) -> (Running, TempDir) {
 
 /// ITI-46, as a manager sends it.
 async fn tell(region: &Running, ids: &[&str]) -> String {
+    tell_at(&region.bound().endpoints["iti46"], ids).await
+}
+
+/// The same to an address.
+pub async fn tell_at(url: &str, ids: &[&str]) -> String {
     let changed = IdentifiersChanged {
         identifiers: ids.iter().map(|id| PatientId::parse(id).unwrap()).collect(),
         person: Box::new(person(Sex::Male)),
@@ -294,7 +305,7 @@ async fn tell(region: &Running, ids: &[&str]) -> String {
     let custodian = Custodian { root: "1.2.81".into(), locator: HealthDataLocator::NotSupported };
     let [sender, receiver] = ["1.2.81", "1.2.82"].map(Party::of_device);
     let body = iti46::write_request(Ii::of_root("1.2.81.99"), &changed, &sender, &receiver, &custodian);
-    let answer = ask(region, &ITI46, body).await;
+    let answer = ask_at(url, &ITI46, body).await;
     assert_eq!(answer.envelope.addressing.action.as_deref(), Some(ITI46.response_action));
     without_time(&String::from_utf8_lossy(answer.envelope.tree.source()))
 }
@@ -307,7 +318,12 @@ fn without_time(text: &str) -> String {
 
 /// ITI-10, as a manager sends it.
 async fn tell_v2(region: &Running, event: &str, ids: &str) -> String {
-    let at: SocketAddr = region.bound().mllp.as_ref().unwrap().parse().unwrap();
+    tell_v2_at(region.bound().mllp.as_ref().unwrap(), event, ids).await
+}
+
+/// The same to an address.
+pub async fn tell_v2_at(address: &str, event: &str, ids: &str) -> String {
+    let at: SocketAddr = address.parse().unwrap();
     let client =
         MllpClient::new(&MllpPeer { host: at.ip().to_string(), port: at.port(), tls: None }).unwrap();
     let message = format!(
@@ -364,7 +380,8 @@ async fn only_the_managers_certificates_may_tell_where_any_are_named() {
     region.shutdown().await;
 }
 
-fn without_trace(text: &str) -> String {
+/// The number of its trace made the same every time.
+pub fn without_trace(text: &str) -> String {
     let (before, rest) = text.split_once("(trace ").unwrap();
     format!("{before}(trace TRACE{}", rest.get(36..).unwrap())
 }

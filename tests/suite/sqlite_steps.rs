@@ -46,10 +46,11 @@ const FAILURES: [&str; 6] = [
 ];
 
 /// A toll in a folder of its own.
-struct Toll(TempDir);
+pub struct Toll(TempDir);
 
 impl Toll {
-    fn new() -> Self {
+    /// That lets everything pass.
+    pub fn new() -> Self {
         Self(TempDir::new())
     }
 
@@ -59,22 +60,29 @@ impl Toll {
 
     /// Serves what lies in a folder, with the toll at a step.
     fn serve(&self, data: &Path, step: &str) -> Served {
+        self.serve_as(CONFIG, data, step)
+    }
+
+    /// The same by another configuration.
+    pub fn serve_as(&self, config: &str, data: &Path, step: &str) -> Served {
         let preloaded = preloaded().display().to_string();
         let folder = self.0.path().display().to_string();
         let environment = [("LD_PRELOAD", &*preloaded), ("TOLL_STEP", step), ("TOLL_FOLDER", &*folder)];
-        Served::start_with(CONFIG, data, &environment)
+        Served::start_with(config, data, &environment)
     }
 
     /// A start takes such steps too: from now on it counts.
-    fn arm(&self) {
+    pub fn arm(&self) {
         std::fs::write(self.file("armed"), "").unwrap();
     }
 
-    fn disarm(&self) {
+    /// All passes again.
+    pub fn disarm(&self) {
         std::fs::remove_file(self.file("armed")).unwrap();
     }
 
-    fn is_reached(&self) -> bool {
+    /// Whether anything was held, or failed.
+    pub fn is_reached(&self) -> bool {
         self.file("reached").exists()
     }
 }

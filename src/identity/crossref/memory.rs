@@ -77,9 +77,7 @@ impl Memory {
 
     /// Holds what sled said, or was told, after the stamp was taken.
     pub fn hold(&self, key: &Key, entry: &[u8], stamp: Stamp) {
-        if stamp == self.stamp(key) {
-            self.held.insert(key.in_tenant().into(), Held { entry: entry.into(), stamp });
-        }
+        self.held.insert(key.in_tenant().into(), Held { entry: entry.into(), stamp });
     }
 
     /// To be called behind a change of what sled had; gives the stamp of what was written by it, unless somebody else changed

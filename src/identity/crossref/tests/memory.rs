@@ -120,7 +120,7 @@ async fn forgetting_before_all_is_counted_evicts_nobody_else() {
 /// patients is renewed all the time, so that readers do go to sled.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn after_forgetting_nothing_old_is_told_whoever_reads_meanwhile() {
-    const ROUNDS: u64 = 1_500;
+    const ROUNDS: u64 = 4_000;
     let folder = Folder::new();
     let cache = folder.open(1_000);
     let (forgotten, over) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
@@ -168,7 +168,7 @@ async fn after_forgetting_nothing_old_is_told_whoever_reads_meanwhile() {
 /// The same with values that are only replaced: nobody sees an older one again than what was there before he asked.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn after_a_renewal_nothing_older_is_told_whoever_reads_meanwhile() {
-    const ROUNDS: u64 = 1_500;
+    const ROUNDS: u64 = 4_000;
     let folder = Folder::new();
     let cache = folder.open(1_000);
     let (kept, expires) = (Arc::new(AtomicU64::new(0)), now() + 1_000);
