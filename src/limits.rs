@@ -284,6 +284,10 @@ pub const POSTGRES_LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Records of the patient index that are in memory at once where all of them are looked at: some kilobytes each.
 pub const INDEX_PAGE_RECORDS: i64 = 1_000;
 
+/// Memory for records of the patient index as they are compared: some 220 bytes each, so two million; others are read from
+/// the database when they are candidates.
+pub const INDEX_MEMORY_BYTES: usize = 512 * 1024 * 1024;
+
 /// Documents up to this share segment files and are kept in memory until they are committed; larger ones get a file each.
 pub const SMALL_DOCUMENT_BYTES: u64 = 1024 * 1024;
 /// A segment that has reached this is closed and the next one begun.

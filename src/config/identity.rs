@@ -24,6 +24,8 @@ pub struct Identity {
     pub kept: Kept,
     /// From which probabilities on the index links records, or shows them to people.
     pub thresholds: Thresholds,
+    /// Bytes of memory for records as they are compared.
+    pub memory: usize,
     /// MSH-3 and MSH-4 of what the PIX Manager sends of itself: application, facility.
     pub sender: Sender,
     /// Who is told of corresponding identifiers (ITI-10, ITI-46).
@@ -154,6 +156,7 @@ pub fn read(top: &Section<'_>) -> Option<Identity> {
         consumers,
         registries,
         thresholds: thresholds(&section),
+        memory: memory(&section),
         sender: sender(&section),
         manager: section.section("manager").and_then(|section| outside(section, "iti45")),
         supplier: section.section("supplier").and_then(|section| outside(section, "iti47")),
@@ -236,6 +239,11 @@ fn unique(section: &Section<'_>, domains: &[Domain]) {
             section.error("domains", message, "give each domain an OID and a namespace of its own");
         }
     }
+}
+
+fn memory(section: &Section<'_>) -> usize {
+    let mb: Option<usize> = section.optional("memory_mb");
+    mb.map_or(limits::INDEX_MEMORY_BYTES, |mb| mb.saturating_mul(1024 * 1024))
 }
 
 fn thresholds(section: &Section<'_>) -> Thresholds {

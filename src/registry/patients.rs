@@ -86,23 +86,19 @@ pub(super) fn announce(
     tenant: TenantNumber,
     patients: &[(Place, PatientId)],
 ) -> Result<Answer<()>, StoreError> {
-    let mut errors = Vec::new();
-    for (place, id) in patients {
-        if Standing::of(connection, tenant, KnownBy::Submissions, &id.to_cx())? == Standing::Subsumed {
-            errors.push(subsumed(place.clone()));
-        }
-    }
+    let named: Vec<String> = patients.iter().map(|(_, id)| id.to_cx()).collect();
+    let standing = Standing::of_all(Standing::ask(connection, tenant, named.clone())?, KnownBy::Feed)?;
+    let ended = |cx: &String| standing.get(cx) == Some(&Standing::Subsumed);
+    let errors: Vec<_> = (patients.iter().zip(&named))
+        .filter(|(_, cx)| ended(cx))
+        .map(|((place, _), _)| subsumed(place.clone()))
+        .collect();
     if !errors.is_empty() {
         return Ok(Err(errors));
     }
-    for (_, id) in patients {
-        let patient = tenant.patient(connection, &id.to_cx())?;
-        connection
-            .prepare_cached(
-                "UPDATE registry_patient SET announced = 1
-             WHERE patient = ?1 AND tenant = ?1 >> 40 AND announced = 0",
-            )?
-            .execute([patient])?;
+    let announced = |cx: &&String| matches!(standing.get(*cx), Some(Standing::Known(_)));
+    for cx in named.iter().filter(|cx| !announced(cx)) {
+        tenant.announced(connection, cx)?;
     }
     Ok(Ok(()))
 }

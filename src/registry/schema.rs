@@ -165,9 +165,13 @@ impl TenantNumber {
     pub(super) fn next_object(self, connection: &Connection) -> Result<i64, StoreError> {
         self.next(self.ask_greatest(connection, GREATEST_OBJECT)?)
     }
-    /// The number of a patient, given now if there is none.
-    pub(super) fn patient(self, connection: &Connection, cx: &str) -> Result<i64, StoreError> {
-        FreeNumbers::ask(connection, self, BTreeSet::from([cx]))?.answer()?.patient(connection, cx)
+    /// Notes that a patient was announced, who gets a number now if there is none.
+    pub(super) fn announced(self, connection: &Connection, cx: &str) -> Result<(), StoreError> {
+        let free = self.next(self.ask_greatest(connection, GREATEST_PATIENT)?)?;
+        let insert = "INSERT INTO registry_patient (patient, tenant, patient_id, announced) VALUES (?1, ?2, ?3, 1)
+                      ON CONFLICT (tenant, patient_id) DO UPDATE SET announced = 1";
+        connection.prepare_cached(insert)?.execute(params![free, self.0, cx])?;
+        Ok(())
     }
     fn ask_greatest<'c>(self, connection: &'c Connection, greatest: &str) -> Result<Asked<'c>, StoreError> {
         let first = self.0 << TENANT_SHIFT;

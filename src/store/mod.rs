@@ -23,7 +23,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use job::{Answer, Job, Work};
+pub use job::{Found, Write};
+use job::{Answer, Job, Relay, Work};
 pub use migrate::{Due, Migrating, Migration, Step};
 pub use owner::{AtWork, Claim, Duty, Freed};
 use owner::{Hold, Holds, Taking};
@@ -146,7 +147,6 @@ pub struct Store(Arc<Shared>);
 struct Shared {
     directory: PathBuf,
     hooks: Hooks,
-    closed: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
     /// Gone once the store is closed.
     queues: Mutex<Option<Queues>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -201,7 +201,6 @@ impl Store {
         Ok(Self(Arc::new(Shared {
             directory: directory.to_owned(),
             hooks,
-            closed: Mutex::default(),
             queues: Mutex::new(Some(queues)),
             threads: Mutex::new(threads),
             away,
@@ -293,18 +292,24 @@ impl Store {
         self.0.hooks.write().unwrap_or_else(PoisonError::into_inner).push(hook);
     }
 
-    /// Adds a hook that runs when the store is closed and nothing can be written any more.
-    pub fn when_closed(&self, hook: impl FnOnce() + Send + 'static) {
-        lock(&self.0.closed).push(Box::new(hook));
-    }
-
     /// Runs a reading job on one of the readers. All that it reads is of one moment.
     pub async fn read<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (answer, answered) = tokio::sync::oneshot::channel();
-        send(&self.queues()?.readers, Work::boxed(job, Answer::Task(answer)))?;
+        send(&self.queues()?.readers, Work::boxed(job, None, Answer::Task(answer)))?;
+        answered.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// The same; what it comes to may be a writing job, which is queued at once.
+    pub async fn read_then_write<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Connection) -> Result<Found<T>, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        let Queues { writer, readers } = self.queues()?;
+        send(&readers, Relay::boxed(job, writer, Answer::Task(answer)))?;
         answered.await.unwrap_or(Err(StoreError::Closed))
     }
 
@@ -315,19 +320,14 @@ impl Store {
         job: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (answer, answered) = tokio::sync::oneshot::channel();
-        send(&self.queues()?.writer, Work::boxed(job, Answer::Task(answer)))?;
+        send(&self.queues()?.writer, Work::boxed(job, None, Answer::Task(answer)))?;
         answered.await.unwrap_or(Err(StoreError::Closed))
     }
 
-    /// The same; `then` is told on the writer's thread what became of the job, jobs one after the other as they ran: None if
-    /// its changes do not stand, or nobody knows. It must not block.
-    pub async fn write_then<T: Send + 'static>(
-        &self,
-        job: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-        then: impl FnOnce(Option<&T>) + Send + 'static,
-    ) -> Result<T, StoreError> {
+    /// The same, for a job of which somebody is told what became of it.
+    pub async fn write_then<T: Send + 'static>(&self, write: Write<T>) -> Result<T, StoreError> {
         let (answer, answered) = tokio::sync::oneshot::channel();
-        send(&self.queues()?.writer, Work::boxed_with(job, Box::new(then), Answer::Task(answer)))?;
+        send(&self.queues()?.writer, Work::boxed(write.job, Some(write.then), Answer::Task(answer)))?;
         answered.await.unwrap_or(Err(StoreError::Closed))
     }
 
@@ -337,7 +337,7 @@ impl Store {
         job: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (answer, answered) = std::sync::mpsc::sync_channel(1);
-        send(&self.queues()?.readers, Work::boxed(job, Answer::Thread(answer)))?;
+        send(&self.queues()?.readers, Work::boxed(job, None, Answer::Thread(answer)))?;
         answered.recv().unwrap_or(Err(StoreError::Closed))
     }
 
@@ -347,7 +347,7 @@ impl Store {
         job: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (answer, answered) = std::sync::mpsc::sync_channel(1);
-        send(&self.queues()?.writer, Work::boxed(job, Answer::Thread(answer)))?;
+        send(&self.queues()?.writer, Work::boxed(job, None, Answer::Thread(answer)))?;
         answered.recv().unwrap_or(Err(StoreError::Closed))
     }
 
@@ -360,9 +360,6 @@ impl Store {
             let _ = thread.join();
         }
         self.0.hooks.write().unwrap_or_else(PoisonError::into_inner).clear();
-        for hook in lock(&self.0.closed).drain(..) {
-            hook();
-        }
     }
 
     fn queues(&self) -> Result<Queues, StoreError> {

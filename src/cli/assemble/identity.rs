@@ -77,6 +77,7 @@ impl Identity {
             let index = Index::open(store.clone(), &tenant)?;
             index.set_domains(Arc::clone(&domains));
             index.set_thresholds(identity.thresholds);
+            index.keep_at_hand(identity.memory);
             Ok(index)
         });
         let index = index.transpose().map_err(|error: StoreError| {

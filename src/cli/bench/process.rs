@@ -78,17 +78,6 @@ impl Process {
     }
 }
 
-impl Process {
-    /// Ends it as an operator does, and waits for it.
-    pub fn stop(mut self) {
-        let id = self.child.id().to_string();
-        let asked = Command::new("kill").args(["-TERM", &id]).status();
-        if asked.is_ok_and(|status| status.success()) {
-            let _ = self.child.wait();
-        }
-    }
-}
-
 impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();

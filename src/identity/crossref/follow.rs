@@ -41,6 +41,9 @@ pub async fn catch_up(cache: &Crossref, index: &Index) -> Result<usize, FollowEr
         // Behind the forgetting: a crash between the two forgets once more.
         cache.has_followed(last).await?;
         taken += events.len();
+        if events.len() < limits::CROSSREF_EVENTS_AT_ONCE {
+            return Ok(taken);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Announcements: what a message makes of its records. Candidates are looked for and compared on a reader, before the
 //! writer's turn; the writer checks that nothing of it has become untrue meanwhile, and writes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::candidates::Scored;
 use super::events::EventKind;
@@ -10,7 +10,7 @@ use super::insured::Dated;
 use super::keys::{Keys, Marks};
 use super::links::{Cause, Link, Origin, Pair};
 use super::persons::Regrouping;
-use super::records::{Activity, Content, Record, prepared};
+use super::records::{Content, Record, prepared};
 use super::schema::{Numbered, Tables};
 use super::{Along, Announced, IndexError, search_keys};
 use crate::demographics::{Demographics, DemographicsChange, Visit};
@@ -280,19 +280,14 @@ impl Tables<'_> {
         scored: &[Scored],
     ) -> Result<Vec<Scored>, StoreError> {
         let since = keys.written_since(*marks, &proposed.blocking).unwrap_or_default();
-        let since: BTreeSet<i64> = since.into_iter().map(|record| self.global(record)).collect();
-        let others: BTreeSet<i64> = scored.iter().map(|scored| scored.record).chain(since.clone()).collect();
-        let others = self.comparables(others.into_iter().filter(|record| *record != own).collect())?;
+        let since = since.into_iter().map(|record| self.global(record));
+        let known: BTreeMap<i64, &Scored> = scored.iter().map(|scored| (scored.record, scored)).collect();
+        let others: BTreeSet<i64> = known.keys().copied().chain(since).filter(|record| *record != own).collect();
         let mut fresh = Vec::with_capacity(scored.len());
-        for scored in scored.iter().filter(|scored| !since.contains(&scored.record)) {
-            let Some(now) = others.get(&scored.record) else { continue };
-            match now.revision == scored.revision && now.active == Activity::Active {
-                true => fresh.push(scored.clone()),
-                false => fresh.extend(self.score(&proposed.prepared, scored.record, now)),
-            }
-        }
-        let news = since.iter().filter_map(|record| others.get_key_value(record));
-        fresh.extend(news.filter_map(|(record, other)| self.score(&proposed.prepared, *record, other)));
+        self.each_comparable(others, |record, revision, other| match known.get(&record) {
+            Some(known) if known.revision == revision => fresh.push((*known).clone()),
+            _ => fresh.extend(self.score(&proposed.prepared, record, revision, other)),
+        })?;
         Ok(fresh)
     }
 

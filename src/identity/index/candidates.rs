@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 
 use super::keys::Keys;
-use super::records::{Activity, Comparable};
 use super::schema::Tables;
-use super::slots::Slot;
 use crate::identity::matching::{Comparison, Prepared, Verdict, most_sharing};
 use crate::limits;
 use crate::store::StoreError;
@@ -28,30 +26,20 @@ impl Tables<'_> {
         own: Option<i64>,
     ) -> Result<Vec<Scored>, StoreError> {
         let found = candidates(keys, blocking).into_iter().map(|record| self.global(u64::from(record)));
-        let slots = self.slots.look();
-        let (mut scored, mut unknown) = (Vec::new(), Vec::new());
-        for record in found.filter(|candidate| Some(*candidate) != own) {
-            match slots.at(self.local(record)) {
-                Slot::Filled(revision, other) => {
-                    scored.extend(self.compared(prepared, record, revision, &other))
-                }
-                Slot::Empty | Slot::Closed => unknown.push(record),
-            }
-        }
-        for (record, other) in self.comparables(unknown)? {
-            if other.active == Activity::Active {
-                self.slots.fill(self.local(record), other.revision, &other.prepared);
-            }
-            scored.extend(self.score(prepared, record, &other));
-        }
+        let mut scored = Vec::new();
+        self.each_comparable(found.filter(|candidate| Some(*candidate) != own), |record, revision, other| {
+            scored.extend(self.score(prepared, record, revision, other));
+        })?;
         Ok(scored)
     }
-    /// Compares a record with a prepared one; None if it has ended or is clearly another.
-    pub(super) fn score(self, prepared: &Prepared, record: i64, other: &Comparable) -> Option<Scored> {
-        let stands = other.active == Activity::Active;
-        stands.then(|| self.compared(prepared, record, other.revision, &other.prepared)).flatten()
-    }
-    fn compared(self, prepared: &Prepared, record: i64, revision: i64, other: &Prepared) -> Option<Scored> {
+    /// Compares a record with a prepared one; None if it is clearly another.
+    pub(super) fn score(
+        self,
+        prepared: &Prepared,
+        record: i64,
+        revision: i64,
+        other: &Prepared,
+    ) -> Option<Scored> {
         let comparison = self.matcher.model.compare(prepared, other);
         let alike = self.matcher.thresholds.verdict(&comparison) != Verdict::Different;
         alike.then_some(Scored { record, revision, comparison })

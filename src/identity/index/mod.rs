@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `schema`, `records`, `links`, `insured`, `groups`, `persons`, `events` | tables, and what stands in them |
 //! | `keys`, `search_keys` | which records share a key |
-//! | `slots` | records as they are compared, to be read at once |
+//! | `memory` | records as they are compared, at hand |
 //! | `candidates`, `announce`, `relink`, `conflicts`, `merge`, `rematch` | what becomes of records |
 //! | `decisions`, `shown` | what operators decide, and what they see |
 //! | `search`, `fits` | questions |
@@ -26,6 +26,7 @@ mod insured;
 mod keys;
 mod learning;
 mod links;
+mod memory;
 mod merge;
 mod persons;
 mod records;
@@ -35,24 +36,24 @@ mod schema;
 mod search;
 mod search_keys;
 mod shown;
-mod slots;
 #[cfg(test)]
 mod tests;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tokio::sync::watch;
 
 use self::announce::{Announcement, News};
 use self::keys::{Keys, Marks};
-use self::schema::{KnownDomains, Matcher, Tables, Tenant};
+use self::memory::{Became, Memory};
+use self::schema::{KnownDomains, Matcher, Numbers, Tables, Tenant};
 use self::search::Question;
-use self::slots::Slots;
 use crate::demographics::{Demographics, DemographicsChange, Domains, Visit};
 use crate::identity::matching::{Model, Prepared, Thresholds};
 use crate::ids::{Oid, PatientId};
-use crate::store::{Connection, Store, StoreError};
+use crate::limits;
+use crate::store::{Connection, Found, Store, StoreError, Write};
 use crate::transactions::identity::{Answer, DemographicsQuery, IdentityError, Match};
 
 pub use self::decisions::{Decision, Refused, Ruling};
@@ -72,9 +73,11 @@ struct Shared {
     store: Store,
     tenant: i64,
     keys: Keys,
-    slots: Arc<Slots>,
+    memory: Arc<Memory>,
     /// Writing jobs so far.
     jobs: AtomicU64,
+    /// The greatest numbers behind the last writing job, as far as it stands.
+    numbers: Mutex<Numbers>,
     matcher: RwLock<Arc<Matcher>>,
     domains: RwLock<Arc<Domains>>,
     known_domains: KnownDomains,
@@ -135,20 +138,23 @@ impl Index {
         let tenant = store.write_blocking(move |connection| Tenant::find_or_make(connection, &name))?;
         let number = tenant.number;
         let folder = store.directory().join("identity-keys").join(number.to_string());
-        std::fs::create_dir_all(&folder)?;
-        let slots = Arc::new(Slots::open(&folder.with_extension("slots"), &tenant.generation)?);
-        let closing = Arc::clone(&slots);
-        store.when_closed(move || closing.close());
-        let slots_of = Arc::clone(&slots);
+        let memory = Arc::new(Memory::of(limits::INDEX_MEMORY_BYTES));
+        let memory_of = Arc::clone(&memory);
         let (keys, told, matcher) = store.read_blocking(move |connection| {
             let matcher = Matcher { model: Model::built_in(), thresholds: Thresholds::default() };
-            let (domains, slots) = (KnownDomains::default(), &*slots_of);
-            let tables = Tables { connection, tenant: number, matcher: &matcher, domains: &domains, slots };
+            let (domains, numbers) = Default::default();
+            let tables = Tables {
+                connection,
+                tenant: number,
+                matcher: &matcher,
+                domains: &domains,
+                memory: &memory_of,
+                numbers: &numbers,
+            };
             let marks = tables.marks()?;
             let (keys, reached) = Keys::open(folder, tenant.generation, marks)?;
             tables.read_keys(&keys, reached)?;
             let told = tables.told()?;
-            slots.take_up(told)?;
             let model = tables.model_in_use()?.among(marks.record);
             Ok((keys, told, RwLock::new(Arc::new(Matcher { model, ..matcher }))))
         })?;
@@ -157,8 +163,9 @@ impl Index {
             store,
             tenant: number,
             keys,
-            slots,
+            memory,
             jobs: AtomicU64::new(0),
+            numbers: Mutex::default(),
             matcher,
             domains: RwLock::default(),
             known_domains: KnownDomains::default(),
@@ -176,6 +183,16 @@ impl Index {
     pub fn set_thresholds(&self, thresholds: Thresholds) {
         let mut matcher = self.0.matcher.write().unwrap_or_else(PoisonError::into_inner);
         *matcher = Arc::new(Matcher { model: matcher.model.clone(), thresholds });
+    }
+
+    /// Takes up how many bytes may be taken to have records at hand as they are compared, and reads them beside. At start.
+    pub fn keep_at_hand(&self, most: usize) {
+        self.0.memory.bound(most);
+        let index = Arc::clone(&self.0);
+        let reading = std::thread::Builder::new().name("index-memory".to_owned());
+        if let Err(error) = reading.spawn(move || index.read_ahead()) {
+            tracing::warn!(%error, "the index's records are read into memory when they are asked for");
+        }
     }
 
     /// ITI-8, ITI-44: adds or changes the records of these identifiers (one person's by declaration), matches them again, and
@@ -205,17 +222,21 @@ impl Index {
             return Err(IndexError::NoPatient);
         }
         let announcement =
-            Arc::new(Announcement { patients, insured: insured::without_renewed(insured), change, visit });
-        let asked = Arc::clone(&announcement);
-        let proposal = self.read(move |index, tables| tables.propose(&index.keys, &asked)).await??;
-        if proposal.news == News::None && along.is_none() {
-            return Ok(Announced::Unchanged);
-        }
-        let now = now();
-        let announce = move |index: &Shared, tables: Tables<'_>| {
-            tables.announce(&index.keys, &announcement, proposal, along, now)
+            Announcement { patients, insured: insured::without_renewed(insured), change, visit };
+        let (index, now) = (Arc::clone(&self.0), now());
+        let propose = move |connection: &Connection| {
+            let proposal = index.reading(connection, |tables| tables.propose(&index.keys, &announcement))?;
+            Ok(match proposal {
+                Err(refused) => Found::Answer((Err(refused), 0)),
+                Ok(proposal) if proposal.news == News::None && along.is_none() => {
+                    Found::Answer((Ok(Announced::Unchanged), 0))
+                }
+                Ok(proposal) => Found::Write(index.writing(move |index, tables| {
+                    tables.announce(&index.keys, &announcement, proposal, along, now)
+                })),
+            })
         };
-        self.write(announce).await?
+        self.written(self.0.store.read_then_write(propose).await?)
     }
 
     /// A40, ITI-44 merge: `subsumed` ends for good, here and where `along` says so. Refused without change if either is
@@ -353,7 +374,7 @@ impl Index {
         job: impl FnOnce(&Shared, Tables<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let index = Arc::clone(&self.0);
-        self.0.store.read(move |connection| index.within(connection, |tables| job(&index, tables))).await
+        self.0.store.read(move |connection| index.reading(connection, |tables| job(&index, tables))).await
     }
 
     /// Has keys written into a run when they have become many in memory; nobody waits for it.
@@ -364,26 +385,23 @@ impl Index {
         }
     }
 
-    /// Runs a writing job, and wakes whoever waits for events.
+    /// Runs a writing job.
     async fn write<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Shared, Tables<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let number = self.0.jobs.fetch_add(1, Ordering::Relaxed);
-        let (index, slots) = (Arc::clone(&self.0), Arc::clone(&self.0.slots));
-        let job = move |connection: &Connection| {
-            index.slots.begin(number);
-            index.within(connection, |tables| Ok((job(&index, tables)?, tables.told()?)))
-        };
-        let settle = move |done: Option<&(T, u64)>| slots.settle(number, done.map(|(_, told)| *told));
-        let (done, told) = self.0.store.write_then(job, settle).await?;
+        Ok(self.written(self.0.store.write_then(self.0.writing(job)).await?))
+    }
+
+    /// What a writing job gave, without the last event's number: whoever waits for events is woken.
+    fn written<T>(&self, (done, told): (T, u64)) -> T {
         self.keep_keys();
         self.0.told.send_if_modified(|known| {
             let news = told > *known;
             *known = told.max(*known);
             news
         });
-        Ok(done)
+        done
     }
 }
 
@@ -392,6 +410,7 @@ impl Shared {
     fn within<T>(
         &self,
         connection: &Connection,
+        numbers: &Numbers,
         job: impl FnOnce(Tables<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let matcher = Arc::clone(&self.matcher.read().unwrap_or_else(PoisonError::into_inner));
@@ -400,14 +419,69 @@ impl Shared {
             tenant: self.tenant,
             matcher: &matcher,
             domains: &self.known_domains,
-            slots: &self.slots,
+            memory: &self.memory,
+            numbers,
         })
+    }
+
+    /// The same in a reader.
+    fn reading<T>(
+        &self,
+        connection: &Connection,
+        job: impl FnOnce(Tables<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.within(connection, &Numbers::default(), job)
+    }
+
+    /// A writing job, which gives the last event's number, too.
+    fn writing<T: 'static>(
+        self: &Arc<Self>,
+        job: impl FnOnce(&Self, Tables<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Write<(T, u64)> {
+        let number = self.jobs.fetch_add(1, Ordering::Relaxed);
+        let (index, told) = (Arc::clone(self), Arc::clone(self));
+        let job = move |connection: &Connection| {
+            index.memory.begin(number);
+            // A job that does not end well leaves none behind.
+            let numbers = index.take_numbers();
+            let done = index.within(connection, &numbers, |tables| {
+                let done = job(&index, tables)?;
+                Ok((done, tables.told()?))
+            })?;
+            *index.numbers.lock().unwrap_or_else(PoisonError::into_inner) = numbers;
+            Ok(done)
+        };
+        Write::new(job, move |done| {
+            let became = if done.is_some() { Became::Durable } else { Became::Unknown };
+            if became == Became::Unknown {
+                told.take_numbers();
+            }
+            told.memory.settle(number, became);
+        })
+    }
+
+    fn take_numbers(&self) -> Numbers {
+        std::mem::take(&mut *self.numbers.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads records into memory, a page at a time, until all are there or there is no more room. Blocks.
+    fn read_ahead(self: Arc<Self>) {
+        let mut after = 0;
+        while !self.memory.is_full() {
+            let index = Arc::clone(&self);
+            let page = move |connection: &Connection| index.reading(connection, |tables| tables.take_up(after));
+            match self.store.read_blocking(page) {
+                Ok(Some(last)) => after = last,
+                // A store that cannot be read is closing, or its readers are told why.
+                Ok(None) | Err(_) => return,
+            }
+        }
     }
 
     fn flush_keys(self: Arc<Self>) {
         let index = Arc::clone(&self);
         let marks =
-            self.store.read_blocking(move |connection| index.within(connection, |tables| tables.marks()));
+            self.store.read_blocking(move |connection| index.reading(connection, |tables| tables.marks()));
         if let Ok(marks) = marks {
             // The more records there are, the more strangers look alike.
             let mut matcher = self.matcher.write().unwrap_or_else(PoisonError::into_inner);

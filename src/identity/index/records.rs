@@ -125,6 +125,44 @@ impl Tables<'_> {
         }
         Ok(found)
     }
+    /// Looks at active records as they are compared, each once, in no certain order: their number, their revision and that.
+    pub(super) fn each_comparable(
+        self,
+        records: impl IntoIterator<Item = i64>,
+        mut look: impl FnMut(i64, i64, &Prepared),
+    ) -> Result<(), StoreError> {
+        let at_hand = self.memory.look();
+        let mut unknown = Vec::new();
+        for record in records {
+            if at_hand.at(self.local(record), |revision, prepared| look(record, revision, prepared)).is_none() {
+                unknown.push(record);
+            }
+        }
+        for (record, found) in self.comparables(unknown)? {
+            if found.active == Activity::Active {
+                self.memory.fill(self.local(record), found.revision, &found.prepared);
+                look(record, found.revision, &found.prepared);
+            }
+        }
+        Ok(())
+    }
+    /// Takes a page of records behind a number into memory; the last one's number, None if there was none.
+    pub(super) fn take_up(self, after: u64) -> Result<Option<u64>, StoreError> {
+        let find = "SELECT record, revision, prepared FROM identity_record
+                    WHERE record > ?1 AND record <= ?2 AND survivor IS NULL ORDER BY record LIMIT ?3";
+        let (_, last) = self.range();
+        let mut find = self.connection.prepare_cached(find)?;
+        let mut rows = find.query([self.global(after), last, limits::INDEX_PAGE_RECORDS])?;
+        let mut reached = None;
+        while let Some(row) = rows.next()? {
+            let record = self.local(row.get(0)?);
+            if let Some(prepared) = row.get_ref(2)?.as_blob().ok().and_then(Prepared::from_bytes) {
+                self.memory.fill(record, row.get(1)?, &prepared);
+            }
+            reached = Some(record);
+        }
+        Ok(reached)
+    }
     fn read_comparable(self, row: &Row<'_>) -> Result<Comparable, StoreError> {
         let stored = row.get_ref(3)?.as_blob().ok().and_then(Prepared::from_bytes);
         Ok(Comparable {
@@ -160,7 +198,7 @@ impl Tables<'_> {
             encode(content.demographics)?,
             content.visit.map(encode).transpose()?,
         ])?;
-        self.slots.change(self.local(number), Some((1, content.prepared)));
+        self.memory.change(self.local(number), Some((1, content.prepared)));
         Ok(Record { number, domain, id: patient.id().into(), person: number, survivor: None, revision: 1 })
     }
     /// Replaces a record's content.
@@ -175,7 +213,7 @@ impl Tables<'_> {
             encode(content.demographics)?,
             content.visit.map(encode).transpose()?,
         ])?;
-        self.slots.change(self.local(record.number), Some((revision, content.prepared)));
+        self.memory.change(self.local(record.number), Some((revision, content.prepared)));
         Ok(())
     }
     /// Keeps what a record was like; gives the number of the change.
@@ -207,7 +245,7 @@ impl Tables<'_> {
     pub(super) fn end(self, number: i64, survivor: i64) -> Result<(), StoreError> {
         let update = "UPDATE identity_record SET survivor = ?2, person = record WHERE record = ?1";
         self.connection.prepare_cached(update)?.execute([number, survivor])?;
-        self.slots.change(self.local(number), None);
+        self.memory.change(self.local(number), None);
         Ok(())
     }
 }

@@ -49,7 +49,7 @@ impl Tables<'_> {
         let update = "UPDATE identity_record SET prepared = ?2 WHERE record = ?1 AND prepared <> ?2";
         let values = params![number, prepared.as_bytes()];
         if self.connection.prepare_cached(update)?.execute(values)? > 0 {
-            self.slots.change(self.local(number), Some((self.record(number)?.revision, &prepared)));
+            self.memory.change(self.local(number), Some((self.record(number)?.revision, &prepared)));
         }
         let mut blocking = Vec::new();
         prepared.blocking_keys(&mut blocking);

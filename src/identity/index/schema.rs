@@ -2,9 +2,10 @@
 //!
 //! The tenant leads every key: it is the upper part of every number.
 
+use std::cell::Cell;
 use std::sync::{PoisonError, RwLock};
 
-use super::slots::Slots;
+use super::memory::Memory;
 use crate::identity::matching::{Model, Thresholds};
 use crate::ids::{Oid, PatientId};
 use crate::store::sql::{Connection, OptionalExtension, params};
@@ -150,7 +151,8 @@ pub(super) struct Tables<'c> {
     pub(super) tenant: i64,
     pub(super) matcher: &'c Matcher,
     pub(super) domains: &'c KnownDomains,
-    pub(super) slots: &'c Slots,
+    pub(super) memory: &'c Memory,
+    pub(super) numbers: &'c Numbers,
 }
 
 /// Domains and their numbers, as far as they are on disk: what a transaction gave that did not stand is not among them.
@@ -197,7 +199,7 @@ impl Tenant {
 }
 
 /// Tables whose rows are numbered within the tenant.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Numbered {
     Domain,
     Record,
@@ -208,7 +210,18 @@ pub(super) enum Numbered {
     Model,
 }
 
+/// The greatest numbers in use, as far as they were asked for: a transaction's own, and the next one's if it stands.
+#[derive(Default)]
+pub(super) struct Numbers([Cell<Option<i64>>; Numbered::ALL]);
+
+impl Numbers {
+    fn of(&self, table: Numbered) -> Option<&Cell<Option<i64>>> {
+        self.0.get(table as usize)
+    }
+}
+
 impl Numbered {
+    const ALL: usize = Self::Model as usize + 1;
     /// How the greatest number is asked for.
     fn greatest(self) -> &'static str {
         match self {
@@ -232,20 +245,33 @@ impl Tables<'_> {
     }
     /// The greatest number in use; the first of the range if there is none.
     pub(super) fn last(self, table: Numbered) -> Result<i64, StoreError> {
+        if let Some(known) = self.numbers.of(table).and_then(Cell::get) {
+            return Ok(known);
+        }
         let (first, last) = self.range();
         let mut greatest = self.connection.prepare_cached(table.greatest())?;
         let greatest: Option<i64> = greatest.query_row([first, last], |row| row.get(0))?;
-        Ok(greatest.unwrap_or(first))
+        let greatest = greatest.unwrap_or(first);
+        self.note(table, greatest);
+        Ok(greatest)
     }
     /// The last event's number.
     pub(super) fn told(self) -> Result<u64, StoreError> {
         Ok(self.local(self.last(Numbered::Event)?))
     }
-    /// The next free number.
+    /// The next free number, which is in use from here on.
     pub(super) fn next(self, table: Numbered) -> Result<i64, StoreError> {
         match self.last(table)? {
             full if full >= self.range().1 => Err(StoreError::Damaged("a tenant ran out of numbers".into())),
-            greatest => Ok(greatest + 1),
+            greatest => {
+                self.note(table, greatest + 1);
+                Ok(greatest + 1)
+            }
+        }
+    }
+    fn note(self, table: Numbered, greatest: i64) {
+        if let Some(known) = self.numbers.of(table) {
+            known.set(Some(greatest));
         }
     }
     /// The number of a new review.

@@ -10,7 +10,6 @@ use super::keys::Keys;
 use super::records::Activity;
 use super::schema::Tables;
 use super::search_keys;
-use super::slots::Slot;
 use crate::demographics::{BirthRange, Demographics};
 use crate::identity::matching::Prepared;
 use crate::ids::PatientId;
@@ -151,13 +150,13 @@ impl Tables<'_> {
             // It says too little for an error to be told from another person.
             return self.find_exact(keys, query);
         }
-        let slots = self.slots.look();
+        let at_hand = self.memory.look();
         let mut fitting = Vec::new();
-        for record in candidates(keys, &blocking) {
-            let other = slots.at(u64::from(record));
+        for record in candidates(keys, &blocking).into_iter().map(u64::from) {
+            let reached = at_hand.at(record, |_, other| self.degree(&asked, other));
             // Whoever is alike must still be so in the database.
-            if !matches!(other, Slot::Filled(_, other) if self.degree(&asked, &other) < degree) {
-                fitting.extend(self.alike(self.global(u64::from(record)), &asked, degree)?);
+            if reached.is_none_or(|reached| reached >= degree) {
+                fitting.extend(self.alike(self.global(record), &asked, degree)?);
             }
         }
         Ok(Some(fitting))
@@ -190,7 +189,7 @@ impl Tables<'_> {
         if found.active == Activity::Subsumed {
             return Ok(None);
         }
-        self.slots.fill(self.local(record), found.revision, &found.prepared);
+        self.memory.fill(self.local(record), found.revision, &found.prepared);
         let reached = self.degree(asked, &found.prepared);
         Ok((reached >= degree).then_some(Fitting { record, degree: reached }))
     }

@@ -30,7 +30,7 @@ const TELEPHONE_DIGITS: std::ops::RangeInclusive<usize> = 7..=12;
 /// A record, normalised for comparison once and kept beside it: a compact form that is quick to compare.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct Prepared {
-    bytes: Vec<u8>,
+    bytes: Box<[u8]>,
 }
 
 impl std::fmt::Debug for Prepared {
@@ -51,7 +51,7 @@ impl Prepared {
         for once in former {
             parts.person(once, Time::Once);
         }
-        Self { bytes: parts.written(person) }
+        Self { bytes: parts.written(person).into() }
     }
     /// The form in which it is stored; begins with a format version.
     pub fn as_bytes(&self) -> &[u8] {
@@ -59,7 +59,7 @@ impl Prepared {
     }
     /// Reads the stored form; None for another version (the record is then prepared anew) or damage.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        View::read(bytes)?.is_whole().then(|| Self { bytes: bytes.to_vec() })
+        View::read(bytes)?.is_whole().then(|| Self { bytes: bytes.into() })
     }
     pub(super) fn view(&self) -> View<'_> {
         View::read(&self.bytes).unwrap_or_default()

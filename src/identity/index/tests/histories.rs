@@ -88,7 +88,7 @@ async fn run(steps: Vec<Step>) {
     // Former values serve linking: the simple model holds for records that described one person only.
     let mut plain = true;
     for step in steps {
-        assert_eq!(scratch.slots_agree().await, known.len());
+        assert_eq!(scratch.at_hand().await, known.len());
         let before = partition(&scratch).await;
         match step {
             Step::Announce(number, person) => {

@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::records::Activity;
-use super::slots::Slot;
 use super::{Announced, Event, Index, IndexError, MIGRATION};
 use crate::demographics::{
     BirthTime, Demographics, DemographicsChange, Domain, DomainKind, Domains, Name, Sex, Telecom,
@@ -64,19 +63,20 @@ impl Scratch {
     pub(super) async fn events(&self) -> Vec<Event> {
         self.index.events(0, 1_000).await.unwrap()
     }
-    /// How many slots are filled; each as the database has it.
-    pub(super) async fn slots_agree(&self) -> usize {
+    /// How many records are at hand; each as the database has it.
+    pub(super) async fn at_hand(&self) -> usize {
         let looked = self.index.read(|index, tables| {
-            let slots = index.slots.look();
-            let mut filled = 0;
+            let look = index.memory.look();
+            let mut known = 0;
             for record in 1..=tables.marks()?.record {
-                let Slot::Filled(revision, prepared) = slots.at(record) else { continue };
+                let at_hand = look.at(record, |revision, prepared| (revision, prepared.clone()));
+                let Some((revision, prepared)) = at_hand else { continue };
                 let found = tables.comparable(tables.global(record))?.unwrap();
                 assert!(found.active == Activity::Active);
                 assert!(found.revision == revision && found.prepared == prepared);
-                filled += 1;
+                known += 1;
             }
-            Ok(filled)
+            Ok(known)
         });
         looked.await.unwrap()
     }
