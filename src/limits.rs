@@ -224,11 +224,6 @@ pub const MAX_QUEUED_READS: usize = 1_024;
 pub const MAX_QUEUED_WRITES: usize = 1_024;
 /// Writing jobs that share one commit: bounds what one failing disk takes down, and how long the first waits.
 pub const MAX_GROUP_JOBS: usize = 256;
-/// Writing jobs that wait and always share one commit.
-pub const GROUP_JOBS: usize = 16;
-/// For so many times as long as a commit takes, a group takes up more: four fifths of the time are work then, and whoever
-/// sends again after an answer does so while others are worked for.
-pub const GROUP_COMMITS: u32 = 4;
 /// Changed rows after which the WAL is brought into the database file, a page that was changed often only once: those of some
 /// two thousand submissions of one document, or of sixty of fifty. Whoever reads a page looks for it in all of the WAL first.
 pub const CHECKPOINT_AFTER_ROWS: u64 = 30_000;
@@ -284,8 +279,8 @@ pub const POSTGRES_LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Records of the patient index that are in memory at once where all of them are looked at: some kilobytes each.
 pub const INDEX_PAGE_RECORDS: i64 = 1_000;
 
-/// Memory for records of the patient index as they are compared: some 220 bytes each, so two million; others are read from
-/// the database when they are candidates.
+/// Memory for records of the patient index as they are compared, and for their keys: some 450 bytes for each record, so a
+/// million and more; others are read from the disk when they are looked for.
 pub const INDEX_MEMORY_BYTES: usize = 512 * 1024 * 1024;
 
 /// Documents up to this share segment files and are kept in memory until they are committed; larger ones get a file each.

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
 
 use super::job::Job;
 use super::sql::Access;
@@ -27,7 +26,7 @@ pub(super) fn start(
     threads: &mut Vec<JoinHandle<()>>,
 ) -> Result<SyncSender<Box<dyn Job>>, StoreError> {
     let (sender, queue) = sync_channel(limits::MAX_QUEUED_WRITES);
-    let writer = Writer { line, queue, hooks, commit: Duration::ZERO, _lock: lock };
+    let writer = Writer { line, queue, hooks, _lock: lock };
     threads.push(thread::Builder::new().name("store-writer".to_owned()).spawn(|| writer.run())?);
     Ok(sender)
 }
@@ -36,8 +35,6 @@ struct Writer<L> {
     line: L,
     queue: Receiver<Box<dyn Job>>,
     hooks: Hooks,
-    /// How long commits take.
-    commit: Duration,
     /// The directory is ours as long as somebody may write.
     _lock: File,
 }
@@ -69,11 +66,7 @@ impl<L: Line> Writer<L> {
     /// Runs the group's first job and whatever else is waiting, and commits all of it at once.
     fn write(&mut self, group: &mut Vec<Box<dyn Job>>) -> Result<(), StoreError> {
         let connection = self.line.connection()?;
-        let transacted = transact(connection, &self.queue, &self.hooks, self.commit, group);
-        if let Ok(took) = transacted {
-            self.commit = (self.commit * 3 + took) / 4;
-        }
-        let transacted = transacted.map(|_| ());
+        let transacted = transact(connection, &self.queue, &self.hooks, group);
         if transacted.is_err()
             && let Err(error) = connection.roll_back()
         {
@@ -83,35 +76,29 @@ impl<L: Line> Writer<L> {
     }
 }
 
-/// Whoever waits for a group sends nothing meanwhile: a group that goes on for long beside its commit leaves the readers idle.
 fn transact(
     connection: &Connection,
     queue: &Receiver<Box<dyn Job>>,
     hooks: &Hooks,
-    commit: Duration,
     group: &mut Vec<Box<dyn Job>>,
-) -> Result<Duration, StoreError> {
-    let begun = Instant::now();
+) -> Result<(), StoreError> {
     let changes = connection.changes();
     connection.begin(Access::Write)?;
     let mut next = 0;
     while let Some(job) = group.get_mut(next) {
         attempt(connection, job.as_mut())?;
         next += 1;
-        let worth_it = next < limits::GROUP_JOBS || begun.elapsed() < commit * limits::GROUP_COMMITS;
-        if worth_it && next < limits::MAX_GROUP_JOBS {
+        if next < limits::MAX_GROUP_JOBS {
             group.extend(queue.try_recv());
         }
     }
-    let committing = Instant::now();
     if connection.changes() != changes {
         let hooks = hooks.read().unwrap_or_else(PoisonError::into_inner).clone();
         for hook in hooks {
             hook()?;
         }
     }
-    connection.commit()?;
-    Ok(committing.elapsed())
+    Ok(connection.commit()?)
 }
 
 /// Runs one job in a savepoint of its own.

@@ -76,13 +76,13 @@ impl Tables<'_> {
         })
     }
 
-    /// What would become of an announcement's records.
+    /// What would become of an announcement's records; `marks` are of this moment or an earlier one.
     pub(super) fn propose(
         self,
         keys: &Keys,
         announcement: &Announcement,
+        marks: Marks,
     ) -> Result<Result<Proposal, IndexError>, StoreError> {
-        let marks = self.marks()?;
         let mut records: Vec<Proposed> = Vec::with_capacity(announcement.patients.len());
         for patient in &announcement.patients {
             self.learn_domain(patient.authority())?;
@@ -264,7 +264,7 @@ impl Tables<'_> {
                 _ => false,
             };
             if !same || keys.written_since(proposal.marks, &[]).is_none() {
-                return self.propose(keys, announcement);
+                return self.propose(keys, announcement, self.marks()?);
             }
         }
         Ok(Ok(proposal))

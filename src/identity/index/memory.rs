@@ -10,7 +10,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::identity::matching::Prepared;
 
@@ -24,11 +24,35 @@ pub(super) struct Memory {
     /// By the last bits of a record's number, then by the rest.
     parts: Vec<RwLock<Vec<Held>>>,
     changing: Mutex<Changing>,
-    /// Bytes that may be taken, and that were.
-    most: AtomicUsize,
-    taken: AtomicUsize,
+    room: Arc<Room>,
     /// There was no room for a record: others may be missing whose change nobody noted.
     full: AtomicBool,
+}
+
+/// Bytes of memory that an index may take, for records and for their keys.
+pub(super) struct Room {
+    most: AtomicUsize,
+    taken: AtomicUsize,
+}
+
+impl Room {
+    pub(super) fn of(most: usize) -> Arc<Self> {
+        Arc::new(Self { most: AtomicUsize::new(most), taken: AtomicUsize::new(0) })
+    }
+    /// How much it is from now on. What was taken stays.
+    pub(super) fn bound(&self, most: usize) {
+        self.most.store(most, Ordering::Relaxed);
+    }
+    /// Takes bytes if there are so many.
+    pub(super) fn take(&self, bytes: usize) -> bool {
+        let most = self.most.load(Ordering::Relaxed);
+        let after = |taken: usize| taken.checked_add(bytes).filter(|after| *after <= most);
+        self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, after).is_ok()
+    }
+    /// Gives bytes back that were taken.
+    pub(super) fn give_back(&self, bytes: usize) {
+        self.taken.fetch_sub(bytes, Ordering::Relaxed);
+    }
 }
 
 /// What is known of a record.
@@ -75,26 +99,10 @@ pub(super) struct Look<'m> {
 }
 
 impl Memory {
-    /// Of nothing, and of so many bytes at most.
-    pub(super) fn of(most: usize) -> Self {
-        Self {
-            parts: (0..PARTS).map(|_| RwLock::default()).collect(),
-            changing: Mutex::default(),
-            most: AtomicUsize::new(most),
-            taken: AtomicUsize::new(0),
-            full: AtomicBool::new(false),
-        }
-    }
-
-    /// How many bytes it may take from now on. What was taken stays.
-    pub(super) fn bound(&self, most: usize) {
-        self.most.store(most, Ordering::Relaxed);
-        self.full.fetch_or(self.taken() > most, Ordering::Relaxed);
-    }
-
-    /// Bytes that it has taken.
-    pub(super) fn taken(&self) -> usize {
-        self.taken.load(Ordering::Relaxed)
+    /// Of nothing so far.
+    pub(super) fn within(room: Arc<Room>) -> Self {
+        let parts = (0..PARTS).map(|_| RwLock::default()).collect();
+        Self { parts, changing: Mutex::default(), room, full: AtomicBool::new(false) }
     }
 
     /// Whether nothing more can be taken up.
@@ -162,8 +170,8 @@ impl Memory {
         if !may_go(was) {
             return;
         }
-        let (more, less) = (held.bytes(), was.bytes());
-        let held = if self.take(more, less) { held } else { Held::Closed };
+        self.room.give_back(was.bytes());
+        let held = if self.room.take(held.bytes()) { held } else { self.refuse() };
         if part.len() <= place && !matches!(held, Held::Closed) {
             part.resize_with(place + 1, Held::default);
         }
@@ -172,15 +180,9 @@ impl Memory {
         }
     }
 
-    /// Takes and gives back bytes; if there is not so much room, gives back only.
-    fn take(&self, more: usize, less: usize) -> bool {
-        let before = self.taken.fetch_sub(less, Ordering::Relaxed) - less;
-        let room = before + more <= self.most.load(Ordering::Relaxed);
-        match room {
-            true => _ = self.taken.fetch_add(more, Ordering::Relaxed),
-            false => self.full.store(true, Ordering::Relaxed),
-        }
-        room
+    fn refuse(&self) -> Held {
+        self.full.store(true, Ordering::Relaxed);
+        Held::Closed
     }
 }
 
@@ -236,7 +238,7 @@ mod tests {
 
     #[test]
     fn nothing_is_told_while_a_record_changes_and_where_nobody_knows_what_became_of_it() {
-        let memory = Memory::of(1 << 20);
+        let memory = Memory::within(Room::of(1 << 20));
         memory.fill(3, 1, &person("山田"));
         assert_eq!(at(&memory, 3), Some((1, person("山田"))));
         memory.begin(1);
@@ -270,7 +272,7 @@ mod tests {
 
     #[test]
     fn a_look_tells_nothing_of_what_was_changing_when_it_began() {
-        let memory = Memory::of(1 << 20);
+        let memory = Memory::within(Room::of(1 << 20));
         memory.fill(3, 1, &person("山田"));
         memory.begin(1);
         memory.change(3, Some((2, &person("鈴木"))));
@@ -283,10 +285,12 @@ mod tests {
     #[test]
     fn no_more_is_taken_than_may_be() {
         let one = BESIDE + person("山田").as_bytes().len();
-        let memory = Memory::of(10 * one);
+        let room = Room::of(10 * one);
+        let memory = Memory::within(room.clone());
+        let taken = || room.taken.load(Ordering::Relaxed);
         (1..=100).for_each(|record| memory.fill(record, 1, &person("山田")));
         let known = |memory: &Memory| (1..=100).filter(|record| revision(memory, *record).is_some()).count();
-        assert_eq!((known(&memory), memory.taken(), memory.is_full()), (10, 10 * one, true));
+        assert_eq!((known(&memory), taken(), memory.is_full()), (10, 10 * one, true));
 
         // What ends makes room for what changes, and for nobody who may have heard of an older state.
         memory.begin(1);
@@ -295,7 +299,7 @@ mod tests {
         memory.change(60, Some((2, &person("山田"))));
         memory.settle(1, Became::Durable);
         let held = [1, 50, 60].map(|record| revision(&memory, record));
-        assert_eq!((held, memory.taken()), ([None, Some(2), None], 10 * one));
+        assert_eq!((held, taken()), ([None, Some(2), None], 10 * one));
         memory.begin(2);
         memory.change(2, None);
         memory.settle(2, Became::Durable);
@@ -305,7 +309,7 @@ mod tests {
 
     #[test]
     fn numbers_that_keys_do_not_know_are_asked_in_the_database() {
-        let memory = Memory::of(1 << 20);
+        let memory = Memory::within(Room::of(1 << 20));
         memory.fill(u64::MAX, 1, &person("山田"));
         memory.fill(2, i64::MAX, &person("山田"));
         assert_eq!((revision(&memory, u64::MAX), revision(&memory, 2), revision(&memory, 9)), (None, None, None));

@@ -46,7 +46,7 @@ use tokio::sync::watch;
 
 use self::announce::{Announcement, News};
 use self::keys::{Keys, Marks};
-use self::memory::{Became, Memory};
+use self::memory::{Became, Memory, Room};
 use self::schema::{KnownDomains, Matcher, Numbers, Tables, Tenant};
 use self::search::Question;
 use crate::demographics::{Demographics, DemographicsChange, Domains, Visit};
@@ -78,11 +78,21 @@ struct Shared {
     jobs: AtomicU64,
     /// The greatest numbers behind the last writing job, as far as it stands.
     numbers: Mutex<Numbers>,
+    /// How far records are written for certain.
+    written: RwLock<Marks>,
     matcher: RwLock<Arc<Matcher>>,
     domains: RwLock<Arc<Domains>>,
     known_domains: KnownDomains,
     /// The last event's number, as far as it is known to be on disk.
     told: watch::Sender<u64>,
+}
+
+/// How far a writing job came, if it stands.
+#[derive(Default)]
+struct Reached {
+    /// The last event's number.
+    told: u64,
+    marks: Marks,
 }
 
 /// Why the index did not do something.
@@ -138,9 +148,10 @@ impl Index {
         let tenant = store.write_blocking(move |connection| Tenant::find_or_make(connection, &name))?;
         let number = tenant.number;
         let folder = store.directory().join("identity-keys").join(number.to_string());
-        let memory = Arc::new(Memory::of(limits::INDEX_MEMORY_BYTES));
+        let room = Room::of(limits::INDEX_MEMORY_BYTES);
+        let memory = Arc::new(Memory::within(room.clone()));
         let memory_of = Arc::clone(&memory);
-        let (keys, told, matcher) = store.read_blocking(move |connection| {
+        let (keys, marks, told, matcher) = store.read_blocking(move |connection| {
             let matcher = Matcher { model: Model::built_in(), thresholds: Thresholds::default() };
             let (domains, numbers) = Default::default();
             let tables = Tables {
@@ -152,11 +163,11 @@ impl Index {
                 numbers: &numbers,
             };
             let marks = tables.marks()?;
-            let (keys, reached) = Keys::open(folder, tenant.generation, marks)?;
+            let (keys, reached) = Keys::open(folder, tenant.generation, marks, room)?;
             tables.read_keys(&keys, reached)?;
             let told = tables.told()?;
             let model = tables.model_in_use()?.among(marks.record);
-            Ok((keys, told, RwLock::new(Arc::new(Matcher { model, ..matcher }))))
+            Ok((keys, marks, told, RwLock::new(Arc::new(Matcher { model, ..matcher }))))
         })?;
         let (told, _) = watch::channel(told);
         Ok(Self(Arc::new(Shared {
@@ -166,6 +177,7 @@ impl Index {
             memory,
             jobs: AtomicU64::new(0),
             numbers: Mutex::default(),
+            written: RwLock::new(marks),
             matcher,
             domains: RwLock::default(),
             known_domains: KnownDomains::default(),
@@ -185,9 +197,10 @@ impl Index {
         *matcher = Arc::new(Matcher { model: matcher.model.clone(), thresholds });
     }
 
-    /// Takes up how many bytes may be taken to have records at hand as they are compared, and reads them beside. At start.
+    /// Takes up how many bytes may be taken to have keys and records at hand as they are compared, and reads them beside. At
+    /// start.
     pub fn keep_at_hand(&self, most: usize) {
-        self.0.memory.bound(most);
+        self.0.keys.room().bound(most);
         let index = Arc::clone(&self.0);
         let reading = std::thread::Builder::new().name("index-memory".to_owned());
         if let Err(error) = reading.spawn(move || index.read_ahead()) {
@@ -224,12 +237,16 @@ impl Index {
         let announcement =
             Announcement { patients, insured: insured::without_renewed(insured), change, visit };
         let (index, now) = (Arc::clone(&self.0), now());
+        // Of a moment before the reader's: what is written from here on is looked at again.
+        let marks = *index.written.read().unwrap_or_else(PoisonError::into_inner);
         let propose = move |connection: &Connection| {
-            let proposal = index.reading(connection, |tables| tables.propose(&index.keys, &announcement))?;
+            let proposal = index.reading(connection, |tables| {
+                tables.propose(&index.keys, &announcement, marks)
+            })?;
             Ok(match proposal {
-                Err(refused) => Found::Answer((Err(refused), 0)),
+                Err(refused) => Found::Answer((Err(refused), Reached::default())),
                 Ok(proposal) if proposal.news == News::None && along.is_none() => {
-                    Found::Answer((Ok(Announced::Unchanged), 0))
+                    Found::Answer((Ok(Announced::Unchanged), Reached::default()))
                 }
                 Ok(proposal) => Found::Write(index.writing(move |index, tables| {
                     tables.announce(&index.keys, &announcement, proposal, along, now)
@@ -393,8 +410,8 @@ impl Index {
         Ok(self.written(self.0.store.write_then(self.0.writing(job)).await?))
     }
 
-    /// What a writing job gave, without the last event's number: whoever waits for events is woken.
-    fn written<T>(&self, (done, told): (T, u64)) -> T {
+    /// What a writing job gave; whoever waits for events is woken.
+    fn written<T>(&self, (done, Reached { told, .. }): (T, Reached)) -> T {
         self.keep_keys();
         self.0.told.send_if_modified(|known| {
             let news = told > *known;
@@ -433,11 +450,11 @@ impl Shared {
         self.within(connection, &Numbers::default(), job)
     }
 
-    /// A writing job, which gives the last event's number, too.
+    /// A writing job, which tells how far it came, too.
     fn writing<T: 'static>(
         self: &Arc<Self>,
         job: impl FnOnce(&Self, Tables<'_>) -> Result<T, StoreError> + Send + 'static,
-    ) -> Write<(T, u64)> {
+    ) -> Write<(T, Reached)> {
         let number = self.jobs.fetch_add(1, Ordering::Relaxed);
         let (index, told) = (Arc::clone(self), Arc::clone(self));
         let job = move |connection: &Connection| {
@@ -446,17 +463,20 @@ impl Shared {
             let numbers = index.take_numbers();
             let done = index.within(connection, &numbers, |tables| {
                 let done = job(&index, tables)?;
-                Ok((done, tables.told()?))
+                Ok((done, Reached { told: tables.told()?, marks: tables.marks()? }))
             })?;
             *index.numbers.lock().unwrap_or_else(PoisonError::into_inner) = numbers;
             Ok(done)
         };
-        Write::new(job, move |done| {
-            let became = if done.is_some() { Became::Durable } else { Became::Unknown };
-            if became == Became::Unknown {
-                told.take_numbers();
+        Write::new(job, move |done| match done {
+            Some((_, reached)) => {
+                told.memory.settle(number, Became::Durable);
+                *told.written.write().unwrap_or_else(PoisonError::into_inner) = reached.marks;
             }
-            told.memory.settle(number, became);
+            None => {
+                told.take_numbers();
+                told.memory.settle(number, Became::Unknown);
+            }
         })
     }
 
@@ -464,8 +484,9 @@ impl Shared {
         std::mem::take(&mut *self.numbers.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Reads records into memory, a page at a time, until all are there or there is no more room. Blocks.
+    /// Reads keys and records into memory, until all are there or there is no more room. Blocks.
     fn read_ahead(self: Arc<Self>) {
+        self.keys.hold();
         let mut after = 0;
         while !self.memory.is_full() {
             let index = Arc::clone(&self);

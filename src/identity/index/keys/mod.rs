@@ -15,6 +15,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use self::memory::{InMemory, RecentlyWritten};
 use self::run::{Entry, Run};
+use super::memory::Room;
 use crate::limits;
 
 /// How far records were written at some moment: their number and the number of changes to them.
@@ -36,6 +37,7 @@ pub(super) struct Keys {
     generation: Vec<u8>,
     held: RwLock<Held>,
     recent: RwLock<RecentlyWritten>,
+    room: Arc<Room>,
     /// Somebody writes a run.
     writing: AtomicBool,
 }
@@ -57,12 +59,30 @@ impl Keys {
         folder: PathBuf,
         generation: Vec<u8>,
         written: Marks,
+        room: Arc<Room>,
     ) -> std::io::Result<(Self, Marks)> {
         std::fs::create_dir_all(&folder)?;
         let (runs, reached) = open_runs(&folder, &generation, written)?;
         let held = RwLock::new(Held { runs: Arc::new(runs), ..Held::default() });
         let recent = RwLock::new(RecentlyWritten::behind(written));
-        Ok((Self { folder, generation, held, recent, writing: AtomicBool::new(false) }, reached))
+        Ok((Self { folder, generation, held, recent, room, writing: AtomicBool::new(false) }, reached))
+    }
+
+    /// How much memory there is for keys and records.
+    pub(super) fn room(&self) -> &Room {
+        &self.room
+    }
+
+    /// Takes runs into memory, the smallest first, as far as there is room. Blocks.
+    pub(super) fn hold(&self) {
+        let runs = Arc::clone(&self.held.read().unwrap_or_else(PoisonError::into_inner).runs);
+        runs.iter().rev().for_each(|run| self.hold_run(run));
+    }
+
+    fn hold_run(&self, run: &Run) {
+        if let Err(error) = run.hold(&self.room) {
+            tracing::warn!(%error, "a run of the index's keys could not be taken into memory");
+        }
     }
 
     /// Adds a record's keys.
@@ -125,6 +145,9 @@ impl Keys {
         };
         let run = Run::write(self.name(), &self.generation, from, to, frozen.sorted().into_iter());
         drop(frozen);
+        if let Ok(run) = &run {
+            self.hold_run(run);
+        }
         let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
         let frozen = std::mem::take(&mut held.frozen);
         match run {
@@ -152,16 +175,19 @@ impl Keys {
                 let _ = std::fs::remove_file(joined.path());
                 return Err(error);
             }
+            let joined = Arc::new(joined);
             {
                 let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
                 let runs = Arc::make_mut(&mut held.runs);
                 runs.truncate(runs.len().saturating_sub(2));
-                runs.push(Arc::new(joined));
+                runs.push(Arc::clone(&joined));
             }
             // Whoever still reads them has them open. If they stay, the next start sees that they are contained.
             for old in [one, another] {
                 let _ = std::fs::remove_file(old.path());
             }
+            drop(runs);
+            self.hold_run(&joined);
         }
     }
 

@@ -9,14 +9,15 @@
 //! ```
 //!
 //! Fences and sieves are in memory, about a byte for each entry. Most keys that are looked for are in no run: their sieve
-//! says so, and nothing is read.
+//! says so, and nothing is read. Where there is room for it, the entries are in memory, too, in eight bytes each.
 
 use std::fs::File;
 use std::io::{BufWriter, Error, ErrorKind, Read, Result, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
-use super::Marks;
+use super::{Marks, Room};
 
 /// The last byte goes up when records get other keys, or the file another form: runs with the old ones are then made anew at the start.
 const MAGIC: &[u8; 8] = b"SKSKEYS3";
@@ -68,6 +69,68 @@ impl Sieve {
     }
 }
 
+/// Where fences begin, by the first bits of keys: as many beginnings as there are fences, so that a key is near its own.
+struct Beginnings {
+    bits: u32,
+    places: Vec<u32>,
+}
+
+impl Beginnings {
+    fn of(fences: &[u64]) -> Self {
+        let bits = fences.len().next_power_of_two().trailing_zeros();
+        let mut this = Self { bits, places: vec![0; (1 << bits) + 1] };
+        for fence in fences {
+            let place = this.place(*fence) + 1;
+            this.places[place] += 1;
+        }
+        let mut before = 0;
+        for place in &mut this.places {
+            before += *place;
+            *place = before;
+        }
+        this
+    }
+    fn place(&self, key: u64) -> usize {
+        key.checked_shr(u64::BITS - self.bits).unwrap_or(0) as usize
+    }
+    /// The fences that begin as a key does.
+    fn near(&self, key: u64) -> std::ops::Range<usize> {
+        let place = self.place(key);
+        let at = |place: usize| self.places.get(place).map_or(0, |place| *place as usize);
+        at(place)..at(place + 1)
+    }
+}
+
+/// The entries of a run in memory: of each key the bits that tell it from others nearby, and the record. A key that is taken
+/// for another, one of some millions, does no harm: its record does not fit then.
+struct Held {
+    bits: u32,
+    keys: Vec<u32>,
+    records: Vec<u32>,
+    room: Arc<Room>,
+}
+
+impl Held {
+    const EACH: usize = size_of::<u32>() * 2;
+    fn bits_of(&self, key: u64) -> u32 {
+        // A block may reach beyond the keys that begin as its first one does.
+        (key << self.bits.saturating_sub(4) >> u32::BITS) as u32
+    }
+    /// Appends up to `most` records with a key among the entries of a block.
+    fn find(&self, block: std::ops::Range<usize>, key: u64, most: usize, into: &mut Vec<u32>) {
+        let bits = self.bits_of(key);
+        let (keys, records) = (self.keys.get(block.clone()), self.records.get(block));
+        let entries = keys.unwrap_or_default().iter().zip(records.unwrap_or_default());
+        into.extend(entries.filter(|(key, _)| **key == bits).map(|(_, record)| *record).take(most));
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.room.give_back(self.keys.len() * Self::EACH);
+    }
+}
+
 /// An open run.
 pub(super) struct Run {
     file: File,
@@ -76,7 +139,9 @@ pub(super) struct Run {
     pub(super) to: Marks,
     pub(super) count: u64,
     fences: Vec<u64>,
+    beginnings: Beginnings,
     sieves: Vec<Sieve>,
+    held: OnceLock<Held>,
 }
 
 impl Run {
@@ -135,9 +200,29 @@ impl Run {
         let mut behind = vec![0; (blocks * BEHIND) as usize];
         file.read_exact_at(&mut behind, length - blocks * BEHIND)?;
         let (fences, sieves) = behind.split_at(blocks as usize * 8);
-        let fences = fences.as_chunks().0.iter().map(|fence| u64::from_le_bytes(*fence)).collect();
+        let fences: Vec<u64> = fences.as_chunks().0.iter().map(|fence| u64::from_le_bytes(*fence)).collect();
+        let beginnings = Beginnings::of(&fences);
         let sieves = sieves.as_chunks().0.iter().map(Sieve::of_bytes).collect();
-        Ok(Self { file, path, from, to, count, fences, sieves })
+        Ok(Self { file, path, from, to, count, fences, beginnings, sieves, held: OnceLock::new() })
+    }
+
+    /// Takes the entries into memory if there is room. Blocks.
+    pub(super) fn hold(&self, room: &Arc<Room>) -> Result<()> {
+        let count = self.count as usize;
+        if self.held.get().is_some() || !room.take(count * Held::EACH) {
+            return Ok(());
+        }
+        let (keys, records) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        let mut held = Held { bits: self.beginnings.bits, keys, records, room: room.clone() };
+        let read = self.entries().try_for_each(|entry| {
+            let (key, record) = entry?;
+            held.keys.push(held.bits_of(key));
+            held.records.push(record);
+            Ok(())
+        });
+        // What was taken is given back as a whole.
+        held.keys.resize(count, 0);
+        read.map(|()| _ = self.held.set(held))
     }
 
     /// Where it is.
@@ -155,11 +240,15 @@ impl Run {
                 block += 1;
                 continue;
             }
-            let entries = self.read(block, &mut bytes)?;
-            let first = entries.partition_point(|entry| u64_at(entry, 0) < key);
-            let equal = entries.iter().skip(first).take_while(|entry| u64_at(*entry, 0) == key);
             let before = into.len();
-            into.extend(equal.take(room).map(|entry| u32_at(entry, 8)));
+            if let Some(held) = self.held.get() {
+                held.find(block * BLOCK..self.end_of(block), key, room, into);
+            } else {
+                let entries = self.read(block, &mut bytes)?;
+                let first = entries.partition_point(|entry| u64_at(entry, 0) < key);
+                let equal = entries.iter().skip(first).take_while(|entry| u64_at(*entry, 0) == key);
+                into.extend(equal.take(room).map(|entry| u32_at(entry, 8)));
+            }
             room -= into.len() - before;
             if room == 0 {
                 break;
@@ -169,30 +258,23 @@ impl Run {
         Ok(())
     }
 
-    /// The first fence that is not below a key. Keys are hashes, so it is near its share of them all.
+    /// The first fence that is not below a key.
     fn first_fence(&self, key: u64) -> usize {
-        let guess = ((u128::from(key) * self.fences.len() as u128) >> 64) as usize;
-        let (mut from, mut to) = (guess, guess);
-        let mut step = 4;
-        while from > 0 && self.fences.get(from).is_none_or(|fence| *fence >= key) {
-            from = from.saturating_sub(step);
-            step *= 4;
-        }
-        while self.fences.get(to).is_some_and(|fence| *fence < key) {
-            to = (to + step).min(self.fences.len());
-            step *= 4;
-        }
-        let near = self.fences.get(from..to).unwrap_or_default();
-        from + near.partition_point(|fence| *fence < key)
+        let near = self.beginnings.near(key);
+        near.start + self.fences.get(near.clone()).unwrap_or_default().partition_point(|fence| *fence < key)
     }
 
     /// The entries of a block.
     fn read<'b>(&self, block: usize, bytes: &'b mut [u8]) -> Result<&'b [[u8; ENTRY]]> {
-        let first = (block * BLOCK) as u64;
-        let count = (self.count - first).min(BLOCK as u64) as usize;
-        let bytes = &mut bytes[..count * ENTRY];
-        self.file.read_exact_at(bytes, HEAD as u64 + first * ENTRY as u64)?;
+        let first = block * BLOCK;
+        let bytes = &mut bytes[..(self.end_of(block) - first) * ENTRY];
+        self.file.read_exact_at(bytes, (HEAD + first * ENTRY) as u64)?;
         Ok(bytes.as_chunks().0)
+    }
+
+    /// The entry behind a block's last.
+    fn end_of(&self, block: usize) -> usize {
+        ((block + 1) * BLOCK).min(self.count as usize)
     }
 
     /// All entries in order. A disk that fails ends them: what is written of them then has another length and is not used.
