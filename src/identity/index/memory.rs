@@ -278,7 +278,7 @@ mod tests {
         memory.change(3, Some((2, &person("鈴木"))));
         let look = memory.look();
         memory.settle(1, Became::Durable);
-        assert!(look.at(3, |..| ()).is_none());
+        assert!(look.at(3, |_, _| ()).is_none());
         assert_eq!(revision(&memory, 3), Some(2));
     }
 

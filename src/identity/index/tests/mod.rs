@@ -40,6 +40,7 @@ impl Scratch {
         let store = Store::open_in(&testing::chosen(&folder), &folder, &[MIGRATION]).unwrap();
         let index = Index::open(store.clone(), "region").unwrap();
         index.set_domains(Arc::new(domains()));
+        Arc::clone(&index.0).read_ahead();
         Self { index, store, folder }
     }
     /// Closes and opens it.
