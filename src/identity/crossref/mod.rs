@@ -27,7 +27,7 @@ pub mod transfer;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -37,6 +37,7 @@ use self::forgetting::Stripe;
 use self::key::Key;
 use self::memory::Memory;
 use self::opening::Opening;
+use self::stock::Counted;
 use crate::ids::{HomeCommunityId, PatientId};
 use crate::limits;
 
@@ -81,11 +82,12 @@ struct Inner {
     tenant: String,
     most: usize,
     memory: Memory,
-    /// Below what there is, even below zero, while what lay there at the start is not counted.
+    /// Of what was counted so far.
     count: AtomicI64,
     stripes: Box<[Stripe]>,
     lookups: Lookups,
-    /// What lay there at the start is not counted yet.
+    /// How far what lay there at the start is counted, and whether all of it is.
+    counted: Mutex<Counted>,
     counting: AtomicBool,
     /// What happened in the patient index while nobody followed it is not known yet: nothing is told meanwhile.
     behind: AtomicBool,
@@ -163,6 +165,7 @@ impl Crossref {
             }
         };
         let [entries, expiry, place] = trees;
+        let counting = !entries.is_empty();
         let inner = Arc::new(Inner {
             entries,
             expiry,
@@ -173,12 +176,15 @@ impl Crossref {
             count: AtomicI64::new(0),
             stripes: (0..limits::CROSSREF_STRIPES).map(|_| Stripe::default()).collect(),
             lookups: Lookups::new(),
-            counting: AtomicBool::new(true),
+            counted: Mutex::default(),
+            counting: AtomicBool::new(counting),
             behind: AtomicBool::new(false),
             alarm: AtomicBool::new(damaged),
         });
-        let weak = Arc::downgrade(&inner);
-        std::thread::spawn(move || stock::take(&weak));
+        if counting {
+            let weak = Arc::downgrade(&inner);
+            std::thread::spawn(move || stock::take(&weak));
+        }
         Ok(Self { inner })
     }
 
@@ -334,7 +340,12 @@ impl Inner {
     fn put(&self, key: &Key, entry: &Entry) -> sled::Result<()> {
         let Some(bytes) = entry.encode() else { return Ok(()) };
         let stamp = self.memory.stamp(key);
+        let counted = self.counted();
         let before = self.entries.insert(key.stored(), bytes.as_slice())?;
+        if before.is_none() && Counted::covers(counted.as_deref(), key.stored()) {
+            self.count(1);
+        }
+        drop(counted);
         // Where nothing was, nobody can have read what is old now.
         let stamp = if before.is_some() { self.memory.renew(key, stamp) } else { Some(stamp) };
         if let Some(stamp) = stamp {
@@ -344,20 +355,23 @@ impl Inner {
             Some(Some(before)) if before.expires != entry.expires => {
                 self.expiry.remove(expiry_key(before.expires, key.stored()))?;
             }
-            Some(_) => {}
-            None => self.counted(1),
+            _ => {}
         }
         self.expiry.insert(expiry_key(entry.expires, key.stored()), &[]).map(drop)
     }
 
     fn take(&self, key: &[u8]) -> sled::Result<()> {
+        let counted = self.counted();
         let removed = self.entries.remove(key);
+        if matches!(removed, Ok(Some(_))) && Counted::covers(counted.as_deref(), key) {
+            self.count(-1);
+        }
+        drop(counted);
         // Whatever became of it.
         if let Some(key) = Key::read(key, &self.tenant) {
             self.memory.forget(&key);
         }
         if let Some(before) = removed? {
-            self.counted(-1);
             if let Some(before) = Entry::decode(&before) {
                 self.expiry.remove(expiry_key(before.expires, key))?;
             }
@@ -397,7 +411,13 @@ impl Inner {
         Ok(())
     }
 
-    fn counted(&self, change: i64) {
+    /// Whoever adds or removes an entry holds this meanwhile, as long as there is something to count.
+    fn counted(&self) -> Option<MutexGuard<'_, Counted>> {
+        let lock = || self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        self.counting.load(Ordering::Acquire).then(lock)
+    }
+
+    fn count(&self, change: i64) {
         let count = self.count.fetch_add(change, Ordering::Relaxed) + change;
         gauge!("sekisho_crossref_entries").set(count.max(0) as f64);
     }
