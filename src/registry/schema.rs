@@ -168,7 +168,8 @@ impl TenantNumber {
     /// Notes that a patient was announced, who gets a number now if there is none.
     pub(super) fn announced(self, connection: &Connection, cx: &str) -> Result<(), StoreError> {
         let free = self.next(self.ask_greatest(connection, GREATEST_PATIENT)?)?;
-        let insert = "INSERT INTO registry_patient (patient, tenant, patient_id, announced) VALUES (?1, ?2, ?3, 1)
+        let insert =
+            "INSERT INTO registry_patient (patient, tenant, patient_id, announced) VALUES (?1, ?2, ?3, 1)
                       ON CONFLICT (tenant, patient_id) DO UPDATE SET announced = 1";
         connection.prepare_cached(insert)?.execute(params![free, self.0, cx])?;
         Ok(())

@@ -42,9 +42,12 @@ impl<T> Answer<T> {
 /// Told what became of a job, on the store's thread, before whoever waits for it: None if its changes do not stand, or may not.
 pub(super) type Then<T> = Box<dyn FnOnce(Option<&T>) + Send>;
 
+/// What a writing job does.
+type Writing<T> = Box<dyn FnOnce(&Connection) -> Result<T, StoreError> + Send>;
+
 /// A writing job, and who is told what became of it.
 pub struct Write<T> {
-    pub(super) job: Box<dyn FnOnce(&Connection) -> Result<T, StoreError> + Send>,
+    pub(super) job: Writing<T>,
     pub(super) then: Then<T>,
 }
 

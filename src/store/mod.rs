@@ -23,8 +23,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-pub use job::{Found, Write};
 use job::{Answer, Job, Relay, Work};
+pub use job::{Found, Write};
 pub use migrate::{Due, Migrating, Migration, Step};
 pub use owner::{AtWork, Claim, Duty, Freed};
 use owner::{Hold, Holds, Taking};

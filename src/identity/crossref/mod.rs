@@ -27,8 +27,8 @@ pub mod transfer;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use metrics::{Counter, counter, gauge};
@@ -371,10 +371,8 @@ impl Inner {
         if let Some(key) = Key::read(key, &self.tenant) {
             self.memory.forget(&key);
         }
-        if let Some(before) = removed? {
-            if let Some(before) = Entry::decode(&before) {
-                self.expiry.remove(expiry_key(before.expires, key))?;
-            }
+        if let Some(before) = removed?.as_deref().and_then(Entry::decode) {
+            self.expiry.remove(expiry_key(before.expires, key))?;
         }
         Ok(())
     }

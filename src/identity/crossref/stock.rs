@@ -1,8 +1,8 @@
 //! What lies in sled at the start is counted, and as much of it brought into memory as there is room for.
 
 use std::ops::Bound;
-use std::sync::{PoisonError, Weak};
 use std::sync::atomic::Ordering;
+use std::sync::{PoisonError, Weak};
 
 use super::key::Key;
 use super::memory::Stamps;

@@ -282,7 +282,8 @@ impl Tables<'_> {
         let since = keys.written_since(*marks, &proposed.blocking).unwrap_or_default();
         let since = since.into_iter().map(|record| self.global(record));
         let known: BTreeMap<i64, &Scored> = scored.iter().map(|scored| (scored.record, scored)).collect();
-        let others: BTreeSet<i64> = known.keys().copied().chain(since).filter(|record| *record != own).collect();
+        let others: BTreeSet<i64> =
+            known.keys().copied().chain(since).filter(|record| *record != own).collect();
         let mut fresh = Vec::with_capacity(scored.len());
         self.each_comparable(others, |record, revision, other| match known.get(&record) {
             Some(known) if known.revision == revision => fresh.push((*known).clone()),

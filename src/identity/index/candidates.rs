@@ -27,9 +27,12 @@ impl Tables<'_> {
     ) -> Result<Vec<Scored>, StoreError> {
         let found = candidates(keys, blocking).into_iter().map(|record| self.global(u64::from(record)));
         let mut scored = Vec::new();
-        self.each_comparable(found.filter(|candidate| Some(*candidate) != own), |record, revision, other| {
-            scored.extend(self.score(prepared, record, revision, other));
-        })?;
+        self.each_comparable(
+            found.filter(|candidate| Some(*candidate) != own),
+            |record, revision, other| {
+                scored.extend(self.score(prepared, record, revision, other));
+            },
+        )?;
         Ok(scored)
     }
     /// Compares a record with a prepared one; None if it is clearly another.

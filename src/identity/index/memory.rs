@@ -312,6 +312,9 @@ mod tests {
         let memory = Memory::within(Room::of(1 << 20));
         memory.fill(u64::MAX, 1, &person("山田"));
         memory.fill(2, i64::MAX, &person("山田"));
-        assert_eq!((revision(&memory, u64::MAX), revision(&memory, 2), revision(&memory, 9)), (None, None, None));
+        assert_eq!(
+            (revision(&memory, u64::MAX), revision(&memory, 2), revision(&memory, 9)),
+            (None, None, None)
+        );
     }
 }

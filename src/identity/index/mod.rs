@@ -240,9 +240,8 @@ impl Index {
         // Of a moment before the reader's: what is written from here on is looked at again.
         let marks = *index.written.read().unwrap_or_else(PoisonError::into_inner);
         let propose = move |connection: &Connection| {
-            let proposal = index.reading(connection, |tables| {
-                tables.propose(&index.keys, &announcement, marks)
-            })?;
+            let proposal =
+                index.reading(connection, |tables| tables.propose(&index.keys, &announcement, marks))?;
             Ok(match proposal {
                 Err(refused) => Found::Answer((Err(refused), Reached::default())),
                 Ok(proposal) if proposal.news == News::None && along.is_none() => {
@@ -490,7 +489,8 @@ impl Shared {
         let mut after = 0;
         while !self.memory.is_full() {
             let index = Arc::clone(&self);
-            let page = move |connection: &Connection| index.reading(connection, |tables| tables.take_up(after));
+            let page =
+                move |connection: &Connection| index.reading(connection, |tables| tables.take_up(after));
             match self.store.read_blocking(page) {
                 Ok(Some(last)) => after = last,
                 // A store that cannot be read is closing, or its readers are told why.

@@ -134,7 +134,8 @@ impl Tables<'_> {
         let at_hand = self.memory.look();
         let mut unknown = Vec::new();
         for record in records {
-            if at_hand.at(self.local(record), |revision, prepared| look(record, revision, prepared)).is_none() {
+            if at_hand.at(self.local(record), |revision, prepared| look(record, revision, prepared)).is_none()
+            {
                 unknown.push(record);
             }
         }

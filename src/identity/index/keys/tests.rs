@@ -75,7 +75,8 @@ fn runs_of_another_index_of_a_later_state_or_cut_off_are_not_used() {
             let file = std::fs::OpenOptions::new().write(true).open(file.unwrap().path()).unwrap();
             file.set_len(file.metadata().unwrap().len() - cut).unwrap();
         }
-        let (keys, reached) = Keys::open(folder.0.clone(), vec![generation; 16], marks(written), room()).unwrap();
+        let (keys, reached) =
+            Keys::open(folder.0.clone(), vec![generation; 16], marks(written), room()).unwrap();
         assert_eq!(reached, marks(0));
         assert!(found(&keys, 1).is_empty());
         assert_eq!(std::fs::read_dir(&folder.0).unwrap().count(), 0);
