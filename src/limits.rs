@@ -454,9 +454,9 @@ pub const MAX_INSURED_ALIKE: usize = 64;
 pub const MAX_FORMER_VERSIONS: usize = 32;
 /// Records that one question looks through: what a wide one leaves out is found by a closer one.
 pub const MAX_SEARCHED_RECORDS: usize = 5_000;
-/// Records written lately whose keys are remembered, so that what was compared before the writer's turn holds: two full
-/// groups of its jobs, and as many again.
-pub const MAX_RECENT_RECORDS: usize = 4 * MAX_GROUP_JOBS;
+/// Records written lately whose keys are remembered, so that what was compared before the writer's turn holds: as many as
+/// can be on their way from there to here, and as many again.
+pub const MAX_RECENT_RECORDS: usize = 2 * (MAX_QUEUED_READS + MAX_QUEUED_WRITES + MAX_GROUP_JOBS);
 /// Keys of the patient index that are held in memory before they become a file: of some 40,000 records. They are read anew
 /// at a start, which takes a quarter of a second.
 pub const MAX_KEYS_IN_MEMORY: usize = 750_000;

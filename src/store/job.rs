@@ -52,8 +52,8 @@ pub struct Write<T> {
 }
 
 impl<T> Write<T> {
-    /// `then` is told on the writer's thread what became of the job, jobs one after the other as they ran: None if its changes
-    /// do not stand, or nobody knows. It must not block.
+    /// `then` is told on a thread of the store what became of the job, jobs one after the other as they ran: None if it did not
+    /// run, its changes do not stand, or nobody knows. It must not block.
     pub fn new(
         job: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
         then: impl FnOnce(Option<&T>) + Send + 'static,

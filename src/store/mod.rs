@@ -308,8 +308,10 @@ impl Store {
         job: impl FnOnce(&Connection) -> Result<Found<T>, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (answer, answered) = tokio::sync::oneshot::channel();
-        let Queues { writer, readers } = self.queues()?;
-        send(&readers, Relay::boxed(job, writer, Answer::Task(answer)))?;
+        let queues = self.queues()?;
+        send(&queues.readers, Relay::boxed(job, queues.writer.clone(), Answer::Task(answer)))?;
+        // Whoever closes the store waits until nobody can send any more.
+        drop(queues);
         answered.await.unwrap_or(Err(StoreError::Closed))
     }
 

@@ -85,7 +85,6 @@ impl Tables<'_> {
     ) -> Result<Result<Proposal, IndexError>, StoreError> {
         let mut records: Vec<Proposed> = Vec::with_capacity(announcement.patients.len());
         for patient in &announcement.patients {
-            self.learn_domain(patient.authority())?;
             let known = match self.record_of(patient)? {
                 Some(Record { survivor: Some(_), .. }) => {
                     return Ok(Err(IndexError::Subsumed(patient.clone())));

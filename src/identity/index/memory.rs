@@ -16,8 +16,8 @@ use crate::identity::matching::Prepared;
 
 /// Who writes into one part keeps readers from no other.
 const PARTS: u32 = 64;
-/// Bytes that a record takes beside those that are compared: its place, and what the allocator adds.
-const BESIDE: usize = size_of::<Held>() + 16;
+/// Bytes that a record takes beside its place and those that are compared: what the allocator adds.
+const BESIDE: usize = 16;
 
 /// What is known of an index's records.
 pub(super) struct Memory {
@@ -120,7 +120,8 @@ impl Memory {
         let Some(number) = number(record).filter(|_| !self.is_full()) else { return };
         let changing = self.changing();
         if !changing.records.contains_key(&number) {
-            self.put(number, known(revision, prepared), |held| matches!(held, Held::Unknown));
+            let may_go = |held: &Held| matches!(held, Held::Unknown) && !self.is_full();
+            self.put(number, known(revision, prepared), may_go);
         }
     }
 
@@ -161,23 +162,23 @@ impl Memory {
         self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts something in a record's place if what is there may go.
+    /// Puts something in a record's place if what is there may go. What ended has a place, too: a reader that has not heard of
+    /// it comes late.
     fn put(&self, number: u32, held: Held, may_go: impl FnOnce(&Held) -> bool) {
         let Some(part) = self.parts.get((number % PARTS) as usize) else { return };
         let mut part = part.write().unwrap_or_else(PoisonError::into_inner);
         let place = (number / PARTS) as usize;
-        let was = part.get(place).unwrap_or(&Held::Unknown);
-        if !may_go(was) {
+        let more = (place + 1).saturating_sub(part.len());
+        if !self.room.take(more * size_of::<Held>()) {
+            self.refuse();
             return;
         }
-        self.room.give_back(was.bytes());
-        let held = if self.room.take(held.bytes()) { held } else { self.refuse() };
-        if part.len() <= place && !matches!(held, Held::Closed) {
+        if more > 0 {
             part.resize_with(place + 1, Held::default);
         }
-        if let Some(place) = part.get_mut(place) {
-            *place = held;
-        }
+        let Some(place) = part.get_mut(place).filter(|place| may_go(place)) else { return };
+        self.room.give_back(place.bytes());
+        *place = if self.room.take(held.bytes()) { held } else { self.refuse() };
     }
 
     fn refuse(&self) -> Held {
@@ -284,27 +285,40 @@ mod tests {
 
     #[test]
     fn no_more_is_taken_than_may_be() {
-        let one = BESIDE + person("山田").as_bytes().len();
+        let one = size_of::<Held>() + BESIDE + person("山田").as_bytes().len();
         let room = Room::of(10 * one);
         let memory = Memory::within(room.clone());
         let taken = || room.taken.load(Ordering::Relaxed);
         (1..=100).for_each(|record| memory.fill(record, 1, &person("山田")));
-        let known = |memory: &Memory| (1..=100).filter(|record| revision(memory, *record).is_some()).count();
-        assert_eq!((known(&memory), taken(), memory.is_full()), (10, 10 * one, true));
+        let known = (1..=100).filter(|record| revision(&memory, *record).is_some()).count();
+        assert_eq!((known, taken(), memory.is_full()), (10, 10 * one, true));
 
         // What ends makes room for what changes, and for nobody who may have heard of an older state.
         memory.begin(1);
-        memory.change(1, None);
-        memory.change(50, Some((2, &person("山田"))));
-        memory.change(60, Some((2, &person("山田"))));
+        [1, 2].into_iter().for_each(|record| memory.change(record, None));
+        [50, 60].into_iter().for_each(|record| memory.change(record, Some((2, &person("山田")))));
         memory.settle(1, Became::Durable);
-        let held = [1, 50, 60].map(|record| revision(&memory, record));
-        assert_eq!((held, taken()), ([None, Some(2), None], 10 * one));
+        assert_eq!([1, 2, 50, 60].map(|record| revision(&memory, record)), [None, None, Some(2), None]);
         memory.begin(2);
-        memory.change(2, None);
+        memory.change(3, None);
         memory.settle(2, Became::Durable);
-        memory.fill(60, 1, &person("山田"));
-        assert_eq!(revision(&memory, 60), None);
+        for record in [1, 60, 70] {
+            memory.fill(record, 1, &person("山田"));
+            assert_eq!(revision(&memory, record), None);
+        }
+        assert!(taken() <= 10 * one);
+    }
+
+    #[test]
+    fn who_ended_before_anybody_was_taken_up_is_not_taken_up_by_who_comes_late() {
+        for became in [Became::Durable, Became::Unknown] {
+            let memory = Memory::within(Room::of(1 << 20));
+            memory.begin(1);
+            memory.change(900, None);
+            memory.settle(1, became);
+            memory.fill(900, 1, &person("山田"));
+            assert_eq!(revision(&memory, 900), None);
+        }
     }
 
     #[test]

@@ -240,8 +240,11 @@ impl Index {
         // Of a moment before the reader's: what is written from here on is looked at again.
         let marks = *index.written.read().unwrap_or_else(PoisonError::into_inner);
         let propose = move |connection: &Connection| {
-            let proposal =
-                index.reading(connection, |tables| tables.propose(&index.keys, &announcement, marks))?;
+            let proposal = index.reading(connection, |tables| {
+                let mut domains = announcement.patients.iter().map(PatientId::authority);
+                domains.try_for_each(|domain| tables.learn_domain(domain))?;
+                tables.propose(&index.keys, &announcement, marks)
+            })?;
             Ok(match proposal {
                 Err(refused) => Found::Answer((Err(refused), Reached::default())),
                 Ok(proposal) if proposal.news == News::None && along.is_none() => {

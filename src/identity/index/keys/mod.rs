@@ -133,6 +133,8 @@ impl Keys {
         if let Err(error) = done {
             tracing::warn!(%error, "a run of the index's keys could not be written; they stay in memory");
         }
+        // What found no room while two were joined.
+        self.hold();
         self.writing.store(false, Ordering::Relaxed);
     }
 
