@@ -279,9 +279,9 @@ pub const POSTGRES_LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Records of the patient index that are in memory at once where all of them are looked at: some kilobytes each.
 pub const INDEX_PAGE_RECORDS: i64 = 1_000;
 
-/// Memory for records of the patient index as they are compared, and for their keys: some 450 bytes for each record, so a
-/// million and more; others are read from the disk when they are looked for.
-pub const INDEX_MEMORY_BYTES: usize = 512 * 1024 * 1024;
+/// Memory for records of the patient index as they are compared, and for their keys: some 450 bytes for each record, so two
+/// millions and more; others are read from the disk when they are looked for. Nothing is taken before there are records.
+pub const INDEX_MEMORY_BYTES: usize = 1024 * 1024 * 1024;
 
 /// Documents up to this share segment files and are kept in memory until they are committed; larger ones get a file each.
 pub const SMALL_DOCUMENT_BYTES: u64 = 1024 * 1024;
@@ -468,6 +468,10 @@ pub const REMATCHED_AT_ONCE: i64 = 64;
 pub const MAX_IMPORTED_MESSAGE_BYTES: usize = 1024 * 1024;
 /// Events of the patient index that are kept for those who read on from where they stopped.
 pub const MAX_KEPT_EVENTS: u64 = 1_000_000;
+/// The latest events, which are in memory, too.
+pub const MAX_EVENTS_AT_HAND: usize = 1_024;
+/// Events that are forgotten with one statement.
+pub const EVENTS_FORGOTTEN_AT_ONCE: u64 = 256;
 /// Keys under which one record is found by another of the same person; a record in kanji and kana with one address and one
 /// telephone number has about 20.
 pub const MAX_BLOCKING_KEYS: usize = 32;

@@ -63,8 +63,13 @@ impl Standing {
         ids: Vec<String>,
     ) -> Result<Asked<'_>, StoreError> {
         const FIND: &str = "SELECT patient_id, patient, announced, survivor FROM registry_patient
+            WHERE tenant = ?1 AND patient_id = ?2";
+        const FIND_ALL: &str = "SELECT patient_id, patient, announced, survivor FROM registry_patient
             WHERE tenant = ?1 AND patient_id IN (SELECT value FROM json_each(?))";
-        Ok(connection.ask(FIND, params![tenant.0, List::Texts(ids)])?)
+        Ok(match ids.as_slice() {
+            [id] => connection.ask(FIND, params![tenant.0, id])?,
+            _ => connection.ask(FIND_ALL, params![tenant.0, List::Texts(ids)])?,
+        })
     }
 
     /// What is known of them, by id.

@@ -12,14 +12,12 @@ use futures_util::stream::{self, StreamExt};
 
 use super::figures::{Figures, Row};
 use super::load::{self, Outcome, Shot};
+use super::people::{err, person, scatter};
 use super::process::{self, Process};
 use super::setting::Region;
 use super::{Run, data};
 use crate::cli::patient;
-use crate::demographics::{
-    Address, Authority, BirthRange, BirthTime, Demographics, DemographicsChange, Identifier, Name,
-    Representation, Sex, Telecom,
-};
+use crate::demographics::{Authority, BirthRange, Demographics, DemographicsChange, Identifier};
 use crate::identity::index::Index;
 use crate::ids::{Oid, PatientId};
 use crate::limits;
@@ -41,71 +39,6 @@ const MOST_PER_SECOND: u64 = 10_000;
 const DEVICE: &str = "1.2.392.100495.20.3.52";
 /// From which degree on a patient is an answer.
 const DEGREE: u8 = 80;
-/// Surnames in kanji and kana; the first ones are the most frequent.
-const FAMILIES: [(&str, &str); 24] = [
-    ("佐藤", "サトウ"),
-    ("鈴木", "スズキ"),
-    ("高橋", "タカハシ"),
-    ("田中", "タナカ"),
-    ("渡辺", "ワタナベ"),
-    ("伊藤", "イトウ"),
-    ("山本", "ヤマモト"),
-    ("中村", "ナカムラ"),
-    ("小林", "コバヤシ"),
-    ("加藤", "カトウ"),
-    ("吉田", "ヨシダ"),
-    ("山田", "ヤマダ"),
-    ("佐々木", "ササキ"),
-    ("山口", "ヤマグチ"),
-    ("松本", "マツモト"),
-    ("井上", "イノウエ"),
-    ("木村", "キムラ"),
-    ("斎藤", "サイトウ"),
-    ("清水", "シミズ"),
-    ("阿部", "アベ"),
-    ("森", "モリ"),
-    ("池田", "イケダ"),
-    ("橋本", "ハシモト"),
-    ("石川", "イシカワ"),
-];
-/// First and second halves of given names: kanji and kana.
-const FIRST: [(&str, &str); 16] = [
-    ("美", "ミ"),
-    ("裕", "ユウ"),
-    ("健", "ケン"),
-    ("和", "カズ"),
-    ("恵", "エ"),
-    ("直", "ナオ"),
-    ("智", "トモ"),
-    ("明", "アキ"),
-    ("正", "マサ"),
-    ("由", "ユ"),
-    ("久", "ヒサ"),
-    ("幸", "ユキ"),
-    ("義", "ヨシ"),
-    ("千", "チ"),
-    ("陽", "ヨウ"),
-    ("真", "マ"),
-];
-const SECOND: [(&str, &str); 16] = [
-    ("子", "コ"),
-    ("一", "イチ"),
-    ("美", "ミ"),
-    ("太", "タ"),
-    ("代", "ヨ"),
-    ("彦", "ヒコ"),
-    ("香", "カ"),
-    ("也", "ヤ"),
-    ("江", "エ"),
-    ("介", "スケ"),
-    ("里", "リ"),
-    ("樹", "キ"),
-    ("奈", "ナ"),
-    ("男", "オ"),
-    ("之", "ユキ"),
-    ("穂", "ホ"),
-];
-
 /// Our domains: two hospitals.
 const DOMAINS: &str = "[listen.mllp]\naddress = \"127.0.0.1:0\"\n\
     [[identity.domains]]\noid = \"1.2.392.100495.20.3.51.1\"\nnamespace = \"ONE\"\n\
@@ -328,72 +261,4 @@ fn identifier(facility: u32, number: u64) -> Result<PatientId, String> {
     let domain =
         Oid::parse(&format!("1.2.392.100495.20.3.51.{facility}")).map_err(|error| error.to_string())?;
     Ok(PatientId::new(&format!("{number:08}"), domain))
-}
-
-/// The patient of a number: always the same one.
-fn person(number: u64) -> Demographics {
-    let draw = |salt: u64, most: usize| (scatter(number ^ (salt << 56)) % most as u64) as usize;
-    // The lesser of two draws: the first names are several times as frequent as the last.
-    let frequent = |salt: u64, most: usize| draw(salt, most).min(draw(salt + 1, most));
-    let (family, family_kana) = FAMILIES[frequent(1, FAMILIES.len())];
-    let (first, second) = (FIRST[draw(3, FIRST.len())], SECOND[draw(4, SECOND.len())]);
-    let name = |family: &str, given: String, representation| Name {
-        family: family.into(),
-        given,
-        representation: Some(representation),
-        ..Name::default()
-    };
-    let (year, month, day) = (1930 + draw(5, 90), 1 + draw(6, 12), 1 + draw(7, 28));
-    let (postcode, town) = (draw(8, 4_000), draw(9, 40));
-    Demographics {
-        names: vec![
-            name(family, format!("{}{}", first.0, second.0), Representation::Ideographic),
-            name(family_kana, format!("{}{}", first.1, second.1), Representation::Phonetic),
-        ],
-        birth: BirthTime::parse(&format!("{year:04}{month:02}{day:02}")),
-        sex: Some(if draw(10, 2) == 0 { Sex::Female } else { Sex::Male }),
-        addresses: vec![Address {
-            postcode: format!("{:03}-{:04}", 100 + postcode / 10, 100 * (postcode % 10) + town),
-            state: "宮城県".into(),
-            city: format!("第{}市", postcode / 100),
-            street: format!(
-                "{}町{}-{}",
-                FAMILIES[town % FAMILIES.len()].0,
-                1 + draw(11, 20),
-                1 + draw(12, 30)
-            ),
-            ..Address::default()
-        }],
-        telecoms: vec![Telecom {
-            value: format!("022-{:03}-{:04}", draw(13, 900), draw(14, 10_000)),
-            ..Telecom::default()
-        }],
-        ..Demographics::default()
-    }
-}
-
-/// One error of several kinds.
-fn err(person: &mut Demographics, number: u64) {
-    match number % 5 {
-        0 => person.addresses.clear(),
-        1 => person.birth = person.birth.as_ref().and_then(|birth| exchanged(birth.as_str())),
-        2 => person.names.truncate(1),
-        3 => person.names.iter_mut().take(1).for_each(|name| name.family = "渡邉".into()),
-        _ => person.names.iter_mut().for_each(|name| name.given.push('コ')),
-    }
-}
-
-/// A birth with its last two digits exchanged, or one of them wrong.
-fn exchanged(birth: &str) -> Option<BirthTime> {
-    let (rest, last) = birth.split_at_checked(6)?;
-    let day: u32 = last.parse().ok()?;
-    BirthTime::parse(&format!("{rest}{:02}", if day < 20 { day + 10 } else { day - 10 }))
-}
-
-/// Numbers that look random (splitmix64).
-fn scatter(number: u64) -> u64 {
-    let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }

@@ -13,6 +13,7 @@ mod limit;
 mod load;
 mod matching;
 mod merge;
+mod people;
 
 mod peers;
 mod process;

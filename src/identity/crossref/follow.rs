@@ -37,9 +37,7 @@ pub async fn catch_up(cache: &Crossref, index: &Index) -> Result<usize, FollowEr
         for event in &events {
             touched.extend(patients(&event.kind, index).await?);
         }
-        cache.forget(touched).await?;
-        // Behind the forgetting: a crash between the two forgets once more.
-        cache.has_followed(last).await?;
+        cache.follow(touched, last).await?;
         taken += events.len();
         if events.len() < limits::CROSSREF_EVENTS_AT_ONCE {
             return Ok(taken);

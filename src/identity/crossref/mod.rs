@@ -233,11 +233,15 @@ impl Crossref {
     /// Forgets all about patients: they were merged, linked, changed, or their consent is gone. If it fails, nothing is told
     /// of them by this process until it is tried again.
     pub async fn forget(&self, patients: Vec<PatientId>) -> Result<(), NotWritten> {
+        self.aside(move |inner| inner.forget_each(&patients)).await
+    }
+
+    /// The same, of whom the events up to one are about; that one is noted behind it. After a crash between the two they are
+    /// forgotten once more.
+    pub async fn follow(&self, patients: Vec<PatientId>, event: u64) -> Result<(), NotWritten> {
         self.aside(move |inner| {
-            let fails = |patient| inner.guarded(|inner| inner.forget(patient)).is_none();
-            let failed = patients.iter().position(fails);
-            patients.iter().skip(failed.unwrap_or(patients.len())).for_each(|patient| inner.silence(patient));
-            failed.is_none().then_some(())
+            inner.forget_each(&patients)?;
+            inner.guarded(|inner| inner.has_followed(event))
         })
         .await
     }
@@ -275,7 +279,7 @@ impl Crossref {
 
     /// Notes how far events were followed.
     pub async fn has_followed(&self, event: u64) -> Result<(), NotWritten> {
-        self.write(move |inner| inner.place.insert("event", &event.to_be_bytes()).map(drop)).await
+        self.write(move |inner| inner.has_followed(event)).await
     }
 
     /// Writes everything to disk. What is not flushed is lost in a crash, which is no harm, except for how far events were
@@ -418,6 +422,17 @@ impl Inner {
     fn count(&self, change: i64) {
         let count = self.count.fetch_add(change, Ordering::Relaxed) + change;
         gauge!("sekisho_crossref_entries").set(count.max(0) as f64);
+    }
+
+    fn forget_each(&self, patients: &[PatientId]) -> Option<()> {
+        let fails = |patient| self.guarded(|inner| inner.forget(patient)).is_none();
+        let failed = patients.iter().position(fails);
+        patients.iter().skip(failed.unwrap_or(patients.len())).for_each(|patient| self.silence(patient));
+        failed.is_none().then_some(())
+    }
+
+    fn has_followed(&self, event: u64) -> sled::Result<()> {
+        self.place.insert("event", &event.to_be_bytes()).map(drop)
     }
 
     /// A damaged page shows itself as an error or, in sled, as a panic: the one who asked learns that nothing is known.

@@ -240,9 +240,7 @@ impl Tables<'_> {
             }
         }
         regrouping.finish()?;
-        for event in &changed {
-            self.tell(event)?;
-        }
+        changed.into_iter().try_for_each(|event| self.tell(event))?;
         Ok(Ok(announced))
     }
 

@@ -1,8 +1,8 @@
 //! Who may be the same as a record: found by shared keys, compared, and what follows.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
 
-use super::keys::Keys;
+use super::keys::{Keys, Sought};
 use super::schema::Tables;
 use crate::identity::matching::{Comparison, Prepared, Verdict, most_sharing};
 use crate::limits;
@@ -51,22 +51,15 @@ impl Tables<'_> {
 
 /// Records that share a key, those that share the most first; a bounded number of them.
 pub(super) fn candidates(keys: &Keys, blocking: &[u64]) -> Vec<u32> {
-    let mut found = Vec::new();
-    for key in blocking {
-        let before = found.len();
-        let most = most_sharing(*key);
-        keys.find(*key, most + 1, &mut found);
-        if found.len() - before > most {
-            // So many share it that it says nothing.
-            found.truncate(before);
-        }
-    }
-    let mut shared: HashMap<u32, usize> = HashMap::with_capacity(found.len());
-    for record in found {
-        *shared.entry(record).or_default() += 1;
-    }
-    let mut candidates: Vec<_> = shared.into_iter().collect();
-    candidates.sort_unstable_by_key(|(record, shared)| (std::cmp::Reverse(*shared), *record));
+    // What so many share says nothing.
+    let mut sought = Sought::of(blocking.iter().map(|key| (*key, most_sharing(*key) + 1)));
+    keys.find(&mut sought);
+    let mut found: Vec<u32> = sought.few().collect();
+    found.sort_unstable();
+    let shared = found.chunk_by(|one, another| one == another);
+    let mut candidates: Vec<_> =
+        shared.filter_map(|same| Some((Reverse(same.len()), *same.first()?))).collect();
+    candidates.sort_unstable();
     candidates.truncate(limits::MAX_CANDIDATES);
-    candidates.into_iter().map(|(record, _)| record).collect()
+    candidates.into_iter().map(|(_, record)| record).collect()
 }

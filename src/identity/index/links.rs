@@ -222,7 +222,8 @@ impl Tables<'_> {
         let values = params![pair.0, pair.1, cause as i64, probability];
         Ok(self.connection.prepare_cached(update)?.execute(values)? > 0)
     }
-    fn insert_doubt(self, doubt: &Doubt) -> Result<(), StoreError> {
+    /// Adds a pair that people are asked about.
+    pub(super) fn insert_doubt(self, doubt: &Doubt) -> Result<(), StoreError> {
         let insert = "INSERT INTO identity_review (review, record, other, cause, probability, since)
                       VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         let Doubt { number, pair, cause, probability, since } = doubt;

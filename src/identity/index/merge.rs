@@ -74,10 +74,10 @@ impl Tables<'_> {
 
         let scored = self.score_all(keys, &prepared, &blocking, Some(stays.number))?;
         self.relink(stays.number, &prepared, &scored, now, &mut regrouping)?;
-        self.tell(&EventKind::Merged { surviving: surviving.clone(), subsumed })?;
+        self.tell(EventKind::Merged { surviving: surviving.clone(), subsumed })?;
         regrouping.finish()?;
         if was != demographics {
-            self.tell(&EventKind::Changed(surviving))?;
+            self.tell(EventKind::Changed(surviving))?;
         }
         Ok(())
     }

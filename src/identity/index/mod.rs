@@ -45,9 +45,10 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::watch;
 
 use self::announce::{Announcement, News};
+use self::events::Latest;
 use self::keys::{Keys, Marks};
 use self::memory::{Became, Memory, Room};
-use self::schema::{KnownDomains, Matcher, Numbers, Tables, Tenant};
+use self::schema::{KnownDomains, Ledger, Matcher, Tables, Tenant};
 use self::search::Question;
 use crate::demographics::{Demographics, DemographicsChange, Domains, Visit};
 use crate::identity::matching::{Model, Prepared, Thresholds};
@@ -76,8 +77,8 @@ struct Shared {
     memory: Arc<Memory>,
     /// Writing jobs so far.
     jobs: AtomicU64,
-    /// The greatest numbers behind the last writing job, as far as it stands.
-    numbers: Mutex<Numbers>,
+    /// How far the last writing job came, if it stands.
+    ledger: Mutex<Ledger>,
     /// How far records are written for certain.
     written: RwLock<Marks>,
     matcher: RwLock<Arc<Matcher>>,
@@ -85,6 +86,7 @@ struct Shared {
     known_domains: KnownDomains,
     /// The last event's number, as far as it is known to be on disk.
     told: watch::Sender<u64>,
+    latest: RwLock<Latest>,
 }
 
 /// How far a writing job came, if it stands.
@@ -148,19 +150,24 @@ impl Index {
         let tenant = store.write_blocking(move |connection| Tenant::find_or_make(connection, &name))?;
         let number = tenant.number;
         let folder = store.directory().join("identity-keys").join(number.to_string());
+        // An earlier version kept names and births there, which nothing reads any more.
+        match std::fs::remove_file(folder.with_extension("slots")) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
         let room = Room::of(limits::INDEX_MEMORY_BYTES);
         let memory = Arc::new(Memory::within(room.clone()));
         let memory_of = Arc::clone(&memory);
         let (keys, marks, told, matcher) = store.read_blocking(move |connection| {
             let matcher = Matcher { model: Model::built_in(), thresholds: Thresholds::default() };
-            let (domains, numbers) = Default::default();
+            let (domains, ledger) = Default::default();
             let tables = Tables {
                 connection,
                 tenant: number,
                 matcher: &matcher,
                 domains: &domains,
                 memory: &memory_of,
-                numbers: &numbers,
+                ledger: &ledger,
             };
             let marks = tables.marks()?;
             let (keys, reached) = Keys::open(folder, tenant.generation, marks, room)?;
@@ -176,12 +183,13 @@ impl Index {
             keys,
             memory,
             jobs: AtomicU64::new(0),
-            numbers: Mutex::default(),
+            ledger: Mutex::default(),
             written: RwLock::new(marks),
             matcher,
             domains: RwLock::default(),
             known_domains: KnownDomains::default(),
             told,
+            latest: RwLock::default(),
         })))
     }
 
@@ -371,7 +379,11 @@ impl Index {
 
     /// Events behind a number, oldest first.
     pub async fn events(&self, after: u64, most: usize) -> Result<Vec<Event>, IndexError> {
-        Ok(self.read(move |_, tables| tables.events(after, most)).await?)
+        let latest = self.0.latest.read().unwrap_or_else(PoisonError::into_inner).behind(after, most);
+        match latest {
+            Some(events) => Ok(events),
+            None => Ok(self.read(move |_, tables| tables.events(after, most)).await?),
+        }
     }
 
     /// The last event's number, and a wake-up whenever there are more.
@@ -429,7 +441,7 @@ impl Shared {
     fn within<T>(
         &self,
         connection: &Connection,
-        numbers: &Numbers,
+        ledger: &Ledger,
         job: impl FnOnce(Tables<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let matcher = Arc::clone(&self.matcher.read().unwrap_or_else(PoisonError::into_inner));
@@ -439,7 +451,7 @@ impl Shared {
             matcher: &matcher,
             domains: &self.known_domains,
             memory: &self.memory,
-            numbers,
+            ledger,
         })
     }
 
@@ -449,7 +461,7 @@ impl Shared {
         connection: &Connection,
         job: impl FnOnce(Tables<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.within(connection, &Numbers::default(), job)
+        self.within(connection, &Ledger::default(), job)
     }
 
     /// A writing job, which tells how far it came, too.
@@ -458,32 +470,38 @@ impl Shared {
         job: impl FnOnce(&Self, Tables<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Write<(T, Reached)> {
         let number = self.jobs.fetch_add(1, Ordering::Relaxed);
-        let (index, told) = (Arc::clone(self), Arc::clone(self));
+        let (index, settling) = (Arc::clone(self), Arc::clone(self));
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let telling = Arc::clone(&events);
         let job = move |connection: &Connection| {
             index.memory.begin(number);
             // A job that does not end well leaves none behind.
-            let numbers = index.take_numbers();
-            let done = index.within(connection, &numbers, |tables| {
+            let ledger = index.take_ledger();
+            let done = index.within(connection, &ledger, |tables| {
                 let done = job(&index, tables)?;
                 Ok((done, Reached { told: tables.told()?, marks: tables.marks()? }))
             })?;
-            *index.numbers.lock().unwrap_or_else(PoisonError::into_inner) = numbers;
+            *telling.lock().unwrap_or_else(PoisonError::into_inner) = ledger.take_told();
+            *index.ledger.lock().unwrap_or_else(PoisonError::into_inner) = ledger;
             Ok(done)
         };
         Write::new(job, move |done| match done {
             Some((_, reached)) => {
-                told.memory.settle(number, Became::Durable);
-                *told.written.write().unwrap_or_else(PoisonError::into_inner) = reached.marks;
+                settling.memory.settle(number, Became::Durable);
+                *settling.written.write().unwrap_or_else(PoisonError::into_inner) = reached.marks;
+                let events = std::mem::take(&mut *events.lock().unwrap_or_else(PoisonError::into_inner));
+                settling.latest.write().unwrap_or_else(PoisonError::into_inner).extend(events);
             }
             None => {
-                told.take_numbers();
-                told.memory.settle(number, Became::Unknown);
+                settling.take_ledger();
+                settling.latest.write().unwrap_or_else(PoisonError::into_inner).forget();
+                settling.memory.settle(number, Became::Unknown);
             }
         })
     }
 
-    fn take_numbers(&self) -> Numbers {
-        std::mem::take(&mut *self.numbers.lock().unwrap_or_else(PoisonError::into_inner))
+    fn take_ledger(&self) -> Ledger {
+        std::mem::take(&mut *self.ledger.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Reads keys and records into memory, until all are there or there is no more room. Blocks.

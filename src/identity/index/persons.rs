@@ -27,16 +27,20 @@ impl Tables<'_> {
     /// The identifiers of records, those of one domain side by side; then insured persons' numbers.
     pub(super) fn identifiers(self, records: &[i64]) -> Result<Vec<PatientId>, StoreError> {
         let records = records.iter().map(|number| self.record(*number)).collect::<Result<Vec<_>, _>>()?;
-        self.identifiers_of(records.iter())
+        self.identifiers_of(records.iter(), |_| true)
     }
     fn identifiers_of<'r>(
         self,
         records: impl Iterator<Item = &'r Record>,
+        may_be_insured: impl Fn(i64) -> bool,
     ) -> Result<Vec<PatientId>, StoreError> {
         let mut named = Vec::new();
         let (mut insured, today) = (BTreeSet::new(), today());
         for record in records {
             named.push((record.domain, record.id.clone()));
+            if !may_be_insured(record.number) {
+                continue;
+            }
             let numbers = self.insurances(record.number)?.into_iter();
             insured.extend(numbers.filter(|has| has.validity.holds(today)).map(|has| (has.domain, has.id)));
         }
@@ -92,6 +96,11 @@ impl<'c> Regrouping<'c> {
             domains.insert(domain);
         }
     }
+    /// Whether the tables have nothing of a record but what this change has written: no bar, no insured person's number, and
+    /// so no pair that stood back.
+    pub(super) fn is_bare(&self, record: i64) -> bool {
+        self.fresh.contains_key(&record) && !self.insured.contains_key(&record)
+    }
     /// Whether a record that was not there before is all that has changed so far.
     pub(super) fn is_all(&self, record: i64) -> bool {
         self.before.is_empty() && self.fresh.len() == 1 && self.fresh.contains_key(&record)
@@ -99,6 +108,13 @@ impl<'c> Regrouping<'c> {
     /// Finds the persons anew, by the links as of now.
     pub(super) fn finish(mut self) -> Result<(), StoreError> {
         let tables = self.tables;
+        // Nobody was touched whom it could have been linked with.
+        if self.before.is_empty()
+            && self.fresh.len() == 1
+            && let Some(&alone) = self.fresh.keys().next()
+        {
+            return self.settle(alone, &[alone], None, &self.fresh);
+        }
         let stood_back = self.stood_back()?;
         let mut records = self.fresh.clone();
         for &number in self.before.values().flatten() {
@@ -132,11 +148,10 @@ impl<'c> Regrouping<'c> {
     /// looked at, too, as far as they are not too many.
     fn stood_back(&mut self) -> Result<StoodBack, StoreError> {
         let mut found = StoodBack::new();
-        if self.before.is_empty() && self.fresh.len() == 1 {
-            return Ok(found);
-        }
-        let mut open: Vec<i64> = self.before.values().flatten().chain(self.fresh.keys()).copied().collect();
-        let mut known: BTreeSet<i64> = open.iter().copied().collect();
+        let may_have = |record: &&i64| !self.is_bare(**record);
+        let mut open: Vec<i64> =
+            self.before.values().flatten().chain(self.fresh.keys()).filter(may_have).copied().collect();
+        let mut known: BTreeSet<i64> = open.iter().chain(self.fresh.keys()).copied().collect();
         while let Some(record) = open.pop() {
             for doubt in self.tables.doubts_of(record)?.into_iter().filter(stood_back) {
                 let other = doubt.pair.other(record);
@@ -184,7 +199,10 @@ impl<'c> Regrouping<'c> {
             .map(|domain| Ok(tables.identifier(*domain, "")?.authority().as_str().to_owned()))
             .collect::<Result<_, StoreError>>()?;
         let members = members.iter().filter_map(|member| records.get(member));
-        tables.tell(&EventKind::Linked { identifiers: tables.identifiers_of(members)?, changed })
+        tables.tell(EventKind::Linked {
+            identifiers: tables.identifiers_of(members, |record| !self.is_bare(record))?,
+            changed,
+        })
     }
 }
 

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 use super::candidates::Scored;
 use super::insured;
-use super::links::{Cause, Link, Origin, Pair};
+use super::links::{Cause, Doubt, Link, Origin, Pair};
 use super::persons::Regrouping;
-use super::schema::Tables;
+use super::schema::{Numbered, Tables};
 use crate::identity::matching::{Comparison, Prepared, Verdict};
 use crate::limits;
 use crate::store::StoreError;
@@ -42,22 +42,25 @@ impl Tables<'_> {
             old = self.links_among(&self.members(person)?)?;
             old.retain(|link| link.pair.has(record) && link.origin.is_found());
         }
-        let (candidates, doubts) = self.judge(record, prepared, scored)?;
+        let bare = regrouping.is_bare(record);
+        let (candidates, doubts) = self.judge(record, prepared, scored, bare)?;
         let mut new: BTreeMap<(Pair, Origin), Link> = BTreeMap::new();
         for Candidate { record: candidate, origin, probability } in candidates {
             let pair = Pair::of(record, candidate);
-            if self.bar(pair)?.is_some() {
+            if !bare && self.bar(pair)?.is_some() {
                 continue;
             }
             regrouping.touch(self.person_of(candidate)?)?;
             let link = Link { pair, origin, probability: Some(probability), operator: None, since: now };
             new.insert((pair, origin), link);
         }
-        if !alone {
+        if alone {
+            self.ask_first(doubts, now)?;
+        } else {
             let stays = |pair: Pair| doubts.contains_key(&pair) || new.keys().any(|(new, _)| *new == pair);
             self.withdraw_doubts(record, stays)?;
+            self.ask(doubts, now)?;
         }
-        self.ask(doubts, now)?;
         for link in &old {
             let again = new.get_mut(&(link.pair, link.origin));
             if again.as_ref().is_some_and(|again| again.probability == link.probability) {
@@ -82,7 +85,7 @@ impl Tables<'_> {
         let Some(found) = self.comparable(pair.0)?.filter(|_| !known) else { return Ok(()) };
         let comparison = self.compare_pair(pair)?;
         let scored = [Scored { record: pair.1, revision: found.revision, comparison }];
-        let (same, doubts) = self.judge(pair.0, &found.prepared, &scored)?;
+        let (same, doubts) = self.judge(pair.0, &found.prepared, &scored, false)?;
         for Candidate { origin, probability, .. } in same.into_iter().filter(|same| same.record == pair.1) {
             self.add_link(&Link {
                 pair,
@@ -95,14 +98,15 @@ impl Tables<'_> {
         self.ask(doubts, now)
     }
 
-    /// Who is the same as a record, the surest first, and who may be.
+    /// Who is the same as a record, the surest first, and who may be; a `bare` one has no number and no bar.
     fn judge(
         self,
         record: i64,
         prepared: &Prepared,
         scored: &[Scored],
+        bare: bool,
     ) -> Result<(Vec<Candidate>, Doubts), StoreError> {
-        let mut same = self.same_by_number(record, prepared)?;
+        let mut same = if bare { Vec::new() } else { self.same_by_number(record, prepared)? };
         let mut doubts = BTreeMap::new();
         for Scored { record: other, comparison, .. } in scored {
             let probability = comparison.probability;
@@ -110,7 +114,7 @@ impl Tables<'_> {
                 Verdict::Same => {
                     same.push(Candidate { record: *other, origin: Origin::Matcher, probability })
                 }
-                Verdict::Review if self.bar(Pair::of(record, *other))?.is_none() => {
+                Verdict::Review if bare || self.bar(Pair::of(record, *other))?.is_none() => {
                     doubts.insert(Pair::of(record, *other), (Cause::Unsure, probability));
                 }
                 Verdict::Review | Verdict::Different => {}
@@ -153,6 +157,16 @@ impl Tables<'_> {
         let doubts = self.doubts_of(record)?.into_iter();
         let gone = doubts.filter(|doubt| doubt.cause != Cause::Declared && !stays(doubt.pair));
         gone.map(|doubt| doubt.pair).try_for_each(|pair| self.remove_doubt(pair))
+    }
+
+    /// Asks people about pairs of a record that was not there before.
+    fn ask_first(self, doubts: Doubts, since: i64) -> Result<(), StoreError> {
+        let numbered = doubts.into_iter().map(|(pair, (cause, probability))| {
+            Ok(Doubt { number: self.next(Numbered::Review)?, pair, cause, probability, since })
+        });
+        let doubts = numbered.collect::<Result<Vec<_>, StoreError>>()?;
+        doubts.iter().try_for_each(|doubt| self.insert_doubt(doubt))?;
+        doubts.last().map_or(Ok(()), |last| self.note_review(last.number))
     }
 
     fn ask(self, doubts: Doubts, now: i64) -> Result<(), StoreError> {

@@ -2,9 +2,10 @@
 //!
 //! The tenant leads every key: it is the upper part of every number.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::{PoisonError, RwLock};
 
+use super::events::Event;
 use super::memory::Memory;
 use crate::identity::matching::{Model, Thresholds};
 use crate::ids::{Oid, PatientId};
@@ -152,7 +153,7 @@ pub(super) struct Tables<'c> {
     pub(super) matcher: &'c Matcher,
     pub(super) domains: &'c KnownDomains,
     pub(super) memory: &'c Memory,
-    pub(super) numbers: &'c Numbers,
+    pub(super) ledger: &'c Ledger,
 }
 
 /// Domains and their numbers, as far as they are on disk: what a transaction gave that did not stand is not among them.
@@ -210,13 +211,26 @@ pub(super) enum Numbered {
     Model,
 }
 
-/// The greatest numbers in use, as far as they were asked for: a transaction's own, and the next one's if it stands.
+/// A job's accounts: with its numbers the next job goes on, if it stands.
 #[derive(Default)]
-pub(super) struct Numbers([Cell<Option<i64>>; Numbered::ALL]);
+pub(super) struct Ledger {
+    /// The greatest numbers in use, as far as they were asked for.
+    numbers: [Cell<Option<i64>>; Numbered::ALL],
+    /// What it told.
+    told: RefCell<Vec<Event>>,
+}
 
-impl Numbers {
-    fn of(&self, table: Numbered) -> Option<&Cell<Option<i64>>> {
-        self.0.get(table as usize)
+impl Ledger {
+    fn number(&self, table: Numbered) -> Option<&Cell<Option<i64>>> {
+        self.numbers.get(table as usize)
+    }
+    /// Notes what was told.
+    pub(super) fn tell(&self, event: Event) {
+        self.told.borrow_mut().push(event);
+    }
+    /// What was told, once.
+    pub(super) fn take_told(&self) -> Vec<Event> {
+        self.told.take()
     }
 }
 
@@ -245,7 +259,7 @@ impl Tables<'_> {
     }
     /// The greatest number in use; the first of the range if there is none.
     pub(super) fn last(self, table: Numbered) -> Result<i64, StoreError> {
-        if let Some(known) = self.numbers.of(table).and_then(Cell::get) {
+        if let Some(known) = self.ledger.number(table).and_then(Cell::get) {
             return Ok(known);
         }
         let (first, last) = self.range();
@@ -270,16 +284,21 @@ impl Tables<'_> {
         }
     }
     fn note(self, table: Numbered, greatest: i64) {
-        if let Some(known) = self.numbers.of(table) {
+        if let Some(known) = self.ledger.number(table) {
             known.set(Some(greatest));
         }
     }
     /// The number of a new review.
     pub(super) fn next_review(self) -> Result<i64, StoreError> {
         let number = self.next(Numbered::Review)?;
+        self.note_review(number)?;
+        Ok(number)
+    }
+    /// Notes the last number that a review was given.
+    pub(super) fn note_review(self, number: i64) -> Result<(), StoreError> {
         let update = "UPDATE identity_tenant SET reviewed = ?2 WHERE tenant = ?1";
         self.connection.prepare_cached(update)?.execute([self.tenant, number])?;
-        Ok(number)
+        Ok(())
     }
     /// The part of a number below the tenant's.
     pub(super) fn local(self, number: i64) -> u64 {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::IndexError;
 use super::candidates::candidates;
 use super::fits::fits;
-use super::keys::Keys;
+use super::keys::{Keys, Sought};
 use super::records::Activity;
 use super::schema::Tables;
 use super::search_keys;
@@ -118,8 +118,11 @@ impl Tables<'_> {
         for set in search_keys::of_query(query) {
             let room = best.as_ref().map_or(limits::MAX_SEARCHED_RECORDS, Vec::len);
             let mut found = Vec::new();
-            for key in set {
-                keys.find(key, room.saturating_sub(found.len()), &mut found);
+            for some in set.chunks(limits::MAX_BLOCKING_KEYS) {
+                let left = room.saturating_sub(found.len());
+                let mut sought = Sought::of(some.iter().map(|key| (*key, left)));
+                keys.find(&mut sought);
+                found.extend(sought.all().take(left));
                 if found.len() >= room {
                     break;
                 }

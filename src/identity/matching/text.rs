@@ -16,6 +16,9 @@ pub enum Script {
     Latin = 3,
 }
 
+/// Where ideographs begin: nothing before has a variant.
+const FIRST_IDEOGRAPH: char = '\u{3400}';
+
 /// Variant forms and the form that stands for them.
 static VARIANTS: LazyLock<HashMap<char, char>> = LazyLock::new(|| {
     let groups = include_str!("../../../profiles/kanji-variants.txt").lines();
@@ -30,6 +33,9 @@ static VARIANTS: LazyLock<HashMap<char, char>> = LazyLock::new(|| {
 
 /// One width (NFKC), lower case, katakana, folded kanji, no accents; spaces and marks stay.
 pub fn fold(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
     let mut folded = String::with_capacity(text.len());
     for character in text.nfkc().flat_map(char::to_lowercase).flat_map(without_accent) {
         match character {
@@ -38,7 +44,8 @@ pub fn fold(text: &str) -> String {
             'ヶ' | 'ヵ' => folded.push('ケ'),
             'ぁ'..='ゖ' | 'ゝ' | 'ゞ' => folded.push(katakana(character)),
             '‐' | '‑' | '‒' | '–' | '—' | '―' | '−' | '─' | '━' => folded.push('-'),
-            other => folded.push(VARIANTS.get(&other).copied().unwrap_or(other)),
+            FIRST_IDEOGRAPH.. => folded.push(VARIANTS.get(&character).copied().unwrap_or(character)),
+            other => folded.push(other),
         }
     }
     folded

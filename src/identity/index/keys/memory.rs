@@ -1,73 +1,97 @@
 //! Keys in memory: those that are not in a run yet, and whom the latest writes share them with.
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::VecDeque;
 
 use super::Marks;
 use super::run::Entry;
 use crate::limits;
 
-/// Keys are hashes already.
-#[derive(Default)]
-struct Hashed(u64);
+/// Numbers by key, the latest first; the oldest may go. Keys are hashes.
+struct Chains {
+    /// Of keys that are alike in some bits, behind which place the latest is; 0: there is none. Made with the first.
+    latest: Vec<u32>,
+    alike: usize,
+    links: VecDeque<Link>,
+    /// How many there ever were.
+    places: u32,
+}
 
-impl Hasher for Hashed {
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = bytes.iter().fold(self.0, |hash, byte| hash << 8 | u64::from(*byte));
+struct Link {
+    key: u64,
+    number: u32,
+    /// What was the latest of its kind before.
+    before: u32,
+}
+
+impl Chains {
+    /// For about so many at once.
+    fn of(most: usize) -> Self {
+        let alike = most.next_power_of_two();
+        Self { latest: Vec::new(), alike, links: VecDeque::new(), places: 0 }
     }
-    fn write_u64(&mut self, key: u64) {
-        self.0 = key;
+    fn alike(&self, key: u64) -> usize {
+        // The last bit tells rare names from the other keys.
+        (key >> 1) as usize & (self.alike - 1)
     }
-    fn finish(&self) -> u64 {
-        self.0
+    fn push(&mut self, key: u64, number: u32) {
+        if self.latest.is_empty() {
+            self.latest = vec![0; self.alike];
+        }
+        self.places += 1;
+        let alike = self.alike(key);
+        if let Some(latest) = self.latest.get_mut(alike) {
+            let before = std::mem::replace(latest, self.places);
+            self.links.push_back(Link { key, number, before });
+        }
+    }
+    fn forget_oldest(&mut self, links: usize) {
+        self.links.drain(..links.min(self.links.len()));
+    }
+    fn find(&self, key: u64) -> impl Iterator<Item = u32> + '_ {
+        let first = self.places as usize - self.links.len();
+        let at = move |place: u32| self.links.get((place as usize).checked_sub(first + 1)?);
+        let latest = self.latest.get(self.alike(key)).and_then(|latest| at(*latest));
+        let chain = std::iter::successors(latest, move |link| at(link.before));
+        chain.filter(move |link| link.key == key).map(|link| link.number)
     }
 }
 
-type ByKey<T> = HashMap<u64, T, BuildHasherDefault<Hashed>>;
+/// Records by key.
+pub(super) struct InMemory(Chains);
 
-/// No further one.
-const END: u32 = u32::MAX;
-
-/// Records by key. Of each key the last place is known, and from every place the one before.
-#[derive(Default)]
-pub(super) struct InMemory {
-    last: ByKey<u32>,
-    /// Key, record, and the place before of the same key.
-    places: Vec<(u64, u32, u32)>,
+impl Default for InMemory {
+    fn default() -> Self {
+        Self(Chains::of(limits::MAX_KEYS_IN_MEMORY))
+    }
 }
 
 impl InMemory {
     pub(super) fn len(&self) -> usize {
-        self.places.len()
+        self.0.links.len()
     }
     pub(super) fn insert(&mut self, key: u64, record: u32) {
-        let place = self.places.len() as u32;
-        let before = self.last.insert(key, place).unwrap_or(END);
-        self.places.push((key, record, before));
+        self.0.push(key, record);
     }
     /// Records with a key, the latest first.
     pub(super) fn find(&self, key: u64) -> impl Iterator<Item = u32> + '_ {
-        let place = |place: u32| self.places.get(place as usize);
-        let last = self.last.get(&key).and_then(|last| place(*last));
-        std::iter::successors(last, move |(.., before)| place(*before)).map(|(_, record, _)| *record)
+        self.0.find(key)
     }
     /// All of it, in the order of a run.
     pub(super) fn sorted(&self) -> Vec<Entry> {
-        let mut entries: Vec<Entry> = self.places.iter().map(|(key, record, _)| (*key, *record)).collect();
+        let mut entries: Vec<Entry> = self.0.links.iter().map(|link| (link.key, link.number)).collect();
         entries.sort_unstable();
         entries
     }
 }
 
 /// The latest writes, and up to where earlier ones are forgotten.
-#[derive(Default)]
 pub(super) struct RecentlyWritten {
     latest: VecDeque<Recent>,
     /// How many went before them.
-    gone: u64,
+    gone: u32,
     forgotten: Marks,
-    /// The number of the last write with a key.
-    last: ByKey<u64>,
+    /// Writes by key.
+    by_key: Chains,
 }
 
 /// A record that was just written.
@@ -75,28 +99,27 @@ struct Recent {
     record: u64,
     /// Where the record was added or changed.
     marks: Marks,
-    /// Its blocking keys, ascending, and behind each the number of the write before that has it.
-    keys: Box<[(u64, Option<u64>)]>,
+    keys: usize,
 }
 
 impl RecentlyWritten {
     /// Nothing is known of what was written up to some marks.
     pub(super) fn behind(forgotten: Marks) -> Self {
-        Self { forgotten, ..Self::default() }
+        let by_key = Chains::of(limits::MAX_RECENT_RECORDS * limits::MAX_BLOCKING_KEYS / 2);
+        Self { latest: VecDeque::new(), gone: 0, forgotten, by_key }
     }
     /// Takes up a write; forgets the oldest.
     pub(super) fn push(&mut self, record: u64, marks: Marks, keys: &[u64]) {
-        let number = self.gone + self.latest.len() as u64;
-        let keys = keys.iter().map(|key| (*key, self.last.insert(*key, number))).collect();
-        self.latest.push_back(Recent { record, marks, keys });
+        if self.by_key.places.max(self.gone) > u32::MAX / 2 {
+            *self = Self::behind(self.latest.back().map_or(self.forgotten, |latest| latest.marks));
+        }
+        let number = self.gone + self.latest.len() as u32;
+        keys.iter().for_each(|key| self.by_key.push(*key, number));
+        self.latest.push_back(Recent { record, marks, keys: keys.len() });
         if self.latest.len() > limits::MAX_RECENT_RECORDS
             && let Some(oldest) = self.latest.pop_front()
         {
-            for (key, _) in &oldest.keys {
-                if self.last.get(key) == Some(&self.gone) {
-                    self.last.remove(key);
-                }
-            }
+            self.by_key.forget_oldest(oldest.keys);
             self.gone += 1;
             self.forgotten = oldest.marks;
         }
@@ -106,21 +129,47 @@ impl RecentlyWritten {
         if !marks.reaches(self.forgotten) {
             return None;
         }
-        let mut news = Vec::new();
-        for key in keys {
-            let mut number = self.last.get(key).copied();
-            while let Some(recent) = number.and_then(|number| self.written(number)) {
-                if marks.reaches(recent.marks) {
-                    break;
-                }
-                news.push(recent.record);
-                let place = recent.keys.binary_search_by_key(key, |(key, _)| *key);
-                number = place.ok().and_then(|place| recent.keys.get(place)?.1);
-            }
-        }
-        Some(news)
+        let written = |number: u32| self.latest.get(number.checked_sub(self.gone)? as usize);
+        let since = |key: &u64| {
+            let writes = self.by_key.find(*key).map_while(written);
+            writes.take_while(|recent| !marks.reaches(recent.marks)).map(|recent| recent.record)
+        };
+        Some(keys.iter().flat_map(since).collect())
     }
-    fn written(&self, number: u64) -> Option<&Recent> {
-        self.latest.get(number.checked_sub(self.gone)? as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn marks(record: u64) -> Marks {
+        Marks { record, former: 0 }
+    }
+
+    #[test]
+    fn the_latest_writes_are_known_by_key_and_what_went_before_is_not_guessed() {
+        let mut recent = RecentlyWritten::behind(marks(10));
+        let most = limits::MAX_RECENT_RECORDS as u64;
+        let since = |recent: &RecentlyWritten, after, key| recent.since(marks(after), &[key]);
+        // Keys that differ in bits that no chain looks at, and one that all have.
+        for record in 11..=10 + most {
+            recent.push(record, marks(record), &[2, (record % 3) << 40, record << 1]);
+        }
+        assert_eq!(since(&recent, 9, 2), None);
+        assert_eq!(since(&recent, 10, 2).unwrap().len() as u64, most);
+        assert_eq!(since(&recent, 8 + most, 2), Some(vec![10 + most, 9 + most]));
+        assert_eq!(since(&recent, 10, 12 << 1), Some(vec![12]));
+        assert_eq!(since(&recent, 12, 12 << 1), Some(vec![]));
+        let thirds = since(&recent, 10, 1 << 40).unwrap();
+        assert!(thirds.iter().all(|record| record % 3 == 1) && thirds.len() as u64 == most / 3);
+
+        recent.push(11 + most, marks(11 + most), &[2]);
+        assert_eq!((since(&recent, 10, 2), since(&recent, 11, 11 << 1)), (None, Some(vec![])));
+        assert_eq!(since(&recent, 11, 2).unwrap().len() as u64, most);
+        // All of what a chain goes back to is gone.
+        for record in 1..=most {
+            recent.push(11 + most + record, marks(11 + most + record), &[]);
+        }
+        assert_eq!(since(&recent, 11 + most, 2), Some(vec![]));
     }
 }

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use self::memory::{InMemory, RecentlyWritten};
-use self::run::{Entry, Run};
+use self::run::{Entries, Entry, Run};
 use super::memory::Room;
 use crate::limits;
 
@@ -28,6 +28,43 @@ pub(super) struct Marks {
 impl Marks {
     fn reaches(self, other: Self) -> bool {
         self.record >= other.record && self.former >= other.former
+    }
+}
+
+/// Keys that are looked up together, and the records that have them, up to a number for each key.
+pub(super) struct Sought {
+    keys: Box<[(u64, usize)]>,
+    /// Records, each with the place of its key.
+    found: Vec<(u32, usize)>,
+}
+
+impl Sought {
+    /// Keys, each with how many records are enough.
+    pub(super) fn of(keys: impl IntoIterator<Item = (u64, usize)>) -> Self {
+        Self { keys: keys.into_iter().collect(), found: Vec::new() }
+    }
+    /// What was found of keys of which it was not enough. A record that has several of them is among it as often.
+    pub(super) fn few(&self) -> impl Iterator<Item = u32> + '_ {
+        self.found.iter().filter(|(_, place)| !self.is_enough(*place)).map(|(record, _)| *record)
+    }
+    /// All that was found.
+    pub(super) fn all(&self) -> impl Iterator<Item = u32> + '_ {
+        self.found.iter().map(|(record, _)| *record)
+    }
+    /// The keys.
+    fn keys(&self) -> impl Iterator<Item = u64> + '_ {
+        self.keys.iter().map(|(key, _)| *key)
+    }
+    /// Takes up the records of each key, as many as are still wanted.
+    fn look<I: Iterator<Item = u32>>(&mut self, records: impl Fn(u64) -> I) {
+        for (place, (key, wanted)) in self.keys.iter_mut().enumerate() {
+            let before = self.found.len();
+            self.found.extend(records(*key).take(*wanted).map(|record| (record, place)));
+            *wanted -= self.found.len() - before;
+        }
+    }
+    fn is_enough(&self, place: usize) -> bool {
+        self.keys.get(place).is_some_and(|(_, wanted)| *wanted == 0)
     }
 }
 
@@ -104,17 +141,16 @@ impl Keys {
         self.recent.read().unwrap_or_else(PoisonError::into_inner).since(marks, keys)
     }
 
-    /// Appends up to about `most` records with a key.
-    pub(super) fn find(&self, key: u64, most: usize, into: &mut Vec<u32>) {
-        let room = into.len() + most;
-        let runs = {
+    /// Looks up all that is sought.
+    pub(super) fn find(&self, sought: &mut Sought) {
+        let (frozen, runs) = {
             let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
-            into.extend(held.delta.find(key).take(most));
-            into.extend(held.frozen.find(key).take(most));
-            Arc::clone(&held.runs)
+            sought.look(|key| held.delta.find(key));
+            (Arc::clone(&held.frozen), Arc::clone(&held.runs))
         };
+        sought.look(|key| frozen.find(key));
         for run in runs.iter() {
-            if let Err(error) = run.find(key, room.saturating_sub(into.len()), into) {
+            if let Err(error) = run.look(sought) {
                 tracing::error!(%error, "a run of the index's keys cannot be read; it is made anew at the next start");
             }
         }
@@ -170,10 +206,10 @@ impl Keys {
             if another.count * 2 <= one.count {
                 return Ok(());
             }
-            let mut failed = None;
-            let merged = merge(one, another, &mut failed);
+            let (mut older, mut newer) = (one.entries(), another.entries());
+            let merged = merge(&mut older, &mut newer);
             let joined = Run::write(self.name(), &self.generation, one.from, another.to, merged)?;
-            if let Some(error) = failed {
+            if let Err(error) = older.end().and_then(|()| newer.end()) {
                 let _ = std::fs::remove_file(joined.path());
                 return Err(error);
             }
@@ -198,26 +234,12 @@ impl Keys {
     }
 }
 
-/// The entries of two runs in order; a failure is told aside.
-fn merge<'r>(
-    one: &'r Run,
-    another: &'r Run,
-    failed: &'r mut Option<std::io::Error>,
-) -> impl Iterator<Item = Entry> + 'r {
-    let mut heads = (one.entries().peekable(), another.entries().peekable());
-    std::iter::from_fn(move || {
-        let next = match (heads.0.peek(), heads.1.peek()) {
-            (Some(Ok(a)), Some(Ok(b))) if a <= b => heads.0.next(),
-            (Some(Ok(_)), None) | (Some(Err(_)), _) => heads.0.next(),
-            _ => heads.1.next(),
-        };
-        match next? {
-            Ok(entry) => Some(entry),
-            Err(error) => {
-                *failed = Some(error);
-                None
-            }
-        }
+/// The entries of two runs in order.
+fn merge(one: &mut Entries<'_>, another: &mut Entries<'_>) -> impl Iterator<Item = Entry> {
+    std::iter::from_fn(move || match (one.peek(), another.peek()) {
+        (Some(a), Some(b)) if a <= b => one.next(),
+        (Some(_), None) => one.next(),
+        _ => another.next(),
     })
 }
 

@@ -9,22 +9,26 @@
 //! ```
 //!
 //! Fences and sieves are in memory, about a byte for each entry. Most keys that are looked for are in no run: their sieve
-//! says so, and nothing is read. Where there is room for it, the entries are in memory, too, in eight bytes each.
+//! says so, and nothing is read. Where there is room for it, the entries are in memory, too, in nine
+//! bytes each.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{BufWriter, Error, ErrorKind, Read, Result, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use super::{Marks, Room};
+use super::{Marks, Room, Sought};
 
 /// The last byte goes up when records get other keys, or the file another form: runs with the old ones are then made anew at the start.
 const MAGIC: &[u8; 8] = b"SKSKEYS3";
 const HEAD: usize = 8 + 16 + 5 * 8 + 4;
 const ENTRY: usize = 12;
-/// Entries that are read at once: a kilobyte.
+/// Entries that are read at once where a key is looked for: a kilobyte.
 const BLOCK: usize = 85;
+/// Bytes that are read or written at once where all entries are.
+const READ_AHEAD: usize = 256 * 1024;
 
 /// A key and a record that has it.
 pub(super) type Entry = (u64, u32);
@@ -101,33 +105,71 @@ impl Beginnings {
     }
 }
 
-/// The entries of a run in memory: of each key the bits that tell it from others nearby, and the record. A key that is taken
-/// for another, one of some millions, does no harm: its record does not fit then.
+/// The entries of a run in memory, in groups of a few keys that begin alike: of each entry the bits of its key behind those that
+/// tell its group, and the record. A key that is taken for another, one of some millions, does no harm: its record does not fit
+/// then.
 struct Held {
+    /// Bits of a key that tell its group.
     bits: u32,
-    keys: Vec<u32>,
-    records: Vec<u32>,
+    /// Where each group begins, then where the last one ends.
+    groups: Vec<u32>,
+    entries: Vec<(u32, u32)>,
     room: Arc<Room>,
 }
 
 impl Held {
-    const EACH: usize = size_of::<u32>() * 2;
-    fn bits_of(&self, key: u64) -> u32 {
-        // A block may reach beyond the keys that begin as its first one does.
-        (key << self.bits.saturating_sub(4) >> u32::BITS) as u32
+    /// Entries of a group, about.
+    const ALIKE: usize = 4;
+
+    fn of(count: usize, room: Arc<Room>) -> Self {
+        let bits = (count / Self::ALIKE).max(1).ilog2();
+        Self { bits, groups: Vec::with_capacity((1 << bits) + 1), entries: Vec::with_capacity(count), room }
     }
-    /// Appends up to `most` records with a key among the entries of a block.
-    fn find(&self, block: std::ops::Range<usize>, key: u64, most: usize, into: &mut Vec<u32>) {
-        let bits = self.bits_of(key);
-        let (keys, records) = (self.keys.get(block.clone()), self.records.get(block));
-        let entries = keys.unwrap_or_default().iter().zip(records.unwrap_or_default());
-        into.extend(entries.filter(|(key, _)| **key == bits).map(|(_, record)| *record).take(most));
+    /// Bytes for so many entries.
+    const fn bytes(count: usize) -> usize {
+        count * (size_of::<(u32, u32)>() + size_of::<u32>() / Self::ALIKE)
+    }
+    /// Takes up the next entry of the run.
+    fn push(&mut self, (key, record): Entry) {
+        self.end_groups(self.group(key));
+        self.entries.push((self.behind(key), record));
+    }
+    /// No more entries come of the groups up to one.
+    fn end_groups(&mut self, group: usize) {
+        self.groups.resize(self.groups.len().max(group + 1), self.entries.len() as u32);
+    }
+    fn group(&self, key: u64) -> usize {
+        key.checked_shr(u64::BITS - self.bits).unwrap_or(0) as usize
+    }
+    /// The bits of a key behind those.
+    fn behind(&self, key: u64) -> u32 {
+        (key << self.bits >> u32::BITS) as u32
+    }
+    fn place(&self, group: usize) -> usize {
+        self.groups.get(group).map_or(self.entries.len(), |place| *place as usize)
+    }
+    /// Where entries of a key would be.
+    fn near(&self, key: u64) -> &[(u32, u32)] {
+        let group = self.group(key);
+        self.entries.get(self.place(group)..self.place(group + 1)).unwrap_or_default()
+    }
+    /// Looks up all that is sought.
+    fn look(&self, sought: &mut Sought) {
+        // Alone, each look would wait for memory; the processor has those of all keys under way at once.
+        let ahead = sought.keys().filter_map(|key| Some(self.near(key).first()?.1));
+        std::hint::black_box(ahead.fold(0, |all, record| all ^ record));
+        sought.look(|key| {
+            let (near, bits) = (self.near(key), self.behind(key));
+            let first = near.partition_point(|(entry, _)| *entry < bits);
+            let equal = near.iter().skip(first).take_while(move |(entry, _)| *entry == bits);
+            equal.map(|(_, record)| *record)
+        });
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.room.give_back(self.keys.len() * Self::EACH);
+        self.room.give_back(Self::bytes(self.entries.capacity()));
     }
 }
 
@@ -154,20 +196,22 @@ impl Run {
         entries: impl Iterator<Item = Entry>,
     ) -> Result<Self> {
         let unfinished = path.with_extension("new");
-        let mut file = BufWriter::with_capacity(256 * 1024, File::create(&unfinished)?);
+        let mut file = BufWriter::with_capacity(READ_AHEAD, File::create(&unfinished)?);
         file.write_all(&[0; HEAD])?;
         let (mut count, mut fences, mut sieves) = (0_u64, Vec::new(), Vec::new());
         let mut last = None;
-        for entry in entries.filter(|entry| last.replace(*entry) != Some(*entry)) {
+        for (key, record) in entries.filter(|entry| last.replace(*entry) != Some(*entry)) {
             if count.is_multiple_of(BLOCK as u64) {
-                fences.push(entry.0);
+                fences.push(key);
                 sieves.push(Sieve::default());
             }
             if let Some(sieve) = sieves.last_mut() {
-                sieve.add(entry.0);
+                sieve.add(key);
             }
-            file.write_all(&entry.0.to_le_bytes())?;
-            file.write_all(&entry.1.to_le_bytes())?;
+            let mut bytes = [0; ENTRY];
+            bytes[..8].copy_from_slice(&key.to_le_bytes());
+            bytes[8..].copy_from_slice(&record.to_le_bytes());
+            file.write_all(&bytes)?;
             count += 1;
         }
         for fence in &fences {
@@ -209,20 +253,14 @@ impl Run {
     /// Takes the entries into memory if there is room. Blocks.
     pub(super) fn hold(&self, room: &Arc<Room>) -> Result<()> {
         let count = self.count as usize;
-        if self.held.get().is_some() || !room.take(count * Held::EACH) {
+        if self.held.get().is_some() || !room.take(Held::bytes(count)) {
             return Ok(());
         }
-        let (keys, records) = (Vec::with_capacity(count), Vec::with_capacity(count));
-        let mut held = Held { bits: self.beginnings.bits, keys, records, room: room.clone() };
-        let read = self.entries().try_for_each(|entry| {
-            let (key, record) = entry?;
-            held.keys.push(held.bits_of(key));
-            held.records.push(record);
-            Ok(())
-        });
-        // What was taken is given back as a whole.
-        held.keys.resize(count, 0);
-        read.map(|()| _ = self.held.set(held))
+        let mut held = Held::of(count, room.clone());
+        let mut entries = self.entries();
+        entries.by_ref().for_each(|entry| held.push(entry));
+        held.end_groups(1 << held.bits);
+        entries.end().map(|()| _ = self.held.set(held))
     }
 
     /// Where it is.
@@ -230,32 +268,33 @@ impl Run {
         &self.path
     }
 
-    /// Appends up to `most` records with a key.
-    pub(super) fn find(&self, key: u64, most: usize, into: &mut Vec<u32>) -> Result<()> {
-        let mut block = self.first_fence(key).saturating_sub(1);
-        let mut bytes = [0; BLOCK * ENTRY];
-        let mut room = most;
-        while self.fences.get(block).is_some_and(|fence| *fence <= key) {
-            if !self.sieves.get(block).is_some_and(|sieve| sieve.may_hold(key)) {
-                block += 1;
-                continue;
-            }
-            let before = into.len();
-            if let Some(held) = self.held.get() {
-                held.find(block * BLOCK..self.end_of(block), key, room, into);
-            } else {
-                let entries = self.read(block, &mut bytes)?;
-                let first = entries.partition_point(|entry| u64_at(entry, 0) < key);
-                let equal = entries.iter().skip(first).take_while(|entry| u64_at(*entry, 0) == key);
-                into.extend(equal.take(room).map(|entry| u32_at(entry, 8)));
-            }
-            room -= into.len() - before;
-            if room == 0 {
-                break;
-            }
-            block += 1;
+    /// Looks up all that is sought.
+    pub(super) fn look(&self, sought: &mut Sought) -> Result<()> {
+        if let Some(held) = self.held.get() {
+            held.look(sought);
+            return Ok(());
         }
-        Ok(())
+        let failed = Cell::new(None);
+        let read = |record: Result<u32>| record.map_err(|error| failed.set(Some(error))).ok();
+        sought.look(|key| self.on_disk(key).map_while(read));
+        failed.into_inner().map_or(Ok(()), Err)
+    }
+
+    /// The records of a key.
+    fn on_disk(&self, key: u64) -> impl Iterator<Item = Result<u32>> + '_ {
+        let first = self.first_fence(key).saturating_sub(1);
+        let blocks =
+            (first..).take_while(move |block| self.fences.get(*block).is_some_and(|fence| *fence <= key));
+        let may_hold = move |block: &usize| self.sieves.get(*block).is_some_and(|sieve| sieve.may_hold(key));
+        blocks.filter(may_hold).flat_map(move |block| {
+            let mut bytes = [0; BLOCK * ENTRY];
+            let equal = |entry: &&[u8; ENTRY]| u64_at(*entry, 0) == key;
+            let records = self.read(block, &mut bytes).map(|entries| {
+                let first = entries.partition_point(|entry| u64_at(entry, 0) < key);
+                entries.iter().skip(first).take_while(equal).map(|entry| Ok(u32_at(entry, 8))).collect()
+            });
+            records.unwrap_or_else(|error| vec![Err(error)])
+        })
     }
 
     /// The first fence that is not below a key.
@@ -277,16 +316,68 @@ impl Run {
         ((block + 1) * BLOCK).min(self.count as usize)
     }
 
-    /// All entries in order. A disk that fails ends them: what is written of them then has another length and is not used.
-    pub(super) fn entries(&self) -> impl Iterator<Item = Result<Entry>> + '_ {
-        let mut bytes = vec![0; BLOCK * ENTRY];
-        (0..self.fences.len()).flat_map(move |block| {
-            let entries: Vec<Result<Entry>> = match self.read(block, &mut bytes) {
-                Ok(entries) => entries.iter().map(|entry| Ok((u64_at(entry, 0), u32_at(entry, 8)))).collect(),
-                Err(error) => vec![Err(error)],
-            };
-            entries
-        })
+    /// All entries in order.
+    pub(super) fn entries(&self) -> Entries<'_> {
+        let mut entries = Entries {
+            run: self,
+            bytes: vec![0; READ_AHEAD / ENTRY * ENTRY],
+            at: 0,
+            left: self.count,
+            next: None,
+            failed: None,
+        };
+        entries.next();
+        entries
+    }
+}
+
+/// A run's entries in order. A disk that fails ends them.
+pub(super) struct Entries<'r> {
+    run: &'r Run,
+    bytes: Vec<u8>,
+    /// Where in them the next one is that is not read.
+    at: usize,
+    /// How many there are from there on.
+    left: u64,
+    next: Option<Entry>,
+    failed: Option<Error>,
+}
+
+impl Entries<'_> {
+    /// The next one, which stays the next.
+    pub(super) fn peek(&self) -> Option<Entry> {
+        self.next
+    }
+    /// Whether they were all.
+    pub(super) fn end(self) -> Result<()> {
+        self.failed.map_or(Ok(()), Err)
+    }
+    fn read(&mut self) -> Option<Entry> {
+        if self.left == 0 {
+            return None;
+        }
+        if self.at == 0 || self.at >= self.bytes.len() {
+            let begin = HEAD as u64 + (self.run.count - self.left) * ENTRY as u64;
+            self.bytes.truncate((self.left * ENTRY as u64).min(self.bytes.len() as u64) as usize);
+            if let Err(error) = self.run.file.read_exact_at(&mut self.bytes, begin) {
+                self.failed = Some(error);
+                self.left = 0;
+                return None;
+            }
+            self.at = 0;
+        }
+        let entry = self.bytes.get(self.at..self.at + ENTRY)?;
+        self.at += ENTRY;
+        self.left -= 1;
+        Some((u64_at(entry, 0), u32_at(entry, 8)))
+    }
+}
+
+impl Iterator for Entries<'_> {
+    type Item = Entry;
+    fn next(&mut self) -> Option<Entry> {
+        let next = self.read();
+        std::mem::replace(&mut self.next, next)
     }
 }
 

@@ -1,6 +1,7 @@
 use super::*;
 use crate::demographics::{Authority, BirthRange, Change, Identifier, Validity};
 use crate::identity::index::{Dated, EventKind, Origin, ShownLink};
+use crate::limits;
 
 #[tokio::test]
 async fn one_person_of_two_sources_is_linked_and_a_repeated_message_changes_nothing() {
@@ -294,4 +295,38 @@ fn by_number(number: &PatientId) -> DemographicsQuery {
     let authority = Authority::of_oid(number.authority().as_str());
     let identifier = Identifier { id: number.id().to_owned(), authority, ..Identifier::default() };
     DemographicsQuery { identifiers: vec![identifier], ..Default::default() }
+}
+
+#[tokio::test]
+async fn what_nothing_reads_any_more_is_not_left_behind() {
+    let scratch = Scratch::new();
+    let slots = scratch.store.directory().join("identity-keys/1.slots");
+    std::fs::write(&slots, "names and births").unwrap();
+    let _scratch = scratch.restart();
+    assert!(!slots.exists());
+}
+
+#[tokio::test]
+async fn events_of_long_ago_are_forgotten_some_at_once() {
+    let scratch = Scratch::new();
+    for record in ["1", "2"] {
+        scratch.announce(&[id(1, record)], &person("山田", record, "19600229")).await;
+    }
+    // So many as were told long since.
+    let last = limits::MAX_KEPT_EVENTS / limits::EVENTS_FORGOTTEN_AT_ONCE * limits::EVENTS_FORGOTTEN_AT_ONCE
+        + limits::EVENTS_FORGOTTEN_AT_ONCE;
+    let moved = scratch.index.write(move |_, tables| {
+        let update = "UPDATE identity_event SET event = ?1 WHERE event = ?2";
+        Ok(tables.connection.execute(update, [tables.global(last - 2), tables.global(2)])?)
+    });
+    assert_eq!(moved.await.unwrap(), 1);
+    let scratch = scratch.restart();
+    let kept = async || scratch.events().await.into_iter().map(|event| event.number).collect::<Vec<_>>();
+    scratch.announce(&[id(1, "3")], &person("山田", "3", "19600229")).await;
+    assert_eq!(kept().await, [1, last - 2, last - 1]);
+    scratch.announce(&[id(1, "4")], &person("山田", "4", "19600229")).await;
+    assert_eq!(kept().await, [last - 2, last - 1, last]);
+    // From memory, as from the database.
+    let behind = async |after| scratch.index.events(after, 1_000).await.unwrap().len();
+    assert_eq!([behind(last - 3).await, behind(last - 2).await, behind(last).await], [3, 2, 0]);
 }
