@@ -3,6 +3,8 @@
 //! gateway of its own.
 
 use std::future::Future;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -15,19 +17,19 @@ use super::load::{self, Outcome, Shot};
 use super::people::{err, person, scatter};
 use super::process::{self, Process};
 use super::setting::Region;
+use super::transactions::raw_sync_rate;
 use super::{Run, data};
 use crate::cli::patient;
 use crate::demographics::{Authority, BirthRange, Demographics, DemographicsChange, Identifier};
 use crate::identity::index::Index;
 use crate::ids::{Oid, PatientId};
 use crate::limits;
-use crate::transactions::hl7v2::{Parties, accepted, control_id};
+use crate::transactions::hl7v2::{Parties, control_id};
 use crate::transactions::hl7v3;
 use crate::transactions::identity::{DemographicsQuery, Feed, FeedEvent};
 use crate::transactions::iti8::{self, Occasion};
 use crate::transactions::iti47::ITI47_FIND;
-use crate::wire::hl7v2::mllp::{MllpClient, MllpPeer};
-use crate::wire::hl7v2::{Charset, Message};
+use crate::wire::hl7v2::Charset;
 use crate::wire::http::{Client, ClientSettings};
 use crate::wire::soap::Form;
 
@@ -39,6 +41,7 @@ const MOST_PER_SECOND: u64 = 10_000;
 const DEVICE: &str = "1.2.392.100495.20.3.52";
 /// From which degree on a patient is an answer.
 const DEGREE: u8 = 80;
+
 /// Our domains: two hospitals.
 const DOMAINS: &str = "[listen.mllp]\naddress = \"127.0.0.1:0\"\n\
     [[identity.domains]]\noid = \"1.2.392.100495.20.3.51.1\"\nnamespace = \"ONE\"\n\
@@ -159,39 +162,75 @@ async fn questions(process: &Process, run: &Run) -> Result<Row, String> {
 
 /// ITI-8 over MLLP, each connection waiting for its acknowledgement; half of it news of patients who are known elsewhere.
 async fn feed(process: &Process, run: &Run, connections: usize, from: u64) -> Result<Row, String> {
-    let address = process.ready["mllp"].as_str().and_then(|url| url.rsplit('/').next()).unwrap_or_default();
-    let (host, port) = address.rsplit_once(':').ok_or("the gateway does not listen for MLLP")?;
-    let port = port.parse().map_err(|_| address.to_owned())?;
-    let client = MllpClient::new(&MllpPeer { host: host.to_owned(), port, tls: None })
-        .map_err(|error| error.to_string())?;
-    // Written before: whoever sends them is another machine.
+    let address = process.ready["mllp"].as_str().and_then(|url| url.rsplit('/').next());
+    let address = address.ok_or("the gateway does not listen for MLLP")?.to_owned();
+    // Written before: whoever sends them is another machine, and takes as little of this one as can be.
     let messages = (from..from + MOST_PER_SECOND * run.duration.as_secs()).map(|number| news(run, number));
-    let messages = Arc::new(messages.collect::<Result<Vec<_>, _>>()?);
-    let cost = Cost::begin(process);
-    let outcome = load(connections, run.duration, |number| {
-        let (client, messages) = (client.clone(), messages.clone());
-        async move {
-            let (id, message) = messages.get(number as usize).ok_or("there are no more messages")?;
-            let deadline = Instant::now() + Duration::from_secs(60);
-            let answer = client.send(message, deadline).await.map_err(|error| error.to_string())?;
-            let answer = Message::read(&answer, Charset::Utf8).map_err(|error| error.to_string())?;
-            accepted(&answer, id).map_err(|refusal| refusal.to_string())
-        }
-    })
-    .await?;
+    let messages = messages.collect::<Result<Vec<_>, _>>()?;
+    let (cost, duration) = (Cost::begin(process), run.duration);
+    let sending = tokio::task::spawn_blocking(move || {
+        let (next, start) = (AtomicU64::new(0), Instant::now());
+        let sender = || send(&address, &messages, &next, start + duration);
+        let millis = std::thread::scope(|scope| {
+            let senders: Vec<_> = (0..connections).map(|_| scope.spawn(sender)).collect();
+            let sent = senders.into_iter().map(|sender| sender.join().map_err(|_| "a sender panicked")?);
+            sent.collect::<Result<Vec<_>, String>>()
+        })?;
+        Ok::<_, String>(outcome(millis.concat(), start))
+    });
+    let outcome = sending.await.map_err(|error| error.to_string())??;
     let (rate, p99) = (outcome.rate(), outcome.quantile(0.99));
     let asked = connections == FEEDERS;
     Ok(Row {
         work: format!(
-            "row 11: ITI-8 over MLLP, {connections} at a time, into {} patients, durable, matching included",
+            "row 11: ITI-8 over MLLP, {connections} at a time, into {} patients, durable, matching included; beside \
+             a page appended and synced",
             run.entries
         ),
         ours: cost.figures(&outcome),
-        limit: Figures::default(),
+        limit: Figures {
+            rate: Some(raw_sync_rate(run, limits::STORE_PAGE_BYTES as usize)?),
+            ..Figures::default()
+        },
         reach: if asked { "≥ 3000 /s" } else { "" }.into(),
         reached: if asked { format!("{rate:.0} /s") } else { format!("{rate:.0} /s, p99 {p99:.1} ms") },
         met: asked.then_some(rate >= 3_000.0),
     })
+}
+
+/// A connection: sends messages one after the other, each when the one before it is acknowledged; how long that took, in
+/// milliseconds.
+fn send(
+    address: &str,
+    messages: &[(String, Vec<u8>)],
+    next: &AtomicU64,
+    until: Instant,
+) -> Result<Vec<f64>, String> {
+    let failed = |error: std::io::Error| format!("MLLP: {error}");
+    let mut socket = TcpStream::connect(address).map_err(failed)?;
+    socket.set_nodelay(true).map_err(failed)?;
+    socket.set_read_timeout(Some(Duration::from_secs(60))).map_err(failed)?;
+    let (mut millis, mut answer) = (Vec::new(), Vec::new());
+    while Instant::now() < until {
+        let number = next.fetch_add(1, Ordering::Relaxed) as usize;
+        let (id, message) = messages.get(number).ok_or("there are no more messages")?;
+        let began = Instant::now();
+        socket.write_all(message).map_err(failed)?;
+        answer.clear();
+        while !answer.ends_with(b"\x1c\r") {
+            let mut piece = [0; 4096];
+            match socket.read(&mut piece).map_err(failed)? {
+                0 => return Err("the gateway closed the connection".into()),
+                read => answer.extend_from_slice(&piece[..read]),
+            }
+        }
+        let accepted = format!("\rMSA|AA|{id}");
+        if memchr::memmem::find(&answer, accepted.as_bytes()).is_none() {
+            return Err(format!("not accepted: {}", String::from_utf8_lossy(&answer)));
+        }
+        millis.push(began.elapsed().as_secs_f64() * 1e3);
+    }
+    Ok(millis)
 }
 
 /// The n-th message of a feed: of somebody new, or, every other one, of somebody who is known elsewhere, with an error.
@@ -205,7 +244,7 @@ fn news(run: &Run, number: u64) -> Result<(String, Vec<u8>), String> {
     announcement(2, fresh, &known)
 }
 
-/// An A04, and its MSH-10.
+/// An A04 in its frame, and its MSH-10.
 fn announcement(facility: u32, number: u64, person: &Demographics) -> Result<(String, Vec<u8>), String> {
     let patient = identifier(facility, number)?;
     let event = FeedEvent::Announce {
@@ -222,7 +261,8 @@ fn announcement(facility: u32, number: u64, person: &Demographics) -> Result<(St
     let parties = Parties { sender: party(), receiver: party(), charset: Charset::Utf8 };
     let id = control_id();
     let message = iti8::request(&Feed { event, source: party() }, Occasion::Registration, &parties, &id);
-    Ok((id, message.encode(Charset::Utf8).bytes))
+    let message = message.encode(Charset::Utf8).bytes;
+    Ok((id, [b"\x0b", message.as_slice(), b"\x1c\r"].concat()))
 }
 
 /// Numbered work by so many at once, each beginning the next when one is done.
@@ -241,14 +281,15 @@ where
         }
         Ok::<_, String>(millis)
     };
-    let mut outcome = Outcome::default();
-    for millis in join_all((0..connections).map(|_| connection())).await {
-        outcome.millis.extend(millis?);
-    }
-    outcome.millis.sort_by(f64::total_cmp);
-    outcome.good = outcome.millis.len() as u64;
-    outcome.seconds = start.elapsed().as_secs_f64();
-    Ok(outcome)
+    let millis = join_all((0..connections).map(|_| connection())).await;
+    Ok(outcome(millis.into_iter().collect::<Result<Vec<_>, _>>()?.concat(), start))
+}
+
+/// What came of work that began then, and took so many milliseconds each.
+fn outcome(mut millis: Vec<f64>, start: Instant) -> Outcome {
+    let seconds = start.elapsed().as_secs_f64();
+    millis.sort_by(f64::total_cmp);
+    Outcome { good: millis.len() as u64, seconds, millis, ..Outcome::default() }
 }
 
 async fn announce(index: &Index, facility: u32, number: u64, person: Demographics) -> Result<(), String> {

@@ -211,7 +211,7 @@ pub async fn provide(run: &Run, server: &Process, patient: &str) -> Result<Vec<R
     let url = format!("{}/services/iti-41", server.http());
     let shot = Shot { url: url.parse().map_err(|_| url.clone())?, content_type, body, expect: SUCCESS };
     let ours = measured(run, server, None, &shot, SENDERS).await?;
-    let disk = Figures { rate: Some(raw_sync_rate(run)?), ..Figures::default() };
+    let disk = Figures { rate: Some(raw_sync_rate(run, DOCUMENT)?), ..Figures::default() };
     Ok(vec![
         Row::cpu(format!("{}, 100 kB, durable", ITI41.id), ours.clone(), Figures::default(), 0.4),
         Row::share("row 5: the same, beside appending and syncing 100 kB", ours, disk, 0.5),
@@ -225,12 +225,12 @@ fn replace_all(bytes: &mut [u8], from: &[u8], to: &[u8]) {
     }
 }
 
-/// Documents of 100 kB that the disk itself takes per second, each synced before the next.
-fn raw_sync_rate(run: &Run) -> Result<f64, String> {
+/// How often in a second the disk itself takes so many bytes, each time synced before the next.
+pub(super) fn raw_sync_rate(run: &Run, bytes: usize) -> Result<f64, String> {
     use std::io::Write;
     let path = run.dir.join("raw-sync");
     let mut file = std::fs::File::create(&path).map_err(|error| error.to_string())?;
-    let document = vec![b'c'; DOCUMENT];
+    let document = vec![b'c'; bytes];
     let (start, mut count) = (Instant::now(), 0u32);
     while start.elapsed() < Duration::from_secs(2) {
         file.write_all(&document).and_then(|()| file.sync_data()).map_err(|error| error.to_string())?;
