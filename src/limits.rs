@@ -279,7 +279,7 @@ pub const POSTGRES_LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Records of the patient index that are in memory at once where all of them are looked at: some kilobytes each.
 pub const INDEX_PAGE_RECORDS: i64 = 1_000;
 
-/// Memory for records of the patient index as they are compared, and for their keys: some 450 bytes for each record, so two
+/// Memory for records of the patient index as they are compared, and for their keys: some 470 bytes for each record, so two
 /// millions and more; others are read from the disk when they are looked for. Nothing is taken before there are records.
 pub const INDEX_MEMORY_BYTES: usize = 1024 * 1024 * 1024;
 

@@ -19,9 +19,13 @@ pub enum FollowError {
     Cache(#[from] NotWritten),
 }
 
-/// Takes up the events since the last time; gives how many there were.
+/// Goes on where events were followed last, and takes up those since; gives how many there were.
 pub async fn catch_up(cache: &Crossref, index: &Index) -> Result<usize, FollowError> {
     resume(cache, index).await?;
+    take_up(cache, index).await
+}
+
+async fn take_up(cache: &Crossref, index: &Index) -> Result<usize, FollowError> {
     let mut taken = 0;
     loop {
         let after = cache.followed().unwrap_or(0);
@@ -58,10 +62,19 @@ async fn resume(cache: &Crossref, index: &Index) -> Result<(), NotWritten> {
 /// Follows whenever there is something to follow. Runs until it is dropped.
 pub async fn follow(cache: Crossref, index: Index) {
     let mut events = index.watch_events();
+    // Whose events were followed is asked once: later, what is followed may be ahead of what the index is known to have told.
+    let mut resumed = false;
     loop {
         events.mark_unchanged();
-        match catch_up(&cache, &index).await {
-            Ok(_) => cache.inner.behind.store(false, Ordering::Release),
+        let caught_up = match resumed {
+            false => catch_up(&cache, &index).await,
+            true => take_up(&cache, &index).await,
+        };
+        match caught_up {
+            Ok(_) => {
+                resumed = true;
+                cache.inner.behind.store(false, Ordering::Release);
+            }
             Err(error) => {
                 // Who could not be forgotten is not told of; if it was to be everybody, nobody is.
                 if matches!(error, FollowError::Cache(_)) {

@@ -2,6 +2,7 @@
 //! and lose nothing if they stop in between.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -92,7 +93,7 @@ impl Body {
 
 /// The latest events, all of them on disk: whoever follows closely needs no database.
 #[derive(Default)]
-pub(super) struct Latest(VecDeque<Event>);
+pub(super) struct Latest(VecDeque<Arc<Event>>);
 
 impl Latest {
     /// Takes up what was told next. Where some are missing in between, those before go.
@@ -101,7 +102,7 @@ impl Latest {
             if self.0.back().is_some_and(|last| last.number + 1 != event.number) {
                 self.0.clear();
             }
-            self.0.push_back(event);
+            self.0.push_back(Arc::new(event));
             if self.0.len() > limits::MAX_EVENTS_AT_HAND {
                 self.0.pop_front();
             }
@@ -112,7 +113,7 @@ impl Latest {
         self.0.clear();
     }
     /// Events behind a number; None: ask the database.
-    pub(super) fn behind(&self, after: u64, most: usize) -> Option<Vec<Event>> {
+    pub(super) fn behind(&self, after: u64, most: usize) -> Option<Vec<Arc<Event>>> {
         let first = after.checked_add(1)?.checked_sub(self.0.front()?.number)? as usize;
         (first <= self.0.len()).then(|| self.0.iter().skip(first).take(most).cloned().collect())
     }

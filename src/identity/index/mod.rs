@@ -7,6 +7,7 @@
 //! | room | what it knows |
 //! |---|---|
 //! | `schema`, `records`, `links`, `insured`, `groups`, `persons`, `events` | tables, and what stands in them |
+//! | `jobs` | how the tables are read and written, and what follows once it is on disk |
 //! | `keys`, `search_keys` | which records share a key |
 //! | `memory` | records as they are compared, at hand |
 //! | `candidates`, `announce`, `relink`, `conflicts`, `merge`, `rematch` | what becomes of records |
@@ -23,6 +24,7 @@ mod fits;
 mod fold;
 mod groups;
 mod insured;
+mod jobs;
 mod keys;
 mod learning;
 mod links;
@@ -39,7 +41,7 @@ mod shown;
 #[cfg(test)]
 mod tests;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tokio::sync::watch;
@@ -47,14 +49,14 @@ use tokio::sync::watch;
 use self::announce::{Announcement, News};
 use self::events::Latest;
 use self::keys::{Keys, Marks};
-use self::memory::{Became, Memory, Room};
+use self::memory::{Memory, Room};
 use self::schema::{KnownDomains, Ledger, Matcher, Tables, Tenant};
 use self::search::Question;
 use crate::demographics::{Demographics, DemographicsChange, Domains, Visit};
-use crate::identity::matching::{Model, Prepared, Thresholds};
+use crate::identity::matching::{Model, Thresholds};
 use crate::ids::{Oid, PatientId};
 use crate::limits;
-use crate::store::{Connection, Found, Store, StoreError, Write};
+use crate::store::{Connection, Found, Store, StoreError};
 use crate::transactions::identity::{Answer, DemographicsQuery, IdentityError, Match};
 
 pub use self::decisions::{Decision, Refused, Ruling};
@@ -87,14 +89,6 @@ struct Shared {
     /// The last event's number, as far as it is known to be on disk.
     told: watch::Sender<u64>,
     latest: RwLock<Latest>,
-}
-
-/// How far a writing job came, if it stands.
-#[derive(Default)]
-struct Reached {
-    /// The last event's number.
-    told: u64,
-    marks: Marks,
 }
 
 /// Why the index did not do something.
@@ -254,16 +248,18 @@ impl Index {
                 tables.propose(&index.keys, &announcement, marks)
             })?;
             Ok(match proposal {
-                Err(refused) => Found::Answer((Err(refused), Reached::default())),
+                Err(refused) => Found::Answer(Err(refused)),
                 Ok(proposal) if proposal.news == News::None && along.is_none() => {
-                    Found::Answer((Ok(Announced::Unchanged), Reached::default()))
+                    Found::Answer(Ok(Announced::Unchanged))
                 }
                 Ok(proposal) => Found::Write(index.writing(move |index, tables| {
                     tables.announce(&index.keys, &announcement, proposal, along, now)
                 })),
             })
         };
-        self.written(self.0.store.read_then_write(propose).await?)
+        let announced = self.0.store.read_then_write(propose).await?;
+        self.keep_keys();
+        announced
     }
 
     /// A40, ITI-44 merge: `subsumed` ends for good, here and where `along` says so. Refused without change if either is
@@ -381,7 +377,7 @@ impl Index {
     pub async fn events(&self, after: u64, most: usize) -> Result<Vec<Event>, IndexError> {
         let latest = self.0.latest.read().unwrap_or_else(PoisonError::into_inner).behind(after, most);
         match latest {
-            Some(events) => Ok(events),
+            Some(events) => Ok(events.iter().map(|event| Event::clone(event)).collect()),
             None => Ok(self.read(move |_, tables| tables.events(after, most)).await?),
         }
     }
@@ -421,161 +417,9 @@ impl Index {
         &self,
         job: impl FnOnce(&Shared, Tables<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        Ok(self.written(self.0.store.write_then(self.0.writing(job)).await?))
-    }
-
-    /// What a writing job gave; whoever waits for events is woken.
-    fn written<T>(&self, (done, Reached { told, .. }): (T, Reached)) -> T {
+        let done = self.0.store.write_then(self.0.writing(job)).await?;
         self.keep_keys();
-        self.0.told.send_if_modified(|known| {
-            let news = told > *known;
-            *known = told.max(*known);
-            news
-        });
-        done
-    }
-}
-
-impl Shared {
-    /// Runs something on the tables, with the matcher as it is now.
-    fn within<T>(
-        &self,
-        connection: &Connection,
-        ledger: &Ledger,
-        job: impl FnOnce(Tables<'_>) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        let matcher = Arc::clone(&self.matcher.read().unwrap_or_else(PoisonError::into_inner));
-        job(Tables {
-            connection,
-            tenant: self.tenant,
-            matcher: &matcher,
-            domains: &self.known_domains,
-            memory: &self.memory,
-            ledger,
-        })
-    }
-
-    /// The same in a reader.
-    fn reading<T>(
-        &self,
-        connection: &Connection,
-        job: impl FnOnce(Tables<'_>) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        self.within(connection, &Ledger::default(), job)
-    }
-
-    /// A writing job, which tells how far it came, too.
-    fn writing<T: 'static>(
-        self: &Arc<Self>,
-        job: impl FnOnce(&Self, Tables<'_>) -> Result<T, StoreError> + Send + 'static,
-    ) -> Write<(T, Reached)> {
-        let number = self.jobs.fetch_add(1, Ordering::Relaxed);
-        let (index, settling) = (Arc::clone(self), Arc::clone(self));
-        let events = Arc::new(Mutex::new(Vec::new()));
-        let telling = Arc::clone(&events);
-        let job = move |connection: &Connection| {
-            index.memory.begin(number);
-            // A job that does not end well leaves none behind.
-            let ledger = index.take_ledger();
-            let done = index.within(connection, &ledger, |tables| {
-                let done = job(&index, tables)?;
-                Ok((done, Reached { told: tables.told()?, marks: tables.marks()? }))
-            })?;
-            *telling.lock().unwrap_or_else(PoisonError::into_inner) = ledger.take_told();
-            *index.ledger.lock().unwrap_or_else(PoisonError::into_inner) = ledger;
-            Ok(done)
-        };
-        Write::new(job, move |done| match done {
-            Some((_, reached)) => {
-                settling.memory.settle(number, Became::Durable);
-                *settling.written.write().unwrap_or_else(PoisonError::into_inner) = reached.marks;
-                let events = std::mem::take(&mut *events.lock().unwrap_or_else(PoisonError::into_inner));
-                settling.latest.write().unwrap_or_else(PoisonError::into_inner).extend(events);
-            }
-            None => {
-                settling.take_ledger();
-                settling.latest.write().unwrap_or_else(PoisonError::into_inner).forget();
-                settling.memory.settle(number, Became::Unknown);
-            }
-        })
-    }
-
-    fn take_ledger(&self) -> Ledger {
-        std::mem::take(&mut *self.ledger.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Reads keys and records into memory, until all are there or there is no more room. Blocks.
-    fn read_ahead(self: Arc<Self>) {
-        self.keys.hold();
-        let mut after = 0;
-        while !self.memory.is_full() {
-            let index = Arc::clone(&self);
-            let page =
-                move |connection: &Connection| index.reading(connection, |tables| tables.take_up(after));
-            match self.store.read_blocking(page) {
-                Ok(Some(last)) => after = last,
-                // A store that cannot be read is closing, or its readers are told why.
-                Ok(None) | Err(_) => return,
-            }
-        }
-    }
-
-    fn flush_keys(self: Arc<Self>) {
-        let index = Arc::clone(&self);
-        let marks =
-            self.store.read_blocking(move |connection| index.reading(connection, |tables| tables.marks()));
-        if let Ok(marks) = marks {
-            // The more records there are, the more strangers look alike.
-            let mut matcher = self.matcher.write().unwrap_or_else(PoisonError::into_inner);
-            let model = matcher.model.clone().among(marks.record);
-            *matcher = Arc::new(Matcher { model, thresholds: matcher.thresholds });
-        }
-        // A store that cannot be read is closing: what is in memory is read anew at the next start.
-        self.keys.flush(marks.ok());
-    }
-}
-
-impl Tables<'_> {
-    /// Inserts the keys of what was written behind some marks: of new records, then of changed ones.
-    fn read_keys(self, keys: &Keys, reached: Marks) -> Result<(), StoreError> {
-        let new = "SELECT record, prepared, demographics FROM identity_record
-                   WHERE record > ?1 AND record <= ?2 ORDER BY record LIMIT ?3";
-        self.insert_keys(keys, new, &[], self.global(reached.record), |record| {
-            if keys.is_full() {
-                keys.flush(Some(Marks { record, ..reached }));
-            }
-        })?;
-        let changed = "SELECT record, prepared, demographics FROM identity_record
-                       WHERE record > ?1 AND record <= ?2 AND record IN
-                           (SELECT record FROM identity_former WHERE former > ?4 AND former <= ?2)
-                       ORDER BY record LIMIT ?3";
-        let (first, _) = self.range();
-        self.insert_keys(keys, changed, &[self.global(reached.former)], first, |_| {})?;
-        if keys.is_full() {
-            keys.flush(Some(self.marks()?));
-        }
-        Ok(())
-    }
-    fn insert_keys(
-        self,
-        keys: &Keys,
-        find: &str,
-        more: &[i64],
-        after: i64,
-        inserted: impl Fn(u64),
-    ) -> Result<(), StoreError> {
-        let (mut blocking, mut searches) = (Vec::new(), Vec::new());
-        self.each_record(find, more, after, |row| {
-            let number = row.get(0)?;
-            let prepared = Prepared::from_bytes(row.get_ref(1)?.as_blob().unwrap_or_default());
-            prepared.map_or_else(|| self.prepare(number), Ok)?.blocking_keys(&mut blocking);
-            search_keys::of(&records::decode(&row.get::<Vec<u8>>(2)?)?, &mut searches);
-            let record = self.local(number);
-            keys.insert(record, &blocking);
-            keys.insert(record, &searches);
-            inserted(record);
-            Ok(())
-        })
+        Ok(done)
     }
 }
 

@@ -146,5 +146,6 @@ mod tests {
         all.sort_unstable();
         all.dedup();
         assert_eq!(all.len(), before);
+        assert!(all.iter().all(|variant| *variant >= FIRST_IDEOGRAPH));
     }
 }

@@ -6,6 +6,9 @@ use super::Marks;
 use super::run::Entry;
 use crate::limits;
 
+/// Places in a chain beyond which it begins anew, long before their numbers end.
+const MOST_PLACES: u32 = u32::MAX / 2;
+
 /// Numbers by key, the latest first; the oldest may go. Keys are hashes.
 struct Chains {
     /// Of keys that are alike in some bits, behind which place the latest is; 0: there is none. Made with the first.
@@ -110,7 +113,7 @@ impl RecentlyWritten {
     }
     /// Takes up a write; forgets the oldest.
     pub(super) fn push(&mut self, record: u64, marks: Marks, keys: &[u64]) {
-        if self.by_key.places.max(self.gone) > u32::MAX / 2 {
+        if self.by_key.places.max(self.gone) > MOST_PLACES {
             *self = Self::behind(self.latest.back().map_or(self.forgotten, |latest| latest.marks));
         }
         let number = self.gone + self.latest.len() as u32;

@@ -181,7 +181,7 @@ impl Keys {
             held.frozen = Arc::new(delta);
             (held.frozen.clone(), held.runs.last().map_or(Marks::default(), |run| run.to))
         };
-        let run = Run::write(self.name(), &self.generation, from, to, frozen.sorted().into_iter());
+        let run = Run::write(self.name(), &self.generation, from, to, frozen.sorted().into_iter().map(Ok));
         drop(frozen);
         if let Ok(run) = &run {
             self.hold_run(run);
@@ -206,13 +206,8 @@ impl Keys {
             if another.count * 2 <= one.count {
                 return Ok(());
             }
-            let (mut older, mut newer) = (one.entries(), another.entries());
-            let merged = merge(&mut older, &mut newer);
+            let merged = merge(one.entries(), another.entries());
             let joined = Run::write(self.name(), &self.generation, one.from, another.to, merged)?;
-            if let Err(error) = older.end().and_then(|()| newer.end()) {
-                let _ = std::fs::remove_file(joined.path());
-                return Err(error);
-            }
             let joined = Arc::new(joined);
             {
                 let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
@@ -235,11 +230,14 @@ impl Keys {
 }
 
 /// The entries of two runs in order.
-fn merge(one: &mut Entries<'_>, another: &mut Entries<'_>) -> impl Iterator<Item = Entry> {
+fn merge<'r>(
+    mut one: Entries<'r>,
+    mut another: Entries<'r>,
+) -> impl Iterator<Item = std::io::Result<Entry>> + 'r {
     std::iter::from_fn(move || match (one.peek(), another.peek()) {
-        (Some(a), Some(b)) if a <= b => one.next(),
-        (Some(_), None) => one.next(),
-        _ => another.next(),
+        (Some(Ok(a)), Some(Ok(b))) if a > b => another.next(),
+        (Some(_), _) => one.next(),
+        (None, _) => another.next(),
     })
 }
 

@@ -9,8 +9,8 @@
 //! ```
 //!
 //! Fences and sieves are in memory, about a byte for each entry. Most keys that are looked for are in no run: their sieve
-//! says so, and nothing is read. Where there is room for it, the entries are in memory, too, in nine
-//! bytes each.
+//! says so, and nothing is read. Where there is room for it, the entries are in memory, too, in nine bytes
+//! each.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -114,6 +114,8 @@ struct Held {
     /// Where each group begins, then where the last one ends.
     groups: Vec<u32>,
     entries: Vec<(u32, u32)>,
+    /// What was taken for them.
+    bytes: usize,
     room: Arc<Room>,
 }
 
@@ -121,13 +123,18 @@ impl Held {
     /// Entries of a group, about.
     const ALIKE: usize = 4;
 
-    fn of(count: usize, room: Arc<Room>) -> Self {
+    /// For so many entries; None if there is no room.
+    fn within(room: &Arc<Room>, count: u64) -> Option<Self> {
+        let count = u32::try_from(count).ok()? as usize;
+        let bytes = count * (size_of::<(u32, u32)>() + size_of::<u32>() / Self::ALIKE);
         let bits = (count / Self::ALIKE).max(1).ilog2();
-        Self { bits, groups: Vec::with_capacity((1 << bits) + 1), entries: Vec::with_capacity(count), room }
-    }
-    /// Bytes for so many entries.
-    const fn bytes(count: usize) -> usize {
-        count * (size_of::<(u32, u32)>() + size_of::<u32>() / Self::ALIKE)
+        room.take(bytes).then(|| Self {
+            bits,
+            groups: Vec::with_capacity((1 << bits) + 1),
+            entries: Vec::with_capacity(count),
+            bytes,
+            room: Arc::clone(room),
+        })
     }
     /// Takes up the next entry of the run.
     fn push(&mut self, (key, record): Entry) {
@@ -169,7 +176,7 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.room.give_back(Self::bytes(self.entries.capacity()));
+        self.room.give_back(self.bytes);
     }
 }
 
@@ -187,20 +194,25 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Writes entries, which ascend, and opens the run. It is complete once it has its name.
+    /// Writes entries, which ascend, and opens the run. It is complete once it has its name: one whose entries end with an
+    /// error never has.
     pub(super) fn write(
         path: PathBuf,
         generation: &[u8],
         from: Marks,
         to: Marks,
-        entries: impl Iterator<Item = Entry>,
+        entries: impl Iterator<Item = Result<Entry>>,
     ) -> Result<Self> {
         let unfinished = path.with_extension("new");
         let mut file = BufWriter::with_capacity(READ_AHEAD, File::create(&unfinished)?);
         file.write_all(&[0; HEAD])?;
         let (mut count, mut fences, mut sieves) = (0_u64, Vec::new(), Vec::new());
         let mut last = None;
-        for (key, record) in entries.filter(|entry| last.replace(*entry) != Some(*entry)) {
+        for entry in entries {
+            let (key, record) = entry?;
+            if last.replace((key, record)) == Some((key, record)) {
+                continue;
+            }
             if count.is_multiple_of(BLOCK as u64) {
                 fences.push(key);
                 sieves.push(Sieve::default());
@@ -252,15 +264,16 @@ impl Run {
 
     /// Takes the entries into memory if there is room. Blocks.
     pub(super) fn hold(&self, room: &Arc<Room>) -> Result<()> {
-        let count = self.count as usize;
-        if self.held.get().is_some() || !room.take(Held::bytes(count)) {
+        if self.held.get().is_some() {
             return Ok(());
         }
-        let mut held = Held::of(count, room.clone());
-        let mut entries = self.entries();
-        entries.by_ref().for_each(|entry| held.push(entry));
+        let Some(mut held) = Held::within(room, self.count) else { return Ok(()) };
+        for entry in self.entries() {
+            held.push(entry?);
+        }
         held.end_groups(1 << held.bits);
-        entries.end().map(|()| _ = self.held.set(held))
+        let _ = self.held.set(held);
+        Ok(())
     }
 
     /// Where it is.
@@ -318,65 +331,53 @@ impl Run {
 
     /// All entries in order.
     pub(super) fn entries(&self) -> Entries<'_> {
-        let mut entries = Entries {
-            run: self,
-            bytes: vec![0; READ_AHEAD / ENTRY * ENTRY],
-            at: 0,
-            left: self.count,
-            next: None,
-            failed: None,
-        };
+        let bytes = vec![0; READ_AHEAD / ENTRY * ENTRY];
+        let mut entries = Entries { run: self, at: bytes.len(), bytes, left: self.count, next: None };
         entries.next();
         entries
     }
 }
 
-/// A run's entries in order. A disk that fails ends them.
+/// A run's entries in order. A disk that fails ends them with an error.
 pub(super) struct Entries<'r> {
     run: &'r Run,
     bytes: Vec<u8>,
-    /// Where in them the next one is that is not read.
+    /// Where in them those begin that are still to be looked at.
     at: usize,
     /// How many there are from there on.
     left: u64,
-    next: Option<Entry>,
-    failed: Option<Error>,
+    next: Option<Result<Entry>>,
 }
 
 impl Entries<'_> {
     /// The next one, which stays the next.
-    pub(super) fn peek(&self) -> Option<Entry> {
-        self.next
+    pub(super) fn peek(&self) -> Option<&Result<Entry>> {
+        self.next.as_ref()
     }
-    /// Whether they were all.
-    pub(super) fn end(self) -> Result<()> {
-        self.failed.map_or(Ok(()), Err)
-    }
-    fn read(&mut self) -> Option<Entry> {
+    fn look(&mut self) -> Option<Result<Entry>> {
         if self.left == 0 {
             return None;
         }
-        if self.at == 0 || self.at >= self.bytes.len() {
+        if self.at == self.bytes.len() {
             let begin = HEAD as u64 + (self.run.count - self.left) * ENTRY as u64;
             self.bytes.truncate((self.left * ENTRY as u64).min(self.bytes.len() as u64) as usize);
             if let Err(error) = self.run.file.read_exact_at(&mut self.bytes, begin) {
-                self.failed = Some(error);
                 self.left = 0;
-                return None;
+                return Some(Err(error));
             }
             self.at = 0;
         }
         let entry = self.bytes.get(self.at..self.at + ENTRY)?;
         self.at += ENTRY;
         self.left -= 1;
-        Some((u64_at(entry, 0), u32_at(entry, 8)))
+        Some(Ok((u64_at(entry, 0), u32_at(entry, 8))))
     }
 }
 
 impl Iterator for Entries<'_> {
-    type Item = Entry;
-    fn next(&mut self) -> Option<Entry> {
-        let next = self.read();
+    type Item = Result<Entry>;
+    fn next(&mut self) -> Option<Result<Entry>> {
+        let next = self.look();
         std::mem::replace(&mut self.next, next)
     }
 }

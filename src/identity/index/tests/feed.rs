@@ -1,6 +1,6 @@
 use super::*;
 use crate::demographics::{Authority, BirthRange, Change, Identifier, Validity};
-use crate::identity::index::{Dated, EventKind, Origin, ShownLink};
+use crate::identity::index::{Along, Dated, EventKind, Origin, ShownLink};
 use crate::limits;
 
 #[tokio::test]
@@ -329,4 +329,27 @@ async fn events_of_long_ago_are_forgotten_some_at_once() {
     // From memory, as from the database.
     let behind = async |after| scratch.index.events(after, 1_000).await.unwrap().len();
     assert_eq!([behind(last - 3).await, behind(last - 2).await, behind(last).await], [3, 2, 0]);
+}
+
+#[tokio::test]
+async fn whoever_waits_for_events_hears_of_them_when_nobody_waits_for_the_acknowledgement() {
+    let scratch = Scratch::new();
+    let mut told = scratch.index.watch_events();
+    let ((begun, has_begun), (go_on, may_go_on)) = (std::sync::mpsc::channel(), std::sync::mpsc::channel());
+    let along: Along = Box::new(move |_| {
+        let _ = begun.send(());
+        let _: Result<(), _> = may_go_on.recv();
+        Ok(Ok(()))
+    });
+    let (index, change) =
+        (scratch.index.clone(), DemographicsChange::set(&person("山田", "花子", "19600229")));
+    let announcing =
+        tokio::spawn(async move { index.announce_along([id(1, "1")], change, None, Some(along)).await });
+    tokio::task::spawn_blocking(move || has_begun.recv()).await.unwrap().unwrap();
+    announcing.abort();
+    assert!(announcing.await.unwrap_err().is_cancelled());
+    go_on.send(()).unwrap();
+    let patience = std::time::Duration::from_secs(60);
+    assert_eq!(*tokio::time::timeout(patience, told.wait_for(|told| *told > 0)).await.unwrap().unwrap(), 1);
+    assert_eq!(scratch.events().await.len(), 1);
 }
